@@ -1,0 +1,1 @@
+"""Mines real merge conflicts, with what people made of them, out of git histories."""

@@ -1,0 +1,120 @@
+"""`mergebert mine`: real conflicts, and what people made of them, out of local repositories."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mergebert.errors import MergebertError
+from mergebert_data.mine import Plan, Settings, joined, mined, planned
+from mergebert_data.statistics import table_of
+
+EXAMPLE = """example:
+  mergebert mine ~/src/project ~/mirrors/*.git -o mined --max-merges 2000 --jsonl
+
+The repositories are only read. Run the same command again to go on after an interruption."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `mergebert mine`."""
+    parser.description = (
+        "Replays the merges of local repositories and keeps each conflict with its human resolution."
+    )
+    parser.epilog = EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "repository", nargs="+", type=Path, metavar="REPO", help="work tree or bare repository"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the mined data"
+    )
+    parser.add_argument(
+        "--max-merges", type=_count, metavar="N", help="at most N merges a repository, drawn by --seed"
+    )
+    parser.add_argument(
+        "-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="J", help="processes (all cores)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="for --max-merges and the splits (0)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="start nothing new after M minutes, then join"
+    )
+    parser.add_argument("--jsonl", action="store_true", help="write JSON Lines beside Parquet")
+    parser.add_argument("--name", metavar="OWNER/NAME", help="name to record, for a single repository")
+    parser.add_argument(
+        "--json", action="store_true", help="print what was counted as JSON instead of tables"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Mines, joins and prints the counts; 0, or 1 where something had to be left out."""
+    if arguments.name and len(arguments.repository) > 1:
+        raise MergebertError("--name names one repository; leave it out or mine them one at a time.")
+    settings = Settings(
+        arguments.output,
+        arguments.max_merges,
+        arguments.seed,
+        arguments.jobs,
+        arguments.jsonl,
+        arguments.minutes,
+    )
+    console = Console(stderr=True)
+    with console.status("listing merges"):
+        plan = planned(arguments.repository, settings, arguments.name)
+    failures = [*plan.skipped.values(), *_mine(plan, settings, console)]
+    with console.status("joining shards"):
+        statistics = joined(plan, settings).to_json()
+    print(json.dumps(statistics, indent=1) if arguments.json else table_of(statistics))
+    for failure in failures:
+        print(f"left out: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m mergebert_data.cli`: mining without the rest of the command line."""
+    parser = argparse.ArgumentParser(prog="mergebert mine")
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args(arguments))
+    except MergebertError as error:
+        print(f"mergebert mine: {error}", file=sys.stderr)
+        return 2
+
+
+def _mine(plan: Plan, settings: Settings, console: Console) -> list[str]:
+    """Mines with a progress bar; gives back why blocks were left out."""
+    failures = []
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("merges, {task.fields[found]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=plan.merges, found="")
+        files = located = 0
+        for step in mined(plan, settings):
+            files, located = files + step.files, located + step.located
+            bar.update(task, advance=step.merges, found=f"{files} files, {located} resolutions")
+            if step.failure:
+                failures.append(step.failure)
+    return failures
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

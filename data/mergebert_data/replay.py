@@ -1,0 +1,168 @@
+"""Merges done again without a work tree and without a trace in the repository: what git calls a conflict."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from git.cmd import Git
+
+from mergebert.threeway import ThreeWay
+from mergebert_data.history import Merge, Source, git_in
+
+# Renamed folders move files nobody in the merge touched; scratch objects need not be durable or small.
+SETTINGS = tuple(
+    part
+    for setting in ("merge.directoryRenames=false", "core.fsync=none", "core.looseCompression=0")
+    for part in ("-c", setting)
+)
+OPTIONS = ("--write-tree", "--stdin", "-z", "--no-messages", "--allow-unrelated-histories")
+BATCH_SECONDS = 900  # for one batch; a merge whose rename search never ends must not hold up the rest
+MERGE_SECONDS = 60
+REFUSED = 255  # exit status of git merge-file for an error; 0 to 127 count conflicts
+FILE_MODES = ("100644", "100755")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One version of a conflicted path, as the index would hold it."""
+
+    mode: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictedFile:
+    """A path git could not merge, with the versions it has; a version that does not exist is None."""
+
+    path: str
+    stages: ThreeWay[Stage | None]
+
+    @property
+    def blobs(self) -> ThreeWay[str] | None:
+        """The three blob ids where all three versions are regular files, else None."""
+        base, ours, theirs = self.stages
+        if base is None or ours is None or theirs is None:
+            return None
+        if any(stage.mode not in FILE_MODES for stage in (base, ours, theirs)):
+            return None
+        return ThreeWay(base.blob, ours.blob, theirs.blob)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What git made of one merge; `conflicts` is None where it gave up."""
+
+    merge: Merge
+    conflicts: tuple[ConflictedFile, ...] | None
+
+
+class Scratch:
+    """An empty bare repository that borrows the objects of another.
+
+    New objects land here, in a new folder inside `place`, and vanish with it; the other's configuration,
+    attributes and hooks are never read.
+    """
+
+    def __init__(self, source: Source, place: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=place.resolve()))
+        self.git: Git = git_in(self.folder)
+        self.git.init("--quiet", "--bare", "--template=")
+        alternates = self.folder / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(exist_ok=True)
+        alternates.write_text(f"{source.objects}\n", encoding="utf-8", errors="surrogateescape")
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.git.clear_cache()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def content(self, name: str) -> bytes | None:
+        """The content of an object (`<id>` or `<commit>:<path>`); None if there is none of that name."""
+        try:
+            return self.git.get_object_data(name)[3]
+        except ValueError:
+            return None
+
+    def line_merge(self, stages: ThreeWay[str]) -> str | None:
+        """What `git merge-file --diff3` makes of the three texts; None if git refuses."""
+        names = ThreeWay("base", "ours", "theirs").map(lambda side: self.folder / side)
+        for name, text in zip(names, stages, strict=True):
+            name.write_bytes(text.encode("utf-8", "surrogateescape"))
+        labels = [part for label in ("ours", "base", "theirs") for part in ("-L", label)]
+        status, merged, _ = self.git.execute(
+            [
+                "git",
+                "merge-file",
+                "-p",
+                "--diff3",
+                *labels,
+                str(names.ours),
+                str(names.base),
+                str(names.theirs),
+            ],
+            with_extended_output=True,
+            with_exceptions=False,
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+        )
+        return None if status == REFUSED else bytes(merged).decode("utf-8", "surrogateescape")
+
+    def replayed(self, merges: Sequence[Merge]) -> Iterator[Replay]:
+        """Every merge done again, in order: one git process for all, and one more for each it fails at."""
+        while merges:
+            done = 0
+            for replay in self._batch(merges, BATCH_SECONDS):
+                done += 1
+                yield replay
+            if done < len(merges):
+                yield next(self._batch(merges[done : done + 1], MERGE_SECONDS), Replay(merges[done], None))
+            merges = merges[done + 1 :]
+
+    def _batch(self, merges: Sequence[Merge], seconds: float) -> Iterator[Replay]:
+        with tempfile.TemporaryFile() as requests:
+            requests.write("".join(f"{merge.ours} {merge.theirs}\n" for merge in merges).encode())
+            requests.seek(0)
+            answer = self.git.execute(
+                ["git", *SETTINGS, "merge-tree", *OPTIONS],
+                istream=requests,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                kill_after_timeout=seconds,
+            )
+        yield from map(Replay, merges, parsed(bytes(answer)))
+
+
+def parsed(answer: bytes) -> Iterator[tuple[ConflictedFile, ...] | None]:
+    """The conflicts of each merge in an answer of `git merge-tree --stdin -z`, as far as it is whole."""
+    fields = iter(answer.split(b"\0"))
+    for status in fields:
+        tree = next(fields, None)
+        if status not in (b"0", b"1") or not tree:
+            return
+        entries = []
+        for entry in fields:
+            if not entry:
+                break
+            entries.append(entry)
+        else:
+            return  # cut off in the middle
+        yield _conflicted_files(entries)
+
+
+def _conflicted_files(entries: Sequence[bytes]) -> tuple[ConflictedFile, ...]:
+    """The files of `<mode> <blob> <stage>TAB<path>` entries."""
+    files: dict[str, list[Stage | None]] = {}
+    for entry in entries:
+        head, _, path = entry.partition(b"\t")
+        mode, blob, stage = head.decode().split(" ")
+        versions = files.setdefault(path.decode("utf-8", "surrogateescape"), [None, None, None])
+        versions[int(stage) - 1] = Stage(mode, blob)
+    return tuple(ConflictedFile(path, ThreeWay(*versions)) for path, versions in files.items())

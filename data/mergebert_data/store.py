@@ -1,0 +1,139 @@
+"""Mined examples on disk: Parquet shards, written whole or not at all, the joined file, and JSON Lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mergebert.errors import DatasetError
+from mergebert.example import FileExample, example_from_json
+
+_TEXTS = pa.struct([(side, pa.string()) for side in ("base", "ours", "theirs")])
+_CONTEXT = pa.struct(
+    [
+        *((name, pa.int64()) for name in ("ours_time", "theirs_time", "base_time", "merge_time")),
+        *((name, pa.int64()) for name in ("ours_commits", "theirs_commits")),
+        *((name, pa.bool_()) for name in ("ours_is_merger", "theirs_is_merger")),
+    ]
+)
+_CONFLICT = pa.struct(
+    [
+        ("index", pa.int64()),
+        ("resolution", pa.string()),
+        ("proof", pa.string()),
+        ("duplicate", pa.bool_()),
+        ("patterns", pa.list_(pa.string())),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        *(
+            (name, pa.string())
+            for name in ("repository", "merge", "ours_commit", "theirs_commit", "base_commit")
+        ),
+        ("path", pa.string()),
+        ("language", pa.string()),
+        ("blobs", _TEXTS),
+        ("stages", _TEXTS),
+        ("conflicted", pa.string()),
+        ("merged", pa.string()),
+        ("context", _CONTEXT),
+        ("conflicts", pa.list_(_CONFLICT)),
+    ]
+)
+# A shard also keeps what tells duplicates apart, so that joining shards never looks at texts again.
+SHARD_SCHEMA = SCHEMA.append(pa.field("content_keys", pa.list_(pa.string())))
+COMPRESSION = "zstd"
+_COUNTS = b"mergebert.counts"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path that takes the place of `path` if the block ends well and vanishes if not."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_shard(
+    path: Path,
+    examples: Sequence[FileExample],
+    content_keys: Sequence[Sequence[str]],
+    counts: Mapping[str, int],
+) -> None:
+    """Writes the examples of one block of merges, with what was counted on the way, whole or not at all."""
+    rows = [
+        example.to_json() | {"content_keys": list(keys)}
+        for example, keys in zip(examples, content_keys, strict=True)
+    ]
+    table = pa.Table.from_pylist(rows, SHARD_SCHEMA).replace_schema_metadata(
+        {_COUNTS: json.dumps(dict(counts))}
+    )
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression=COMPRESSION)
+
+
+def read_shard(path: Path) -> tuple[pa.Table, dict[str, int]]:
+    """The rows of a shard and what was counted while it was mined."""
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error}); delete it and mine again, the rest is kept."
+        ) from error
+    return table, json.loads((table.schema.metadata or {})[_COUNTS])
+
+
+def read_examples(path: Path, columns: Sequence[str] | None = None) -> Iterator[FileExample]:
+    """The examples of a Parquet file, a JSON Lines file or a mined folder, one after the other."""
+    return map(example_from_json, read_rows(path, columns))
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, a JSON Lines file or a mined folder as plain values, streamed."""
+    if path.is_dir():
+        path = path / "examples.parquet"
+    if path.suffix == ".jsonl":
+        yield from _json_rows(path)
+        return
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(64, columns=list(columns) if columns else None):
+                yield from batch.to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DatasetError(
+            f"{path} is no mined data ({error}); give the folder that mergebert mine wrote."
+        ) from error
+
+
+def write_json_lines(examples: Path, path: Path) -> None:
+    """Writes the examples of a Parquet file as JSON Lines, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
+        for row in read_rows(examples):
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes one JSON value for people and programs, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            yield from map(json.loads, lines)
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{path} is no mined data ({error}); give what mergebert mine --jsonl wrote."
+        ) from error

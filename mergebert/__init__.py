@@ -1,0 +1,35 @@
+"""Resolves git merge conflicts offline, and leaves alone what it is not sure of."""
+
+__version__ = "0.1.0"
+
+# Where each public name lives: imported when asked for, because `mergebert merge` must start in milliseconds.
+_HOMES = {
+    "Conflict": "mergebert.markers",
+    "FileMerge": "mergebert.resolve",
+    "MergebertError": "mergebert.errors",
+    "MergedFile": "mergebert.markers",
+    "Resolver": "mergebert.resolve",
+    "ThreeWay": "mergebert.threeway",
+    "parse": "mergebert.markers",
+    "render": "mergebert.markers",
+}
+
+__all__ = [  # noqa: PLE0604, RUF100
+    "Conflict",
+    "FileMerge",
+    "MergebertError",
+    "MergedFile",
+    "Resolver",
+    "ThreeWay",
+    "__version__",
+    "parse",
+    "render",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mergebert' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

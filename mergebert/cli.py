@@ -1,0 +1,215 @@
+"""The `mergebert` command: a table of commands, each imported only when it is typed.
+
+`merge` is called by git once a conflicted file, so the way to it imports nothing but the driver.
+"""
+
+import sys
+
+TYPE_CHECKING = False  # typing itself costs milliseconds
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
+
+# name: (module[:command], what it does, example). A module holds `add_arguments(parser)` and `run(arguments)`
+# that gives the exit code; one that serves several commands is followed by a colon and the command, and
+# holds `add_<command>_arguments` and `run_<command>`.
+COMMANDS = {
+    "merge": (
+        "mergebert.git.driver",
+        "merge three versions of one file; what git calls as merge driver",
+        "mergebert merge base.py ours.py theirs.py -o merged.py -p src/app.py",
+    ),
+    "solve": (
+        "mergebert.solve",
+        "resolve the conflicts it is sure of in files that hold conflict markers",
+        "mergebert solve -i src/app.py src/view.py",
+    ),
+    "suggest": (
+        "mergebert.suggest",
+        "show ranked resolutions of each conflict and change nothing",
+        "mergebert suggest -k 5 src/app.py",
+    ),
+    "install": (
+        "mergebert.git.install:install",
+        "register the merge driver and the mergetool with git",
+        "mergebert install --global",
+    ),
+    "uninstall": (
+        "mergebert.git.install:uninstall",
+        "take back what install registered",
+        "mergebert uninstall --global",
+    ),
+    "doctor": (
+        "mergebert.git.doctor",
+        "check that git finds and runs the driver",
+        "mergebert doctor",
+    ),
+    "review": (
+        "mergebert.git.journal",
+        "show what the driver did, and undo it",
+        "mergebert review",
+    ),
+    "languages": (
+        "mergebert.languages_command",
+        "list the languages known by file name",
+        "mergebert languages --gitattributes >> .gitattributes",
+    ),
+    "model": (
+        "mergebert.model_command",
+        "describe or verify the model bundle",
+        "mergebert model verify",
+    ),
+    "mine": (
+        "mergebert_data.cli",
+        "replay the merges of local repositories into examples",
+        "mergebert mine ../project -o out/mined",
+    ),
+    "dataset": (
+        "mergebert.training.cli:dataset",
+        "count mined examples and show how repositories are split",
+        "mergebert dataset out/mined",
+    ),
+    "train": (
+        "mergebert.training.cli:train",
+        "train the classifier and the ranker",
+        "mergebert train training.toml",
+    ),
+    "evaluate": (
+        "mergebert.training.cli:evaluate",
+        "measure a bundle on a dataset, beside its baselines",
+        "mergebert evaluate out/dataset",
+    ),
+    "export": (
+        "mergebert.training.cli:export",
+        "write a bundle from a training run, after proving it equal",
+        "mergebert export training.toml -o out/bundle",
+    ),
+}
+
+# The extra that brings what a command imports beyond the package's own requirements.
+EXTRAS = {"mine": "data", "dataset": "train", "train": "train", "evaluate": "train", "export": "train"}
+
+INTERRUPTED, BROKEN_PIPE, UNUSABLE = 130, 141, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code of the command line `argv` (the program's own when None)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["merge"]:
+        from mergebert.git import driver
+
+        return driver.main(arguments[1:])
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if arguments else UNUSABLE
+    if arguments[0] in ("-V", "--version"):
+        from mergebert import __version__
+
+        print(f"mergebert {__version__}")
+        return 0
+    if arguments[0] not in COMMANDS:
+        return _refuse("mergebert", f"there is no command {arguments[0]!r}{_nearest(arguments[0])}.")
+    return _run(arguments[0], arguments[1:])
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    """The exit code of one command; every error a user can cause is one sentence."""
+    from mergebert.errors import MergebertError
+
+    try:
+        add_arguments, run = _functions(COMMANDS[name][0])
+        parser = _parser(name)
+        add_arguments(parser)
+        # File content may hold what the terminal's encoding cannot say; that must not end a command.
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return run(parser.parse_args(arguments))
+    except SystemExit as stop:  # argparse ends --help and its own errors this way
+        return stop.code if isinstance(stop.code, int) else UNUSABLE if stop.code else 0
+    except MergebertError as error:
+        return _refuse(f"mergebert {name}", str(error))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing.startswith("mergebert"):
+            raise
+        return _refuse(f"mergebert {name} needs {missing}", f"pip install '{_requirement(name)}'")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _refuse(f"mergebert {name}", _sentence(error))
+
+
+def _functions(home: str) -> "tuple[Callable[[ArgumentParser], None], Callable[[Namespace], int]]":
+    """The two functions behind a table entry; this is where a command's module is imported."""
+    import importlib
+
+    module, _, command = home.partition(":")
+    names = (f"add_{command}_arguments", f"run_{command}") if command else ("add_arguments", "run")
+    loaded = importlib.import_module(module)
+    return getattr(loaded, names[0]), getattr(loaded, names[1])
+
+
+def _parser(name: str) -> "ArgumentParser":
+    import argparse
+
+    _, summary, example = COMMANDS[name]
+    return argparse.ArgumentParser(
+        prog=f"mergebert {name}",
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _overview() -> str:
+    rows = "\n".join(f"  {name:<10} {summary}" for name, (_, summary, _) in COMMANDS.items())
+    return (
+        "usage: mergebert COMMAND [OPTIONS]\n\n"
+        "Resolves git merge conflicts offline, and leaves alone what it is not sure of.\n\n"
+        f"commands:\n{rows}\n\n"
+        "`mergebert COMMAND --help` explains one command; `mergebert --version` prints the version.\n\n"
+        f"example:\n  {COMMANDS['solve'][2]}"
+    )
+
+
+def _nearest(typed: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(typed, COMMANDS, n=1)
+    return f"; did you mean {near[0]!r}?" if near else "; `mergebert --help` lists them"
+
+
+def _requirement(name: str) -> str:
+    return f"mergebert[{EXTRAS[name]}]" if name in EXTRAS else "mergebert"
+
+
+def _sentence(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{error.filename}: {reason}." if error.filename is not None else f"{reason}."
+
+
+def _refuse(who: str, why: str) -> int:
+    from mergebert.terminal import visible
+
+    print(visible(f"{who}: {why}"), file=sys.stderr)
+    return UNUSABLE
+
+
+def _forget_stdout() -> None:
+    """Sends what is still buffered for a reader that went away to nowhere: Python would complain at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""Everything that touches git: the merge driver, its registration, its journal, the index."""

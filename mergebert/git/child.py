@@ -1,0 +1,83 @@
+"""Work that may crash, hang or be killed, done in a child process so that its parent can carry on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+
+class ChildError(Exception):
+    """The child was ended by a signal, such as the one that tells it its time is up."""
+
+
+def answer_of(task: Callable[[], bytes], seconds: float, give_up: Callable[[], None]) -> bytes:
+    """What `task` gives within this time, run in a child process; empty where it raised.
+
+    Raises ChildError where a signal ended the child, and KeyboardInterrupt, the child gone, where one was
+    meant for this process. Where processes cannot be forked (Windows) the task runs in this one, and
+    `give_up`, which must not return, is called when the time is up.
+    """
+    if not hasattr(os, "fork"):
+        return _timed(task, seconds, give_up)
+    stops = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(stop, signal.default_int_handler) for stop in stops]
+    try:
+        return _forked(task, seconds)
+    finally:
+        for stop, handler in zip(stops, before, strict=True):
+            signal.signal(stop, handler)
+
+
+def _forked(task: Callable[[], bytes], seconds: float) -> bytes:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        _run(task, seconds, writing)
+    os.close(writing)
+    code = None
+    try:
+        with open(reading, "rb") as pipe:
+            answer = pipe.read()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        if code is None:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    if code < 0:
+        raise ChildError(_end_of(-code, seconds))
+    return answer if code == 0 else b""
+
+
+def _run(task: Callable[[], bytes], seconds: float, writing: int) -> None:
+    """Runs `task` in the child and ends it there, past every handler and buffer it shares with its parent."""
+    code = 1
+    try:
+        for stop in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+            signal.signal(stop, signal.SIG_DFL)
+        # The system itself ends the child in time, even in a computation that never returns to Python.
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        with open(writing, "wb") as pipe:
+            pipe.write(task())
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _timed(task: Callable[[], bytes], seconds: float, give_up: Callable[[], None]) -> bytes:
+    import threading
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        return task()
+    finally:
+        timer.cancel()
+
+
+def _end_of(signal_number: int, seconds: float) -> str:
+    if signal_number == signal.SIGALRM:
+        return f"the model took longer than the {seconds:g} seconds of mergebert.timeout;"
+    return f"the model's process was ended by signal {signal_number};"

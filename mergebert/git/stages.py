@@ -1,0 +1,118 @@
+"""What git remembers of a conflicted file: its three versions in the index, their names, the operation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mergebert.errors import GitError
+from mergebert.git.command import git_answer, git_output
+from mergebert.threeway import ThreeWay
+
+# A file git keeps in its folder while the operation waits for the user, and the name of that operation.
+_OPERATIONS = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+_THEIRS = {
+    "rebase": "REBASE_HEAD",
+    "merge": "MERGE_HEAD",
+    "cherry-pick": "CHERRY_PICK_HEAD",
+    "revert": "REVERT_HEAD",
+}
+
+
+def repository_root(path: Path) -> Path | None:
+    """The top folder of the work tree that holds `path` (a file or a folder), or None outside of one."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        code, output, _ = git_answer(["rev-parse", "--show-toplevel"], folder)
+    except GitError:
+        return None
+    return Path(_text(output).removesuffix("\n")) if code == 0 and output.strip() else None
+
+
+def git_folder(path: Path) -> Path | None:
+    """git's own folder of the repository around `path`, shared by all its work trees; None outside of one."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        code, output, _ = git_answer(["rev-parse", "--git-common-dir"], folder)
+    except GitError:
+        return None
+    # Older versions of git answer relative to the folder they ran in.
+    return (folder / _text(output).removesuffix("\n")).resolve() if code == 0 else None
+
+
+def stages_of(path: Path) -> ThreeWay[str] | None:
+    """Base, ours and theirs of a conflicted file as they would stand in the work tree.
+
+    The base of a file that both sides added is empty. None where the index holds no conflict with two sides
+    for this path, where it is not in a repository, and where a version is binary.
+    """
+    root = repository_root(path)
+    if root is None:
+        return None
+    blobs = _blobs(path, root)
+    if "2" not in blobs or "3" not in blobs:
+        return None
+    texts = [_content(blobs[stage], path, root) if stage in blobs else b"" for stage in "123"]
+    if any(b"\0" in text for text in texts):
+        return None
+    return ThreeWay(*(_text(text) for text in texts))
+
+
+def unmerged_paths(root: Path) -> tuple[Path, ...]:
+    """The files of the work tree at `root` that the index holds in conflict, in its order."""
+    listed = _text(git_output(["ls-files", "-u", "-z"], root)).split("\0")
+    names = dict.fromkeys(entry.partition("\t")[2] for entry in listed if entry)
+    return tuple(root / name for name in names)
+
+
+def operation(root: Path) -> str:
+    """What git is in the middle of here: merge, rebase, cherry-pick or revert; empty when nothing."""
+    for name, kind in _OPERATIONS.items():
+        answer = _text(git_output(["rev-parse", "--git-path", name], root)).removesuffix("\n")
+        if (root / answer).exists():
+            return kind
+    return ""
+
+
+def merge_labels(root: Path) -> ThreeWay[str]:
+    """Names of the three versions for people: ours is what is built on, which in a rebase is the upstream."""
+    kind = operation(root)
+    theirs = _commit_name(_THEIRS[kind], root) if kind else ""
+    return ThreeWay("base", _commit_name("HEAD", root) or "ours", theirs or "theirs")
+
+
+def _blobs(path: Path, root: Path) -> dict[str, str]:
+    """Stage number -> blob id of one conflicted path; empty unless every version is a regular file."""
+    listed = git_output(["ls-files", "-u", "-z", "--", f":(top,literal){_name(path, root)}"], root)
+    fields = [entry.partition("\t")[0].split() for entry in _text(listed).split("\0") if entry]
+    if not all(
+        mode.startswith("100") for mode, _, _ in fields
+    ):  # symbolic links and submodules are git's to decide
+        return {}
+    return {stage: blob for _, blob, stage in fields}
+
+
+def _name(path: Path, root: Path) -> str:
+    """The name git has for `path`; links to its folder are followed, the file itself may be one."""
+    where = path.parent.resolve() / path.name
+    return where.relative_to(root.resolve()).as_posix()
+
+
+def _content(blob: str, path: Path, root: Path) -> bytes:
+    """A blob with the line ends and filters of the work tree, so that it compares with the file there."""
+    return git_output(["cat-file", "--filters", f"--path={_name(path, root)}", blob], root)
+
+
+def _commit_name(revision: str, root: Path) -> str:
+    """A short name of a commit for people, its branch or tag where it has one; empty if there is none."""
+    code, output, _ = git_answer(["name-rev", "--name-only", "--no-undefined", "--always", revision], root)
+    return _text(output).strip().removeprefix("remotes/") if code == 0 else ""
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")

@@ -1,0 +1,29 @@
+"""Subword ids of tokens, each token worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+CACHE_LIMIT = 200_000  # tokens; about 20 MB
+
+
+class TokenPieces:
+    """Splits lexer tokens by a tokenizer.json; remembers what it has split."""
+
+    def __init__(self, tokenizer: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._known: dict[str, Sequence[int]] = {}
+
+    def __call__(self, token: str) -> Sequence[int]:
+        """The subword ids of one token."""
+        found = self._known.get(token)
+        if found is None:
+            if len(self._known) >= CACHE_LIMIT:
+                self._known.clear()
+            # Lone surrogates stand for bytes that are no UTF-8; the tokenizer takes only valid text.
+            clean = token[:200].encode("utf-8", "replace").decode()
+            found = self._known[token] = self._tokenizer.encode(clean, add_special_tokens=False).ids
+        return found

@@ -1,0 +1,123 @@
+"""Settings: flags over environment over git config over defaults, each value checked where it comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mergebert.errors import InputError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+MAX_ERROR = 0.05  # one applied resolution in twenty may be wrong; design.md section 3
+TIMEOUT = (
+    10.0  # seconds; long enough for a cold start on a busy laptop, short enough for a merge of many files
+)
+
+_ENVIRONMENT = {
+    "max_error": "MERGEBERT_MAX_ERROR",
+    "bundle": "MERGEBERT_BUNDLE",
+    "timeout": "MERGEBERT_TIMEOUT",
+}
+_GIT_CONFIG = {
+    "max_error": "mergebert.maxError",
+    "bundle": "mergebert.bundle",
+    "timeout": "mergebert.timeout",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person can choose about resolving."""
+
+    max_error: float = MAX_ERROR
+    bundle: Path | None = None  # None: the one that ships
+    timeout: float = TIMEOUT
+
+
+def load_settings(
+    flags: Mapping[str, str | None] | None = None,
+    environment: Mapping[str, str] = os.environ,
+    git_config: Callable[[], Mapping[str, str]] | None = None,
+) -> Settings:
+    """The settings in force.
+
+    `flags` are keyed by field name; `git_config` gives the values of `mergebert.*` by lower-case key.
+    """
+    config = (git_config or _git_config)()
+    found = {name: _first(name, flags or {}, environment, config) for name in _ENVIRONMENT}
+    bundle = found["bundle"]
+    return Settings(
+        max_error=_max_error(found["max_error"]),
+        bundle=Path(bundle[0]).expanduser() if bundle else None,
+        timeout=_timeout(found["timeout"]),
+    )
+
+
+def add_settings_arguments(parser: ArgumentParser) -> None:
+    """Adds the flags that `settings_of` reads."""
+    parser.add_argument(
+        "--max-error",
+        metavar="E",
+        help=f"share of wrong resolutions you accept among those applied (0 to 1, default {MAX_ERROR})",
+    )
+    parser.add_argument(
+        "--bundle", metavar="FOLDER", help="model bundle to use instead of the one that ships"
+    )
+
+
+def settings_of(arguments: object) -> Settings:
+    """The settings in force under parsed command-line arguments."""
+    return load_settings({name: getattr(arguments, name, None) for name in _ENVIRONMENT})
+
+
+def _first(
+    name: str, flags: Mapping[str, str | None], environment: Mapping[str, str], config: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """The value that wins and where it stands, for the error message."""
+    flag = flags.get(name)
+    if flag is not None:
+        return flag, "--" + name.replace("_", "-")
+    variable, key = _ENVIRONMENT[name], _GIT_CONFIG[name]
+    if environment.get(variable):  # an empty variable is the shell's way to unset one
+        return environment[variable], variable
+    if config.get(key.lower()):
+        return config[key.lower()], f"{key} in git config"
+    return None
+
+
+def _max_error(found: tuple[str, str] | None) -> float:
+    if found is None:
+        return MAX_ERROR
+    value = _number(found[0])
+    if value is None or not 0 <= value <= 1:
+        raise InputError(
+            f"{found[1]} is {found[0]!r}: give the share of errors you accept, from 0 to 1, such as 0.05."
+        )
+    return value
+
+
+def _timeout(found: tuple[str, str] | None) -> float:
+    if found is None:
+        return TIMEOUT
+    value = _number(found[0])
+    if value is None or not 0 < value < float("inf"):
+        raise InputError(f"{found[1]} is {found[0]!r}: give a number of seconds above 0, such as 10.")
+    return value
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _git_config() -> Mapping[str, str]:
+    from mergebert.git.command import config_values
+
+    return config_values("mergebert")

@@ -1,0 +1,1 @@
+"""The offline side of the core: the only part that may import torch, lightgbm or scikit-learn."""

@@ -1,0 +1,88 @@
+"""Scores to honest probabilities, and the risk of applying, measured on repositories the ranker did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+
+Curve = list[tuple[float, float]]
+
+POINTS = 60  # of a stored curve; straight lines between them
+LEAST_APPLIED = 60  # conflicts behind a threshold; fewer say too little about the error they risk
+CAUTION = 0.5  # standard errors, over repositories, added to the measured error: repositories differ
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The outcome of ranking located conflicts of several repositories: per conflict the ranker's probabilities of its
+    candidates (best first), which of them are right, and the repository."""
+
+    probabilities: Sequence[NDArray[np.float64]]
+    right: Sequence[NDArray[np.bool_]]
+    repositories: Sequence[str]
+
+    @property
+    def best(self) -> NDArray[np.float64]:
+        """The probability of each conflict's best candidate."""
+        return np.array([row[0] for row in self.probabilities])
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """Whether each conflict's best candidate is right."""
+        return np.array([bool(row[0]) for row in self.right])
+
+
+def best_curve(ranked: Ranked) -> Curve:
+    """From the probability of the best candidate to how often it is right."""
+    return _isotonic(ranked.best, ranked.is_right)
+
+
+def other_curve(ranked: Ranked) -> Curve:
+    """The same for the candidates behind the best."""
+    scores = np.concatenate([row[1:] for row in ranked.probabilities])
+    return _isotonic(scores, np.concatenate([row[1:] for row in ranked.right]))
+
+
+def risk_curve(ranked: Ranked, best: Curve) -> list[tuple[float, float, float]]:
+    """(threshold, coverage, error) of applying every best candidate of at least that calibrated probability.
+
+    The error is the measured one and CAUTION standard errors between repositories; it never falls as the threshold does.
+    """
+    scores, values = zip(*best, strict=True)
+    confidence = np.interp(ranked.best, scores, values)
+    names = np.array(ranked.repositories)
+    curve = []
+    worst = 0.0
+    for threshold in sorted(set(confidence.tolist()), reverse=True):
+        applied = confidence >= threshold
+        if applied.sum() < LEAST_APPLIED:
+            continue
+        worst = max(worst, _cautious_error(~ranked.is_right[applied], names[applied]))
+        curve.append((float(threshold), float(applied.mean()), worst))
+    return _thinned(curve)
+
+
+def _cautious_error(wrong: NDArray[np.bool_], names: NDArray[np.str_]) -> float:
+    """The share that is wrong plus CAUTION standard errors of a mean over clusters (a cluster a repository)."""
+    mean = float(wrong.mean())
+    _, cluster = np.unique(names, return_inverse=True)
+    residual = np.bincount(cluster, weights=wrong - mean)
+    return mean + CAUTION * float(np.sqrt((residual**2).sum())) / len(wrong)
+
+
+def _isotonic(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:
+    fitted = IsotonicRegression(y_min=0.001, y_max=0.999, out_of_bounds="clip").fit(scores, right.astype(float))
+    places = np.unique(np.concatenate([[0.0], np.quantile(scores, np.linspace(0, 1, POINTS)), [1.0]]))
+    # A hair of slope keeps different scores apart, so that ranking by confidence is ranking by score.
+    values = fitted.predict(places) + 1e-6 * places
+    return [(float(place), float(min(value, 0.9995))) for place, value in zip(places, values, strict=True)]
+
+
+def _thinned(curve: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    if len(curve) <= 4 * POINTS:
+        return curve
+    return [curve[at] for at in np.unique(np.linspace(0, len(curve) - 1, 4 * POINTS).astype(int))]

@@ -1,0 +1,76 @@
+"""The one configuration of a training run, read from TOML; every stage reads the same file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mergebert.errors import InputError
+from mergebert.training.model import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """How the classifier is trained."""
+
+    epochs: float = 3.0
+    batch_columns: int = 6144
+    learning_rate: float = 8e-4
+    weight_decay: float = 0.05
+    warm_up: float = 0.05  # share of the steps
+    hunks_a_merge: int = 20  # a few merges hold thousands of alike conflicts
+    checkpoint_seconds: float = 120.0
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RankerConfig:
+    """How the trees are grown."""
+
+    rounds: int = 500
+    learning_rate: float = 0.05
+    leaves: int = 48
+    leaf_rows: int = 150
+    feature_share: float = 0.4
+    row_share: float = 0.8
+    hunks_a_merge: int = 10
+    context_share: float = 0.5  # of merges keep their context features, so that the trees can do without
+    folds: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A whole run: where it reads, where it works, and the settings of each stage."""
+
+    examples: Path
+    workspace: Path
+    seed: int = 0
+    folds: int = 2  # networks, each trained on the repositories the others do not see
+    tokenizer_files: int = 4000
+    model: ModelConfig = field(default_factory=ModelConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    ranker: RankerConfig = field(default_factory=RankerConfig)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """The configuration in a TOML file; raises InputError where a name or the file is wrong."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} cannot be read as a training configuration: {error}.") from error
+    parts = {"model": ModelConfig, "network": NetworkConfig, "ranker": RankerConfig}
+    values: dict[str, Any] = {name: _checked(kind, found.pop(name, {}), path) for name, kind in parts.items()}
+    for name in ("examples", "workspace"):
+        if name not in found:
+            raise InputError(f"{path} does not say `{name}`; add it.")
+        found[name] = Path(found[name])
+    return _checked(TrainConfig, found | values, path)
+
+
+def _checked(kind: type[Any], values: dict[str, Any], path: Path) -> Any:
+    unknown = values.keys() - {one.name for one in fields(kind)}
+    if unknown:
+        raise InputError(f"{path} sets {', '.join(sorted(unknown))}, which is no setting; take it out.")
+    return kind(**values)

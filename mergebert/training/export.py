@@ -1,0 +1,97 @@
+"""From trained networks and trees to a bundle; nothing is written that does not agree with what was trained."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mergebert.errors import ModelBundleError
+from mergebert.training.model import ColumnsNetwork
+
+FLOAT_TOLERANCE = 2e-3  # largest difference of a log probability between torch and ONNX in float
+QUANTISED_AGREEMENT = 0.97  # share of conflicts whose likeliest class int8 leaves as it was
+
+
+class MeanNetwork(nn.Module):
+    """The mean of the log probabilities of several networks."""
+
+    def __init__(self, networks: Sequence[ColumnsNetwork]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, ids: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """As ColumnsNetwork, with log probabilities for logits."""
+        answers = [network(ids, kinds) for network in self.networks]
+        classes = torch.stack([torch.log_softmax(one, -1) for one, _ in answers]).mean(0)
+        patterns = torch.stack([torch.log_softmax(one, -1) for _, one in answers]).mean(0)
+        return classes, patterns
+
+
+def write_network(networks: Sequence[ColumnsNetwork], path: Path, probes: Sequence[tuple[Any, Any]]) -> dict[str, float]:
+    """Writes the networks as one int8 ONNX file; how far it is from torch on the `probes` (ids, kinds).
+
+    Raises ModelBundleError, writing nothing, where ONNX in float or int8 disagrees with torch.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    mean = MeanNetwork(networks).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        plain, small = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        _write_float(mean, plain, probes[0])
+        quantize_dynamic(plain, small, weight_type=QuantType.QInt8, per_channel=True)
+        wanted = [_torch_answer(mean, *probe) for probe in probes]
+        exact = _compared(wanted, plain, probes)
+        quantised = _compared(wanted, small, probes)
+        facts = {"float_difference": exact["difference"], "int8_mean_difference": quantised["mean"], "int8_agreement": quantised["agreement"]}
+        if facts["float_difference"] > FLOAT_TOLERANCE:
+            raise ModelBundleError(f"ONNX differs from torch by {facts['float_difference']:.2g}; the network was not exported.")
+        if facts["int8_agreement"] < QUANTISED_AGREEMENT:
+            raise ModelBundleError(f"int8 agrees with float on {facts['int8_agreement']:.1%} only; the network was not exported.")
+        os.replace(_beside(small, path), path)
+    return facts
+
+
+def _write_float(network: nn.Module, path: Path, probe: tuple[Any, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracing exporter announces its successor
+        torch.onnx.export(
+            network,
+            tuple(map(torch.from_numpy, probe)),
+            str(path),
+            input_names=["ids", "kinds"],
+            output_names=["classes", "patterns"],
+            dynamic_axes={name: {0: "batch", 1: "length"} for name in ("ids", "kinds", "patterns")} | {"classes": {0: "batch"}},
+            opset_version=17,
+            dynamo=False,
+        )
+
+
+@torch.no_grad()
+def _torch_answer(network: nn.Module, ids: NDArray[np.int64], kinds: NDArray[np.int64]) -> NDArray[np.float32]:
+    return np.asarray(network(torch.from_numpy(ids), torch.from_numpy(kinds))[0].numpy())
+
+
+def _compared(wanted: Sequence[NDArray[np.float32]], model: Path, probes: Sequence[tuple[Any, Any]]) -> dict[str, float]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    got = [session.run(None, {"ids": ids, "kinds": kinds})[0] for ids, kinds in probes]
+    gaps = np.concatenate([np.abs(one - other).ravel() for one, other in zip(wanted, got, strict=True)])
+    same = np.concatenate([one.argmax(-1) == other.argmax(-1) for one, other in zip(wanted, got, strict=True)])
+    return {"difference": float(gaps.max()), "mean": float(gaps.mean()), "agreement": float(same.mean())}
+
+
+def _beside(small: Path, path: Path) -> Path:
+    """A copy of `small` in the folder of `path`, so that the last step is one rename."""
+    draft = path.with_suffix(".tmp")
+    draft.write_bytes(small.read_bytes())
+    return draft

@@ -1,0 +1,126 @@
+"""The `columns` network: one transformer over the joint three-way alignment of a conflict.
+
+Position i holds the subwords that base, ours and theirs have at place i, summed through separate projections, plus
+how each side edited the base there and what kind of hunk it is. One pass instead of MergeBERT's four, and ours and
+theirs attend to each other. Two heads: how the whole conflict is resolved, and the pattern of each disputed hunk,
+read off at its first column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
+from mergebert.patterns import PATTERNS
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The shape of the network."""
+
+    vocabulary: int = 8192
+    width: int = 192
+    layers: int = 4
+    heads: int = 6
+    dropout: float = 0.1
+
+
+class Block(nn.Module):
+    """A pre-norm transformer layer."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.dropout = config.dropout
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.attention_in = nn.Linear(config.width, 3 * config.width)
+        self.attention_out = nn.Linear(config.width, config.width)
+        self.feed_norm = nn.LayerNorm(config.width)
+        self.feed_in = nn.Linear(config.width, 4 * config.width)
+        self.feed_out = nn.Linear(4 * config.width, config.width)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        batch, length, width = states.shape
+        packed = self.attention_in(self.attention_norm(states))  # [batch, length, 3 * width]
+        query, key, value = packed.view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        states = states + self._drop(self.attention_out(seen.transpose(1, 2).reshape(batch, length, width)))
+        return states + self._drop(self.feed_out(functional.gelu(self.feed_in(self.feed_norm(states)))))
+
+    def _drop(self, states: Tensor) -> Tensor:
+        return functional.dropout(states, self.dropout, self.training)
+
+
+class ColumnsNetwork(nn.Module):
+    """Columns in, logits of the conflict classes [batch, classes] and of the patterns at each column [batch, length, 9] out."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.words = nn.Embedding(config.vocabulary, config.width, padding_idx=PAD)
+        self.sides = nn.ModuleList(nn.Linear(config.width, config.width, bias=False) for _ in range(3))
+        self.edit_ours = nn.Embedding(EDITS, config.width)
+        self.edit_theirs = nn.Embedding(EDITS, config.width)
+        self.changes = nn.Embedding(CHANGES, config.width)
+        self.places = nn.Embedding(MAX_COLUMNS, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.conflict_head = nn.Linear(2 * config.width, len(CONFLICT_CLASSES))
+        self.hunk_head = nn.Linear(config.width, len(PATTERNS))
+        self.apply(_initialised)
+
+    def forward(self, ids: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """`ids` and `kinds` are [batch, length, 3] integers, padded with PAD; see mergebert.encode."""
+        present = ids[:, :, 0] != PAD  # [batch, length]
+        states = self.places(torch.arange(ids.shape[1], device=ids.device))[None]
+        for side, project in enumerate(self.sides):
+            states = states + project(self.words(ids[:, :, side]))
+        states = states + self.edit_ours(kinds[:, :, 0]) + self.edit_theirs(kinds[:, :, 1]) + self.changes(kinds[:, :, 2])
+        mask = present[:, None, None, :]
+        for block in self.blocks:
+            states = block(states, mask)
+        states = self.norm(states)
+        weights = present.to(states.dtype)[:, :, None]
+        mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        return self.conflict_head(torch.cat([states[:, 0], mean], dim=-1)), self.hunk_head(states)
+
+
+def _initialised(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
+    """Minus the log of the summed probability of every way that makes the human resolution; [batch].
+
+    Several patterns often give the same text, so all of them are right (design, section 3), not an arbitrary first one.
+    """
+    classes = functional.log_softmax(conflict_logits.float(), dim=-1)  # [batch, classes]
+    patterns = functional.log_softmax(hunk_logits.float(), dim=-1)  # [batch, length, 9]
+    batch, tuples, hunks = targets.patterns.shape
+    at_heads = patterns.gather(1, targets.heads.clamp(min=0)[:, :, None].expand(-1, -1, len(PATTERNS)))  # [batch, hunks, 9]
+    chosen = at_heads[:, None].expand(-1, tuples, -1, -1).gather(3, targets.patterns.clamp(min=0)[..., None])[..., 0]
+    chosen = chosen.masked_fill(targets.patterns < 0, 0.0).sum(-1)  # [batch, tuples]
+    joint = chosen + classes[:, targets.tokens_class, None]
+    joint = joint.masked_fill(~targets.tuple_right, -1e9)
+    direct = classes.masked_fill(~targets.class_right, -1e9)
+    return -torch.logsumexp(torch.cat([joint, direct], dim=-1), dim=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is right for a batch: classes that alone give the resolution [batch, classes], and for the class `tokens`
+    the tuples of patterns [batch, tuples, hunks] (-1 where there is no hunk) with which of them exist [batch, tuples];
+    `heads` [batch, hunks] are the columns the hunks start at."""
+
+    class_right: Tensor
+    tuple_right: Tensor
+    patterns: Tensor
+    heads: Tensor
+    tokens_class: int = CONFLICT_CLASSES.index("tokens")

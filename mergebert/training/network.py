@@ -1,0 +1,106 @@
+"""Training the classifier: one network a fold, each blind to the repositories of its own fold.
+
+The ranker learns from what a network says of repositories it has not seen; a network's word about its own training
+data would be too good. So with two folds each network scores the half it did not learn from, and at run time the
+bundle holds their mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mergebert.classify import length_buckets
+from mergebert.training.config import TrainConfig
+from mergebert.training.dataset import Conflicts
+from mergebert.training.loop import Run, Schedule, train
+from mergebert.training.model import ColumnsNetwork, resolution_loss
+
+
+def fold_of(repository: str, folds: int) -> int:
+    """The fold a repository belongs to: its network does not learn from it."""
+    return hashlib.sha256(repository.encode()).digest()[0] % folds
+
+
+def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], development: Sequence[Path]) -> None:
+    """Trains the network of one fold on `files` and logs how it does on `development`."""
+    settings = config.network
+    torch.manual_seed(config.seed + fold)
+    torch.set_num_threads(settings.threads)
+    folder = fold_folder(config, fold)
+    folder.mkdir(parents=True, exist_ok=True)
+    conflicts = Conflicts(files)
+    network = ColumnsNetwork(config.model)
+    order = conflicts.chosen(settings.hunks_a_merge, config.seed)
+    an_epoch = sum(1 for _ in conflicts.batches(order, settings.batch_columns, config.seed))
+    schedule = Schedule(max(1, round(settings.epochs * an_epoch)), settings.learning_rate, settings.warm_up, settings.weight_decay)
+    run = Run(folder, settings.checkpoint_seconds)
+    run.log(fold=fold, conflicts=len(order), steps=schedule.steps, parameters=sum(p.numel() for p in network.parameters()))
+
+    def batches(start: int) -> Iterator[list[int]]:
+        for epoch in count(start // an_epoch):
+            shuffled = conflicts.chosen(settings.hunks_a_merge, config.seed + epoch)
+            groups = conflicts.batches(shuffled, settings.batch_columns, config.seed + epoch)
+            for at, group in enumerate(groups):
+                if epoch > start // an_epoch or at >= start % an_epoch:
+                    yield group
+
+    def loss_of(group: list[int]) -> tuple[torch.Tensor, int]:
+        ids, kinds, targets = conflicts.tensors(group)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(ids, kinds)
+        return resolution_loss(*logits, targets).mean(), ids.shape[0] * ids.shape[1]
+
+    train(network, batches, loss_of, (schedule, run))
+    run.log(fold=fold, development_loss=round(mean_loss(network, Conflicts(development), config), 4))
+
+
+def fold_folder(config: TrainConfig, fold: int) -> Path:
+    """Where the network of a fold is kept."""
+    return config.workspace / f"network-{fold}"
+
+
+def trained_network(config: TrainConfig, fold: int) -> ColumnsNetwork:
+    """The trained network of a fold, ready to be asked."""
+    network = ColumnsNetwork(config.model)
+    state = torch.load(Run(fold_folder(config, fold), 0).checkpoint, weights_only=True)
+    network.load_state_dict(state["network"])
+    return network.eval()
+
+
+@torch.no_grad()
+def mean_loss(network: ColumnsNetwork, conflicts: Conflicts, config: TrainConfig) -> float:
+    """The mean loss over usable conflicts, at most ten of a merge."""
+    network.eval()
+    order = conflicts.chosen(10, config.seed)
+    total = 0.0
+    for group in conflicts.batches(order, config.network.batch_columns, config.seed):
+        ids, kinds, targets = conflicts.tensors(group)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(ids, kinds)
+        total += float(resolution_loss(*logits, targets).sum())
+    return total / max(1, len(order))
+
+
+@torch.no_grad()
+def logits_of(
+    network: ColumnsNetwork, ids: Sequence[NDArray[np.int16]], kinds: Sequence[NDArray[np.int8]]
+) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+    """For each conflict, in groups of like length: its number, its class logits, its pattern logits at every column."""
+    for group in length_buckets([len(row) for row in ids], 8192):
+        length = max(len(ids[at]) for at in group)
+        batch = torch.zeros((len(group), length, 3), dtype=torch.long)
+        marks = torch.zeros((len(group), length, 3), dtype=torch.long)
+        for row, at in enumerate(group):
+            batch[row, : len(ids[at])] = torch.from_numpy(ids[at].astype(np.int64))
+            marks[row, : len(kinds[at])] = torch.from_numpy(kinds[at].astype(np.int64))
+        with torch.autocast("cpu", torch.bfloat16):
+            classes, patterns = network(batch, marks)
+        for row, at in enumerate(group):
+            yield at, classes[row].float().numpy(), patterns[row].float().numpy()

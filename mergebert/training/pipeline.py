@@ -1,0 +1,187 @@
+"""The stages of a training run, each resumable: what is already in the workspace is not made again.
+
+workspace/tokenizer.json        subwords
+workspace/prepared/*.npz        examples as arrays, one file a repository
+workspace/network-<fold>/       checkpoints and logs of the classifier
+workspace/logits/*.npz          what the classifier says of repositories it did not learn from
+workspace/ranker/               trees, calibration and figures, with and without the classifier
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mergebert.errors import DatasetError
+from mergebert.example import FileExample, example_from_json
+from mergebert.pieces import TokenPieces
+from mergebert.training.config import TrainConfig
+from mergebert.training.dataset import load, splits
+from mergebert.training.network import fold_of, logits_of, train_fold, trained_network
+from mergebert.training.prepare import prepare
+from mergebert.training.rank import hunk_logs
+from mergebert.training.subwords import save, trained_tokenizer
+
+TRAIN, DEVELOPMENT, TEST = "train", "development", "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The files of a run."""
+
+    config: TrainConfig
+
+    @property
+    def tokenizer(self) -> Path:
+        """The subword vocabulary."""
+        return self.config.workspace / "tokenizer.json"
+
+    def prepared(self, repository: str) -> Path:
+        """The arrays of a repository."""
+        return self.config.workspace / "prepared" / f"{file_name(repository)}.npz"
+
+    def logits(self, repository: str) -> Path:
+        """What the classifier says of a repository."""
+        return self.config.workspace / "logits" / f"{file_name(repository)}.npz"
+
+    @property
+    def ranker(self) -> Path:
+        """The folder of trees and calibration."""
+        return self.config.workspace / "ranker"
+
+
+def file_name(repository: str) -> str:
+    """A repository's name as a file name."""
+    return repository.replace("/", "+")
+
+
+def repository_splits(examples: Path) -> Mapping[str, str]:
+    """Which split each repository is in, as the miner drew it."""
+    path = examples / "splits.json"
+    try:
+        return {str(name): str(split) for name, split in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first.") from error
+
+
+def examples_of(examples: Path, wanted: Collection[str]) -> Iterator[tuple[str, list[FileExample]]]:
+    """The mined examples of each wanted repository, one repository in memory at a time."""
+    import pyarrow.parquet as parquet
+
+    path = examples / "examples.parquet"
+    try:
+        table = parquet.ParquetFile(path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first.") from error
+    rows = (row for number in range(table.num_row_groups) for row in _rows(table, number, wanted))
+    for repository, group in groupby(rows, key=lambda row: str(row["repository"])):
+        yield repository, [example_from_json(row) for row in group]
+
+
+def _rows(table: Any, number: int, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a row group that belong to wanted repositories; texts are read only where there are some."""
+    names = set(table.read_row_group(number, columns=["repository"]).column(0).to_pylist())
+    if names & set(wanted):
+        yield from (row for row in table.read_row_group(number).to_pylist() if row["repository"] in wanted)
+
+
+def make_tokenizer(config: TrainConfig) -> None:
+    """Learns the subwords from conflicts of training repositories."""
+    space = Workspace(config)
+    if space.tokenizer.exists():
+        return
+    split_of = repository_splits(config.examples)
+    draw = random.Random(config.seed)
+    texts: list[tuple[str, str]] = []
+    for _, examples in examples_of(config.examples, [name for name, split in split_of.items() if split == TRAIN]):
+        chosen = draw.sample(examples, min(len(examples), config.tokenizer_files // 40))
+        texts += [(example.language, example.conflicted[:20_000]) for example in chosen]
+    draw.shuffle(texts)
+    save(trained_tokenizer(texts[: config.tokenizer_files], config.model.vocabulary), space.tokenizer)
+
+
+def prepare_all(config: TrainConfig, jobs: int) -> None:
+    """Describes every conflict of every repository but those of the test split."""
+    space = Workspace(config)
+    split_of = repository_splits(config.examples)
+    todo = [name for name, split in split_of.items() if split != TEST and not space.prepared(name).exists()]
+    parts = [(config, todo[number::jobs]) for number in range(jobs)]
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        pool.map(_prepare_some, parts, chunksize=1)
+
+
+def _prepare_some(part: tuple[TrainConfig, Sequence[str]]) -> None:
+    config, names = part
+    space, wanted = Workspace(config), set(names)
+    pieces = TokenPieces(space.tokenizer)
+    for repository, examples in examples_of(config.examples, wanted):
+        count = prepare(examples, pieces, space.prepared(repository))
+        print(f"prepared {repository}: {count} conflicts", flush=True)
+
+
+def prepared_names(config: TrainConfig, split: str) -> list[str]:
+    """The repositories of a split that have prepared conflicts, in order of name."""
+    space = Workspace(config)
+    return sorted(name for name, part in repository_splits(config.examples).items() if part == split and space.prepared(name).exists())
+
+
+def train_networks(config: TrainConfig) -> None:
+    """Trains the classifier of every fold, side by side."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_train_one, args=(config, fold)) for fold in range(config.folds)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise DatasetError("A network could not be trained; see what it printed above.")
+
+
+def _train_one(config: TrainConfig, fold: int) -> None:
+    space = Workspace(config)
+    names = prepared_names(config, TRAIN)
+    own = [space.prepared(name) for name in names if config.folds == 1 or fold_of(name, config.folds) != fold]
+    train_fold(config, fold, own, [space.prepared(name) for name in prepared_names(config, DEVELOPMENT)])
+
+
+def score_all(config: TrainConfig) -> None:
+    """What the classifier says of each repository: for training ones the network that has not seen it, else the mean."""
+    space = Workspace(config)
+    networks = [trained_network(config, fold) for fold in range(config.folds)]
+    for split in (TRAIN, DEVELOPMENT):
+        for name in prepared_names(config, split):
+            if space.logits(name).exists():
+                continue
+            asked = [fold_of(name, config.folds)] if split == TRAIN and config.folds > 1 else range(config.folds)
+            _score(space, name, [networks[fold] for fold in asked])
+
+
+def _score(space: Workspace, name: str, networks: Sequence[Any]) -> None:
+    arrays = load(space.prepared(name))
+    ids, kinds, heads = (splits(arrays, part) for part in ("ids", "kinds", "heads"))
+    classes: list[Any] = [0.0] * len(ids)
+    hunks: list[Any] = [0.0] * len(ids)
+    for network in networks:
+        for at, own, patterns in logits_of(network, ids, kinds):
+            shifted = own - own.max()
+            classes[at] = classes[at] + (shifted - np.log(np.exp(shifted).sum())) / len(networks)
+            hunks[at] = hunks[at] + hunk_logs(patterns, heads[at]) / len(networks)
+    write_arrays(space.logits(name), {"classes": np.stack(classes), "hunks": np.concatenate(hunks)})
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Writes named arrays, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    with draft.open("wb") as out:
+        np.savez(out, **arrays)
+    os.replace(draft, path)

@@ -1,0 +1,219 @@
+"""Training the ranker: gradient-boosted trees over candidates, taught by the likelihood of the human's choice.
+
+Two passes, as the resolver runs them. The first sees each conflict alone; its beliefs about the other conflicts of a
+merge, always of trees that did not learn from that repository, are features of the second, beside the classifier.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from mergebert.features import CONTEXT_FEATURES
+from mergebert.joint import Belief, joint_features
+from mergebert.patterns import PRIOR
+from mergebert.ranker import matrix
+from mergebert.resolve import SHARED_BY_ALL
+from mergebert.training.config import RankerConfig
+from mergebert.training.dataset import Arrays, load, splits
+
+Floats = NDArray[np.float32]
+_PRIOR_LOG = np.log(np.array(list(PRIOR.values()), np.float32))
+
+
+class Repository:
+    """The conflicts of one repository as the ranker sees them: a row a candidate, and one for "none of these"."""
+
+    def __init__(self, path: Path) -> None:
+        arrays = load(path)
+        self.name = path.stem.replace("+", "/")
+        self.names = [str(name) for name in arrays["names"]]
+        self.features: Floats = arrays["features"]
+        self.sizes: NDArray[np.int32] = arrays["features_sizes"]  # rows of each conflict, "none" included
+        self.merge, self.file = arrays["merge"], arrays["file_number"]
+        self.located = arrays["located"] & ~arrays["duplicate"]
+        self.kinds = splits(arrays, "kind_of")
+        self.right = _with_none(splits(arrays, "right"), self.located)
+        self.exact = splits(arrays, "exact")
+        self.arrays: Arrays = {name: arrays[name] for name in _CLASSIFIER_ARRAYS}
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def counted(self, most: int, seed: int) -> NDArray[np.bool_]:
+        """The located conflicts that count: at most `most` of one merge, chosen by chance."""
+        order = np.flatnonzero(self.located)
+        random.Random(f"{seed} {self.name}").shuffle(order)
+        taken: dict[int, int] = {}
+        kept = np.zeros(len(self), bool)
+        for at in order:
+            merge = int(self.merge[at])
+            taken[merge] = taken.get(merge, 0) + 1
+            kept[at] = taken[merge] <= most
+        return kept
+
+    def forget_context(self, share: float, seed: int) -> None:
+        """Makes the context features unknown in all but `share` of the merges, so that the trees learn to do without."""
+        columns = [self.names.index(name) for name in CONTEXT_FEATURES]
+        draw = np.random.default_rng(seed).random(int(self.merge.max(initial=0)) + 1)
+        forgotten = np.repeat(draw[self.merge] >= share, self.sizes)
+        self.features[np.ix_(forgotten, columns)] = np.nan
+
+
+_CLASSIFIER_ARRAYS = ("ids", "ids_sizes", "kinds", "kinds_sizes", "heads", "heads_sizes", "origins", "origin_class") + (
+    "origin_patterns",
+    "origin_patterns_sizes",
+)
+
+
+def _with_none(right: Sequence[NDArray[np.bool_]], located: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The right rows of all conflicts: where no candidate is right, the row for "none of these" is."""
+    return np.concatenate([np.append(row, known and not row.any()) for row, known in zip(right, located, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows to learn from: features, which rows are right, and how many rows each conflict has."""
+
+    features: Floats
+    right: NDArray[np.bool_]
+    sizes: NDArray[np.int32]
+    names: tuple[str, ...]
+
+
+def table(parts: Sequence[tuple[Repository, Floats, tuple[str, ...]]], most: int, seed: int) -> Table:
+    """The counted conflicts of some repositories, each with its features, as one table."""
+    features, right, sizes = [], [], []
+    for repository, rows, _ in parts:
+        kept = repository.counted(most, seed)
+        flat = np.repeat(kept, repository.sizes)
+        features.append(rows[flat])
+        right.append(repository.right[flat])
+        sizes.append(repository.sizes[kept])
+    return Table(np.concatenate(features), np.concatenate(right), np.concatenate(sizes), parts[0][2])
+
+
+def grown(data: Table, config: RankerConfig, seed: int, rounds: int | None = None) -> lightgbm.Booster:
+    """Trees whose scores, in a softmax over the rows of a conflict, make the human's choice likely."""
+    starts = np.concatenate([[0], np.cumsum(data.sizes)[:-1]])
+    group = np.repeat(np.arange(len(data.sizes)), data.sizes)
+
+    def objective(scores: NDArray[Any], _: lightgbm.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+        shares = softmax_by_group(scores, starts, group)
+        hits = shares * data.right
+        wanted = hits / np.maximum(np.add.reduceat(hits, starts), 1e-12)[group]
+        return shares - wanted, np.maximum(shares * (1.0 - shares), 1e-3)
+
+    settings = {
+        "objective": objective,
+        "learning_rate": config.learning_rate,
+        "num_leaves": config.leaves,
+        "min_data_in_leaf": config.leaf_rows,
+        "min_sum_hessian_in_leaf": 1.0,
+        "feature_fraction": config.feature_share,
+        "bagging_fraction": config.row_share,
+        "bagging_freq": 1,
+        "lambda_l2": 2.0,
+        "max_bin": 63,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 2,
+        "verbosity": -1,
+    }
+    rows = lightgbm.Dataset(data.features, np.zeros(len(data.features)), feature_name=[f"f{at}" for at in range(len(data.names))])
+    return lightgbm.train(settings, rows, rounds or config.rounds)
+
+
+def softmax_by_group(scores: NDArray[Any], starts: NDArray[Any], group: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities over the rows of each conflict."""
+    raised = np.exp(scores - np.maximum.reduceat(scores, starts)[group])
+    return np.asarray(raised / np.add.reduceat(raised, starts)[group])
+
+
+def beliefs_of(booster: lightgbm.Booster, repository: Repository, features: Floats) -> NDArray[np.float64]:
+    """The probability of every row of a repository."""
+    starts = np.concatenate([[0], np.cumsum(repository.sizes)[:-1]])
+    group = np.repeat(np.arange(len(repository)), repository.sizes)
+    return softmax_by_group(np.asarray(booster.predict(features, num_threads=2)), starts, group)
+
+
+def joint_table(repository: Repository, first: NDArray[np.float64], answered: bool, seed: int) -> tuple[Floats, tuple[str, ...]]:
+    """The joint features of every row; with `answered`, a random part of each merge's conflicts is taken as known."""
+    ends = np.cumsum(repository.sizes)
+    rows = [part[:-1] for part in np.split(first, ends[:-1])]
+    truth = [part[:-1] for part in np.split(repository.right, ends[:-1])]
+    draw = random.Random(f"{seed} {repository.name} {answered}")
+    names: tuple[str, ...] = ()
+    found: list[Floats] = []
+    order = np.argsort(repository.merge, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(repository.merge[order])) + 1):
+        share = draw.choice((0.2, 0.5, 0.8)) if answered else 0.0
+        beliefs = []
+        for at in members:
+            known = truth[at].any() and draw.random() < share
+            believed = truth[at] / truth[at].sum() if known else rows[at]
+            beliefs.append(Belief(int(repository.file[at]), repository.kinds[at].astype(np.int64), believed, bool(known)))
+        for values in joint_features(beliefs):
+            names = names or tuple(values[0])
+            shared = {name: value for name, value in values[0].items() if name in SHARED_BY_ALL}
+            found.append(matrix([*values, shared], names))
+    if (order != np.arange(len(order))).any():
+        back = np.argsort(order)
+        found = [found[at] for at in back]
+    return np.concatenate(found), names
+
+
+def network_table(repository: Repository, logits: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[Floats, tuple[str, ...]]:
+    """What the classifier says of every row, from the class logits and the pattern logits at the heads of each conflict."""
+    arrays = repository.arrays
+    classes = np.stack([_log_softmax(one) for one, _ in logits])
+    hunks = np.concatenate([rows for _, rows in logits]) if logits else np.zeros((0, 9))
+    options = repository.sizes - 1
+    origin_option = np.repeat(np.arange(options.sum()), arrays["origins"])
+    option_conflict = np.repeat(np.arange(len(repository)), options)
+    conflict = option_conflict[origin_option]
+    beliefs = classes[conflict, arrays["origin_class"]].astype(np.float64)
+    sizes = arrays["origin_patterns_sizes"]
+    first_hunk = np.concatenate([[0], np.cumsum(arrays["heads_sizes"])[:-1]])
+    entry_origin = np.repeat(np.arange(len(sizes)), sizes)
+    place = np.arange(len(entry_origin)) - np.repeat(np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
+    values = hunks[first_hunk[conflict[entry_origin]] + place, arrays["origin_patterns"]] if len(entry_origin) else np.zeros(0)
+    beliefs += np.bincount(entry_origin, weights=values, minlength=len(sizes))
+    logs = np.logaddexp.reduceat(beliefs, np.concatenate([[0], np.cumsum(arrays["origins"])[:-1]]))
+    return _network_rows(logs, options, option_conflict), NETWORK_FEATURES
+
+
+NETWORK_FEATURES = ("network log", "network share", "network to best", "network rank", "network entropy")
+
+
+def _network_rows(logs: NDArray[np.float64], options: NDArray[Any], conflict: NDArray[Any]) -> Floats:
+    """The values of `classifier_features` for every row, NaN in the rows for "none of these"."""
+    starts = np.concatenate([[0], np.cumsum(options)[:-1]])
+    shares = softmax_by_group(logs, starts, conflict)
+    best = np.maximum.reduceat(shares, starts)[conflict]
+    entropy = -np.add.reduceat(shares * np.log(shares + 1e-9), starts)[conflict]
+    order = np.lexsort((-shares, conflict))
+    ranks = np.empty(len(order))
+    ranks[order] = np.arange(len(order)) - starts[conflict]
+    rows = np.full((len(logs) + len(options), len(NETWORK_FEATURES)), np.nan, np.float32)
+    rows[np.arange(len(logs)) + conflict] = np.stack([logs, shares, shares - best, ranks, entropy], axis=1)
+    return rows
+
+
+def hunk_logs(patterns: NDArray[Any], heads: NDArray[Any]) -> Floats:
+    """The log probabilities at the head of each hunk [hunks, 9]; the prior for hunks that were cut off."""
+    rows = [_log_softmax(patterns[head]) if head >= 0 else _PRIOR_LOG for head in heads]
+    return np.stack(rows) if rows else np.zeros((0, len(_PRIOR_LOG)), np.float32)
+
+
+def _log_softmax(logits: NDArray[Any]) -> Floats:
+    shifted = logits - logits.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float32)

@@ -1,0 +1,93 @@
+"""The real `mergebert` with a model a test can foresee: a console script that differs in one module."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+_SCRIPT = '''\
+#!{python} -P
+import sys
+sys.path.insert(0, {root!r})
+import os, signal, time, types
+from dataclasses import dataclass
+
+fake = types.ModuleType("mergebert.resolve")
+
+class Resolution:
+    def __init__(self, text):
+        self.text, self.pattern, self.method, self.confidence = text, "b", "lines", 0.97
+
+@dataclass
+class RankedConflict:
+    conflict: object
+    resolutions: tuple
+    accepted: bool
+
+@dataclass
+class FileMerge:
+    path: str
+    merged: object
+    stages: object
+
+class Resolver:
+    @classmethod
+    def load(cls, bundle=None):
+        {behaviour}
+        return cls()
+
+    def rank(self, files, max_error=0.05):
+        return [[self.ranked(conflict) for conflict in file.merged.conflicts] for file in files]
+
+    def ranked(self, conflict):
+        text = conflict.sides.theirs
+        return RankedConflict(conflict, (Resolution(text),), "unsure" not in text)
+
+fake.Resolution, fake.RankedConflict = Resolution, RankedConflict
+fake.FileMerge, fake.Resolver = FileMerge, Resolver
+sys.modules["mergebert.resolve"] = fake
+from mergebert.cli import main
+sys.exit(main())
+'''
+
+
+def driver_program(folder: Path, behaviour: str = "pass") -> Path:
+    """A `mergebert` that takes theirs wherever it does not say "unsure"; `behaviour` runs as its model loads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "mergebert"
+    script.write_text(_SCRIPT.format(python=sys.executable, root=str(ROOT), behaviour=behaviour), encoding="utf-8")
+    script.chmod(0o755)
+    return script
+
+
+def plain_program(folder: Path) -> Path:
+    """The `mergebert` of this checkout as a console script."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "mergebert"
+    lines = f"#!{sys.executable} -P\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+    script.write_text(f"{lines}from mergebert.cli import main\nsys.exit(main())\n", encoding="utf-8")
+    script.chmod(0o755)
+    return script
+
+
+def line_merge(
+    versions: tuple[bytes, bytes, bytes],
+    folder: Path,
+    *options: str,
+    labels: tuple[str, str, str] = ("base", "ours", "theirs"),
+) -> tuple[int, bytes]:
+    """The oracle: what `git merge-file` makes of base, ours and theirs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in zip(("base", "ours", "theirs"), versions, strict=True):
+        (folder / name).write_bytes(content)
+    names = ["-L", labels[1], "-L", labels[0], "-L", labels[2]]
+    done = subprocess.run(
+        ["git", "merge-file", "-p", "-q", *options, *names, "ours", "base", "theirs"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout

@@ -1,0 +1,110 @@
+"""Two cuts of one merge belong together in every style, and what is put into one leaves the rest of it alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mergebert.git.command import merge_of
+from mergebert.git.graft import Graft, graft, slices_of, with_final_newline
+from mergebert.markers import Conflict, MergedFile, parse, render
+from mergebert.threeway import ThreeWay
+from tests.e2e.driver_program import line_merge
+
+LABELS = ("base", "ours", "theirs")
+# Lines with and without letters: git joins neighbouring conflicts over lines that hold none.
+LINES = st.lists(st.sampled_from(["a", "b", "c", "x", "}", ""]), max_size=14)
+TEXTS = st.builds(lambda lines, end: "\n".join(lines) + end, LINES, st.sampled_from(["", "\n"]))
+STYLES = st.sampled_from(["", "zdiff3", "diff3"])
+
+
+def cuts(versions: ThreeWay[str], style: str) -> tuple[MergedFile, MergedFile]:
+    """The merge in `style`, and with the base as the resolver sees it."""
+    encoded = versions.map(str.encode)
+    shown, cut = (parse(merge_of(encoded, LABELS, 7, one).decode(), 7) for one in (style, "diff3"))
+    return shown, cut
+
+
+def side(merged: MergedFile, name: str) -> str:
+    return "".join(getattr(part.sides, name) if isinstance(part, Conflict) else part for part in merged.parts)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TEXTS, TEXTS, TEXTS, STYLES)
+def test_every_part_of_one_cut_is_found_in_the_other(base: str, ours: str, theirs: str, style: str) -> None:
+    shown, cut = cuts(ThreeWay(base, ours, theirs), style)
+    slices = slices_of(shown, cut)
+    assert slices is not None
+    assert "".join(str(piece) for pieces in slices for piece in pieces) == render(shown)
+    for part, pieces in zip(cut.parts, slices, strict=True):
+        if isinstance(part, str):
+            assert pieces == (part,)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, TEXTS, TEXTS, STYLES, st.sets(st.integers(0, 5)))
+def test_conflicts_that_stay_are_as_git_shows_them(
+    base: str, ours: str, theirs: str, style: str, chosen: set[int]
+) -> None:
+    shown, cut = cuts(ThreeWay(base, ours, theirs), style)
+    texts = {index: cut.conflicts[index].sides.theirs for index in chosen if index < len(cut.conflicts)}
+    grafted = graft(shown, cut, texts)
+    assert grafted is not None
+    left = [part for part in grafted.parts if isinstance(part, Conflict)]
+    assert all(part in shown.conflicts for part in left)
+    if not texts:
+        assert grafted == Graft(grafted.parts, ())
+        assert "".join(map(str, grafted.parts)) == render(shown)
+    if len(texts) == len(cut.conflicts):
+        assert "".join(map(str, grafted.parts)).rstrip("\n") == side(shown, "theirs").rstrip("\n")
+
+
+def test_one_conflict_with_its_base_is_two_in_the_default_style(tmp_path: Path) -> None:
+    middle = "".join(f"same {number}\n" for number in range(5))
+    versions = ThreeWay("one\ntwo\n", f"a\n{middle}b\n", f"x\n{middle}y\n")
+    shown, cut = cuts(versions, "")
+    assert (len(shown.conflicts), len(cut.conflicts)) == (2, 1)
+    assert graft(shown, cut, {0: versions.theirs}) == Graft((versions.theirs,), (0,))
+
+
+def test_a_resolution_may_not_lose_what_stands_outside_the_markers() -> None:
+    versions = ThreeWay("one\n", "a\nsame\n", "x\nsame\n")
+    shown, cut = cuts(versions, "zdiff3")
+    refused = graft(shown, cut, {0: "one\n"})
+    assert refused is not None
+    assert refused.resolved == ()
+    assert "".join(map(str, refused.parts)) == render(shown)
+    taken = graft(shown, cut, {0: "a\nx\nsame\n"})
+    assert taken is not None
+    assert taken.resolved == (0,)
+
+
+def test_cuts_of_different_merges_are_told_apart() -> None:
+    shown, _ = cuts(ThreeWay("a\n", "b\n", "c\n"), "")
+    _, cut = cuts(ThreeWay("a\n", "b\n", "d\n"), "")
+    assert graft(shown, cut, {0: "d\n"}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "stages", "wanted"),
+    [
+        ("ours\n", ThreeWay("b\n", "ours", "theirs\n"), "ours"),
+        ("theirs\n", ThreeWay("b\n", "ours", "theirs\n"), "theirs\n"),
+        ("both\n", ThreeWay("b\n", "ours", "theirs\n"), "both"),
+        ("both\n", ThreeWay("b", "ours", "theirs\n"), "both\n"),
+        ("both\r\n", ThreeWay("b", "ours", "theirs"), "both"),
+        ("both\n", ThreeWay("", "ours\n", "theirs\n"), "both\n"),
+        ("", ThreeWay("b", "ours", "theirs"), ""),
+    ],
+)
+def test_the_final_newline_is_merged(text: str, stages: ThreeWay[str], wanted: str) -> None:
+    sides = ThreeWay("b\n", "ours\n", "theirs\n")
+    assert with_final_newline(text, sides, stages) == wanted
+
+
+def test_the_oracle_and_the_cut_agree(tmp_path: Path) -> None:
+    versions = (b"a\nb\n", b"a\nB\n", b"a\nX\n")
+    assert merge_of(ThreeWay(*versions), LABELS, 7) == line_merge(versions, tmp_path, "--diff3")[1]

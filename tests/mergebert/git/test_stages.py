@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mergebert.git.stages import (
+    git_folder,
+    merge_labels,
+    operation,
+    repository_root,
+    stages_of,
+    unmerged_paths,
+)
+from mergebert.threeway import ThreeWay
+
+
+def test_the_three_versions_of_a_conflict(conflicted_repository) -> None:
+    repository = conflicted_repository
+    assert stages_of(repository.path / "app.py") is None
+    assert repository.run("merge", "theirs").returncode == 1
+    found = stages_of(repository.path / "app.py")
+    assert found is not None
+    assert found.map(lambda text: text.split("\n")[1].strip()) == ThreeWay(
+        "return sum(items)", "return sum(items, start=0)", "return sum(values)"
+    )
+    assert unmerged_paths(repository.path) == (repository.path / "app.py",)
+    assert operation(repository.path) == "merge"
+    assert merge_labels(repository.path) == ThreeWay("base", "main", "theirs")
+
+
+def test_names_that_git_would_quote(repository) -> None:
+    name = 'sub folder/"é*.py'
+    repository.diverge({name: "a\n"}, {name: "b\n"}, {name: "c\n"})
+    assert repository.run("merge", "theirs").returncode == 1
+    assert stages_of(repository.path / name) == ThreeWay("a\n", "b\n", "c\n")
+    assert unmerged_paths(repository.path) == (repository.path / name,)
+
+
+def test_the_base_of_a_file_both_added_is_empty(repository) -> None:
+    repository.diverge({"x": "x\n"}, {"new.py": "b\n"}, {"new.py": "c\n"})
+    assert repository.run("merge", "theirs").returncode == 1
+    assert stages_of(repository.path / "new.py") == ThreeWay("", "b\n", "c\n")
+
+
+def test_a_deleted_side_is_no_three_way_conflict(repository) -> None:
+    repository.diverge({"x": "x\n", "a": "a\n"}, {"a": "b\n"}, {"a": "c\n"})
+    repository.git("rm", "--quiet", "a")
+    repository.git("commit", "--quiet", "--message", "gone")
+    assert repository.run("merge", "theirs").returncode == 1
+    assert stages_of(repository.path / "a") is None
+
+
+def test_links_and_binary_files_are_left_to_git(repository) -> None:
+    repository.diverge({"b": b"a\0"}, {"b": b"b\0"}, {"b": b"c\0"})
+    assert repository.run("merge", "theirs").returncode == 1
+    assert stages_of(repository.path / "b") is None
+
+
+def test_the_versions_have_the_line_ends_of_the_work_tree(repository) -> None:
+    repository.write({".gitattributes": "*.txt text eol=crlf\n"})
+    repository.diverge({"a.txt": "a\r\n"}, {"a.txt": "b\r\n"}, {"a.txt": "c\r\n"})
+    assert repository.run("merge", "theirs").returncode == 1
+    assert stages_of(repository.path / "a.txt") == ThreeWay("a\r\n", "b\r\n", "c\r\n")
+
+
+def test_in_a_rebase_ours_is_what_is_built_on(conflicted_repository) -> None:
+    repository = conflicted_repository
+    assert repository.run("rebase", "theirs").returncode == 1
+    found = stages_of(repository.path / "app.py")
+    assert found is not None
+    assert "values" in found.ours
+    assert operation(repository.path) == "rebase"
+
+
+def test_outside_of_a_repository_there_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    (tmp_path / "file").write_text("text", encoding="utf-8")
+    assert repository_root(tmp_path) is None
+    assert git_folder(tmp_path) is None
+    assert stages_of(tmp_path / "file") is None
+
+
+def test_the_folders_of_a_repository(repository) -> None:
+    repository.write({"deep/er/file": "text"})
+    assert repository_root(repository.path / "deep" / "er" / "file") == repository.path
+    assert git_folder(repository.path / "deep") == repository.path / ".git"

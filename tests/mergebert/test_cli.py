@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+import pytest
+
+from mergebert import __version__, cli
+from mergebert.errors import InputError
+
+
+class Command:
+    """A command that does what a test wants."""
+
+    def __init__(self, act) -> None:
+        self.act = act
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--count", type=int)
+
+    def run(self, arguments) -> int:
+        return self.act(arguments)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch):
+    """A function that puts a command named `train` into the table."""
+
+    def put(act) -> None:
+        monkeypatch.setitem(sys.modules, "mergebert_test_command", Command(act))
+        monkeypatch.setitem(
+            cli.COMMANDS, "train", ("mergebert_test_command", "act", "mergebert train --count 3")
+        )
+
+    return put
+
+
+def python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment
+    )
+
+
+def test_the_way_to_the_driver_imports_nothing_else() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import mergebert.cli, mergebert.git.driver;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    names = python(
+        "-I", "-c", f"import sys; sys.path.insert(0, {str(Path(cli.__file__).parent.parent)!r}); {code}"
+    )
+    loaded = set(names.stdout.split())
+
+    assert not loaded & {
+        "argparse",
+        "dataclasses",
+        "typing",
+        "re",
+        "subprocess",
+        "json",
+        "importlib.metadata",
+    }
+    assert {name for name in loaded if name.startswith("mergebert")} == {
+        "mergebert",
+        "mergebert.cli",
+        "mergebert.git",
+        "mergebert.git.command",
+        "mergebert.git.driver",
+        "mergebert.git.write",
+    }
+
+
+def test_merge_goes_straight_to_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mergebert.git import driver
+
+    monkeypatch.setattr(driver, "main", lambda arguments: len(arguments))
+
+    assert cli.main(["merge", "a", "b", "c"]) == 3
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module = cli.COMMANDS[name][0].partition(":")[0]
+    pytest.importorskip(module)
+    try:
+        code = cli.main([name, "--help"])
+    except ModuleNotFoundError as error:  # pragma: no cover
+        pytest.skip(str(error))
+
+    shown = capsys.readouterr().out
+    assert code == 0
+    assert f"mergebert {name}" in shown.partition("example:")[2]
+
+
+def test_the_table_names_modules_of_ours() -> None:
+    for home, summary, example in cli.COMMANDS.values():
+        assert home.startswith(("mergebert.", "mergebert_"))
+        assert summary[0].islower()
+        assert not summary.endswith(".")
+        assert example.startswith("mergebert ")
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {name} " in shown for name in cli.COMMANDS)
+
+
+def test_without_a_command_help_is_shown_and_it_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert "usage: mergebert COMMAND" in capsys.readouterr().out
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mergebert {__version__}\n"
+
+
+def test_an_unknown_command_gets_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sovle"]) == 2
+    assert "did you mean 'solve'?" in capsys.readouterr().err
+
+
+def test_a_wrong_argument_is_an_exit_code(command, capsys: pytest.CaptureFixture[str]) -> None:
+    command(lambda arguments: 0)
+    assert cli.main(["train", "--count", "x"]) == 2
+    assert "--count" in capsys.readouterr().err
+
+
+def test_the_exit_code_is_the_command_s(command) -> None:
+    command(lambda arguments: arguments.count)
+    assert cli.main(["train", "--count", "7"]) == 7
+
+
+def test_an_error_is_one_sentence(command, capsys: pytest.CaptureFixture[str]) -> None:
+    def act(arguments):
+        raise InputError("that is \x1b[2J wrong; do this.")
+
+    command(act)
+    assert cli.main(["train"]) == 2
+    assert capsys.readouterr().err == "mergebert train: that is \\x1b[2J wrong; do this.\n"
+
+
+def test_a_failure_of_the_system_is_one_sentence(command, capsys: pytest.CaptureFixture[str]) -> None:
+    command(lambda arguments: Path("/no/such/file").stat().st_mode)
+    assert cli.main(["train"]) == 2
+    assert capsys.readouterr().err == "mergebert train: /no/such/file: No such file or directory.\n"
+
+
+def test_a_missing_package_says_what_to_install(command, capsys: pytest.CaptureFixture[str]) -> None:
+    command(lambda arguments: importlib.import_module("torch_that_is_not_there"))
+    assert cli.main(["train"]) == 2
+    error = capsys.readouterr().err
+    assert error == "mergebert train needs torch_that_is_not_there: pip install 'mergebert[train]'\n"
+
+
+def test_a_missing_module_of_ours_is_a_bug_and_not_hidden(command) -> None:
+    command(lambda arguments: importlib.import_module("mergebert.not_there"))
+    with pytest.raises(ModuleNotFoundError):
+        cli.main(["train"])
+
+
+def test_ctrl_c(command) -> None:
+    def act(arguments):
+        raise KeyboardInterrupt
+
+    command(act)
+    assert cli.main(["train"]) == 130
+
+
+def test_a_reader_that_goes_away_is_no_reason_to_complain() -> None:
+    code = (
+        "import sys, mergebert.cli as cli\n"
+        "class C:\n"
+        "    add_arguments = staticmethod(lambda parser: None)\n"
+        "    run = staticmethod(lambda arguments: [print('x' * 99) for _ in range(99999)] and 0)\n"
+        "sys.modules['c'] = C; cli.COMMANDS['c'] = ('c', 'x', 'y'); sys.exit(cli.main(['c']))"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as started:
+        assert started.stdout and started.stderr
+        started.stdout.readline()
+        started.stdout.close()
+        assert started.stderr.read() == b""
+        assert started.wait() == cli.BROKEN_PIPE
+
+
+def test_python_m_does_not_import_from_the_folder_it_runs_in(tmp_path: Path) -> None:
+    (tmp_path / "argparse.py").write_text("raise SystemExit('the repository ran its code')")
+    done = python("-m", "mergebert", "languages", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "python" in done.stdout
+
+
+def test_the_public_names_are_there() -> None:
+    import mergebert
+
+    for name in mergebert.__all__:
+        assert getattr(mergebert, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        mergebert.nothing  # noqa: B018
+
+
+def test_gitattributes_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["languages", "--gitattributes"]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert "*.py merge=mergebert" in lines
+    assert "Makefile merge=mergebert" in lines

@@ -1,0 +1,109 @@
+"""The house rules that a machine can check, over every module that ships."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (ROOT / "mergebert", ROOT / "data" / "mergebert_data")
+MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
+LONGEST_FUNCTION = 60
+LONGEST_FILE = 500
+EMPTY_WORDS = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
+PROCESS_CALLS = {"os.system", "os.popen", "os.execv", "os.spawnv"}
+# git is started in one place; the other one opens the editor of the person who answers.
+MAY_START_PROCESSES = {ROOT / "mergebert" / "git" / "command.py", ROOT / "mergebert" / "interactive.py"}
+MAY_CATCH_ALL = {ROOT / "mergebert" / "git" / "driver.py"}
+
+everywhere = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def core_modules() -> set[str]:
+    """The run-time core as import-linter lists it: modules of mergebert, and packages below it as one."""
+    files = {f"mergebert.{path.stem}" for path in (ROOT / "mergebert").glob("*.py")}
+    packages = {f"mergebert.{path.parent.name}" for path in (ROOT / "mergebert").glob("*/__init__.py")}
+    return (files | packages) - {"mergebert.__init__", "mergebert.training"}
+
+
+@everywhere
+def test_functions_are_short(path: Path) -> None:
+    functions = (n for n in nodes(path) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    lengths = {f.name: (f.end_lineno or 0) - f.lineno + 1 for f in functions}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+@everywhere
+def test_files_are_short_and_have_a_telling_name(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").split("\n")) <= LONGEST_FILE
+    names = path.relative_to(ROOT).with_suffix("").parts
+    assert not EMPTY_WORDS & {word for name in names for word in name.split("_")}
+
+
+@everywhere
+def test_lines_are_cut_at_line_feeds_only(path: Path) -> None:
+    called = {node.attr for node in nodes(path) if isinstance(node, ast.Attribute)}
+    assert "splitlines" not in called, "splitlines() cuts at more than a line feed: use split('\\n')"
+
+
+def catches_everything(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler stops any error at all; one that cleans up and raises again does not."""
+    types = [] if handler.type is None else list(ast.walk(handler.type))
+    names = {node.id for node in types if isinstance(node, ast.Name)}
+    last = handler.body[-1]
+    raises_again = isinstance(last, ast.Raise) and last.exc is None
+    return not raises_again and (handler.type is None or bool(names & {"Exception", "BaseException"}))
+
+
+@everywhere
+def test_only_the_driver_catches_everything(path: Path) -> None:
+    handlers = [node for node in nodes(path) if isinstance(node, ast.ExceptHandler)]
+    assert path in MAY_CATCH_ALL or not any(map(catches_everything, handlers))
+
+
+@everywhere
+def test_only_one_module_starts_processes(path: Path) -> None:
+    calls = {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
+    if path.is_relative_to(ROOT / "mergebert") and path not in MAY_START_PROCESSES:
+        assert "subprocess" not in imported(path), "git is run by mergebert/git/command.py alone"
+        assert not calls & PROCESS_CALLS
+
+
+@everywhere
+def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
+    calls = {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
+    assert not imported(path) & {"pickle", "marshal", "shelve", "dill", "joblib"}
+    assert not calls & {"eval", "exec"}
+
+
+def test_import_contracts_list_the_whole_core() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    listed = {contract["name"]: set(contract.get("source_modules", ())) for contract in contracts}
+    assert listed["The run-time core never imports what only training or mining needs"] == core_modules()
+    runtime = {"mergebert.classify", "mergebert.ranker"}
+    assert listed["onnxruntime is started in classify and ranker only"] == core_modules() - runtime
+
+
+def test_the_ignore_file_never_hides_a_package() -> None:
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").split("\n")
+    hidden = {line.strip("/") for line in lines if not line.startswith("#")}
+    assert not hidden & {"data", "mergebert", "mergebert_data", "bundle", "*.onnx", "*.json"}
