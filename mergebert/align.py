@@ -62,7 +62,11 @@ def _hunks(keys: ThreeWay[Keys], trims_insertions: bool) -> Iterator[Hunk]:
             at += 1
             continue
         stop = at + 1
-        while stop < size and to_ours[stop] == to_ours[stop - 1] + 1 and to_theirs[stop] == to_theirs[stop - 1] + 1:
+        while (
+            stop < size
+            and to_ours[stop] == to_ours[stop - 1] + 1
+            and to_theirs[stop] == to_theirs[stop - 1] + 1
+        ):
             stop += 1
         gap = ThreeWay(range(base, at), range(ours, to_ours[at]), range(theirs, to_theirs[at]))
         yield from _changed(keys, gap, trims_insertions)

@@ -21,7 +21,13 @@ from mergebert.errors import ModelBundleError
 from mergebert.patterns import PATTERNS
 
 FORMAT = 1
-MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = "model.onnx", "tokenizer.json", "first.onnx", "ranker.onnx", "bundle.json"
+MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
+    "model.onnx",
+    "tokenizer.json",
+    "first.onnx",
+    "ranker.onnx",
+    "bundle.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,9 @@ def load_bundle(path: Path | None = None) -> Bundle:
     manifest = _manifest(folder)
     for name, wanted in manifest["files"].items():
         if _digest(folder, name) != wanted:
-            raise ModelBundleError(f"{folder / name} is damaged (its sha256 is not the one in {MANIFEST}); install the bundle again.")
+            raise ModelBundleError(
+                f"{folder / name} is damaged (its sha256 is not the one in {MANIFEST}); install the bundle again."
+            )
     return Bundle(folder, manifest, _calibration(manifest, folder))
 
 
@@ -98,16 +106,30 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelBundleError(f"There is no model bundle in {folder}; install mergebert again or name another bundle.") from error
+        raise ModelBundleError(
+            f"There is no model bundle in {folder}; install mergebert again or name another bundle."
+        ) from error
     except ValueError as error:
         raise ModelBundleError(f"{folder / MANIFEST} is not JSON; install the bundle again.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ModelBundleError(f"{folder} is a bundle of another format; use one made for this version of mergebert.")
-    if manifest.get("patterns") != [pattern.value for pattern in PATTERNS] or manifest.get("classes") != list(CONFLICT_CLASSES):
-        raise ModelBundleError(f"{folder} knows other merge patterns than this version of mergebert; export it again.")
+        raise ModelBundleError(
+            f"{folder} is a bundle of another format; use one made for this version of mergebert."
+        )
+    if manifest.get("patterns") != [pattern.value for pattern in PATTERNS] or manifest.get("classes") != list(
+        CONFLICT_CLASSES
+    ):
+        raise ModelBundleError(
+            f"{folder} knows other merge patterns than this version of mergebert; export it again."
+        )
     names = manifest.get("files")
-    if not isinstance(names, dict) or not {FIRST, RANKER} <= names.keys() or (MODEL in names) != (TOKENIZER in names):
-        raise ModelBundleError(f"{folder / MANIFEST} does not name the files of a bundle; install the bundle again.")
+    if (
+        not isinstance(names, dict)
+        or not {FIRST, RANKER} <= names.keys()
+        or (MODEL in names) != (TOKENIZER in names)
+    ):
+        raise ModelBundleError(
+            f"{folder / MANIFEST} does not name the files of a bundle; install the bundle again."
+        )
     if any("/" in name or "\\" in name for name in names):
         raise ModelBundleError(f"{folder / MANIFEST} names files outside the bundle; do not use it.")
     return manifest
@@ -116,10 +138,14 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _calibration(manifest: Mapping[str, Any], folder: Path) -> Calibration:
     try:
         found = manifest["calibration"]
-        best, other, risk = (tuple(tuple(map(float, point)) for point in found[name]) for name in ("best", "other", "risk"))
+        best, other, risk = (
+            tuple(tuple(map(float, point)) for point in found[name]) for name in ("best", "other", "risk")
+        )
         return Calibration(best, other, risk)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelBundleError(f"{folder / MANIFEST} has no usable calibration; install the bundle again.") from error
+        raise ModelBundleError(
+            f"{folder / MANIFEST} has no usable calibration; install the bundle again."
+        ) from error
 
 
 def _digest(folder: Path, name: str) -> str:

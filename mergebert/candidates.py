@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from mergebert.align import Change, Hunk, ThreeWayDiff, three_way_diff
 from mergebert.languages import Language
@@ -74,7 +75,9 @@ class ConflictDiff:
         for line in lines_of(text):
             keys = self._line_keys.get(line)
             if keys is None:
-                keys = self._line_keys[line] = [token for token in tokenize(line, self.language) if not is_space(token)]
+                keys = self._line_keys[line] = [
+                    token for token in tokenize(line, self.language) if not is_space(token)
+                ]
             found += keys
         return found
 
@@ -134,7 +137,10 @@ def token_units(text: str, language: Language) -> Units:
 
 
 def candidates(
-    conflict: Conflict, language: Language, diff: ConflictDiff | None = None, scores: Sequence[Sequence[float]] | None = None
+    conflict: Conflict,
+    language: Language,
+    diff: ConflictDiff | None = None,
+    scores: Sequence[Sequence[float]] | None = None,
 ) -> tuple[Candidate, ...]:
     """The distinct candidates of `conflict`, in a fixed order; every token of each stands in base, ours or theirs.
 
@@ -154,7 +160,9 @@ def candidates(
 
 def _identity(conflict: Conflict, language: Language) -> Callable[[str], str]:
     """The function that tells candidates apart: by text where white space is the question or has meaning."""
-    if language.whitespace_sensitive or whitespace_key(conflict.sides.ours) == whitespace_key(conflict.sides.theirs):
+    if language.whitespace_sensitive or whitespace_key(conflict.sides.ours) == whitespace_key(
+        conflict.sides.theirs
+    ):
         return str
     return whitespace_key
 
@@ -175,7 +183,9 @@ def _whole(diff: ConflictDiff, pattern: Pattern) -> str:
     return _text(diff.lines, apply(pattern, hunk, diff.lines.map(lambda units: units.keys)))
 
 
-def _merges(diff: ConflictDiff, method: str, scores: Sequence[Sequence[float]] | None) -> Iterator[tuple[str, Origin]]:
+def _merges(
+    diff: ConflictDiff, method: str, scores: Sequence[Sequence[float]] | None
+) -> Iterator[tuple[str, Origin]]:
     """The three-way merge of tokens or lines: clean, or every disputed hunk by one pattern, or by the best choices."""
     by_token = method == "tokens"
     units, joined = (diff.tokens, diff.token_diff) if by_token else (diff.lines, diff.line_diff)
@@ -200,11 +210,15 @@ def _choices(count: int, scores: Sequence[Sequence[float]] | None) -> list[tuple
 def _is_separable(diff: ConflictDiff, sources: Sequence[Source]) -> bool:
     """Whether no two tokens would run together into another one (`1` and `2` must not become `12`, nor `/ /` a comment)."""
     parts = tuple(diff.tokens)
-    for (side, at), (next_side, next_at) in zip(sources, sources[1:], strict=False):
+    for (side, at), (next_side, next_at) in pairwise(sources):
         if side == next_side and next_at == at + 1:
             continue
         end, start = parts[side].keys[at], parts[next_side].keys[next_at]
-        if start and parts[next_side].texts[next_at] == start and tokenize(end + start, diff.language) != [end, start]:
+        if (
+            start
+            and parts[next_side].texts[next_at] == start
+            and tokenize(end + start, diff.language) != [end, start]
+        ):
             return False
     return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.candidates import Candidate, Origin
-from mergebert.encode import CONFLICT_CLASSES, PAD, Columns, conflict_class
+from mergebert.encode import PAD, Columns, conflict_class
 from mergebert.features import Values
 from mergebert.patterns import PATTERNS, PRIOR
+from mergebert.session import Session
 
 Floats = NDArray[np.float32]
 BATCH_COLUMNS = 4096  # columns in one run of the network: bounds memory, keeps padding small
@@ -43,12 +43,7 @@ class OnnxClassifier:
     """The `columns` network of a bundle, run by onnxruntime on the CPU."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self.session = Session(model, threads)
 
     def scores(self, conflicts: Sequence[Columns]) -> list[Scores]:
         """One answer a conflict, in order; conflicts of like length share a run."""
@@ -56,7 +51,7 @@ class OnnxClassifier:
         for group in length_buckets([len(columns.ids) for columns in conflicts], BATCH_COLUMNS):
             batch = [conflicts[at] for at in group]
             ids, kinds = padded(batch)
-            classes, patterns = self.session.run(None, {"ids": ids, "kinds": kinds})
+            classes, patterns = self.session.run({"ids": ids, "kinds": kinds})
             for row, (at, columns) in enumerate(zip(group, batch, strict=True)):
                 found[at] = Scores(_log_softmax(classes[row]), _hunk_scores(patterns[row], columns))
         return [found[at] for at in range(len(conflicts))]
@@ -86,7 +81,10 @@ def padded(batch: Sequence[Columns]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 def candidate_logs(scores: Scores, options: Sequence[Candidate]) -> list[float]:
     """The log of the classifier's belief in each candidate: the sum over its origins."""
-    return [float(np.logaddexp.reduce([_origin_log(scores, origin) for origin in option.origins])) for option in options]
+    return [
+        float(np.logaddexp.reduce([_origin_log(scores, origin) for origin in option.origins]))
+        for option in options
+    ]
 
 
 def classifier_features(scores: Scores, options: Sequence[Candidate]) -> list[Values]:
@@ -113,7 +111,9 @@ def _origin_log(scores: Scores, origin: Origin) -> float:
     belief = float(scores.classes[conflict_class(origin)])
     if origin.method != "tokens":
         return belief
-    return belief + sum(float(scores.hunks[at][_PATTERN_INDEX[pattern]]) for at, pattern in enumerate(origin.patterns))
+    return belief + sum(
+        float(scores.hunks[at][_PATTERN_INDEX[pattern]]) for at, pattern in enumerate(origin.patterns)
+    )
 
 
 def _hunk_scores(patterns: Floats, columns: Columns) -> Floats:
@@ -125,5 +125,3 @@ def _hunk_scores(patterns: Floats, columns: Columns) -> Floats:
 def _log_softmax(logits: Floats) -> Floats:
     shifted = logits - logits.max()
     return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float32)
-
-

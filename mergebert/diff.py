@@ -47,7 +47,9 @@ def _blocks(base: Sequence[Hashable], side: Sequence[Hashable], offset: int) -> 
     ]
 
 
-def _anchored_blocks(base: Sequence[Hashable], side: Sequence[Hashable], offset: int) -> list[tuple[int, int, int]]:
+def _anchored_blocks(
+    base: Sequence[Hashable], side: Sequence[Hashable], offset: int
+) -> list[tuple[int, int, int]]:
     """Patience diff: only keys that stand once on either side are matched; what is too big is never searched in full."""
     once_side = _once(side)
     pairs = [(at, once_side[key]) for key, at in _once(base).items() if key in once_side]

@@ -16,7 +16,6 @@ from mergebert.candidates import ConflictDiff, Origin, token_units
 from mergebert.diff import match_of
 from mergebert.evidence import Surroundings
 from mergebert.patterns import PATTERNS
-from mergebert.threeway import ThreeWay
 
 MAX_COLUMNS = 256
 STABLE_COLUMNS = 20  # of a longer run that nobody changed only the two ends are kept
@@ -54,7 +53,9 @@ CONFLICT_CLASSES = (
 class Pieces(Protocol):
     """Splits one token into subword ids."""
 
-    def __call__(self, token: str) -> Sequence[int]: ...
+    def __call__(self, token: str) -> Sequence[int]:
+        """The subword ids of a token."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,19 @@ class _Rows:
         disputed = hunk.change is Change.DISPUTED
         if disputed:
             self.heads.append(len(self.ids))
-        triples = _shortened(_columns(hunk, diff), STABLE_COLUMNS if hunk.change is Change.NONE else HUNK_COLUMNS)
+        triples = _shortened(
+            _columns(hunk, diff), STABLE_COLUMNS if hunk.change is Change.NONE else HUNK_COLUMNS
+        )
         texts = tuple(units.texts for units in diff.tokens)
         keys = tuple(units.keys for units in diff.tokens)
         change = _CHANGES.index(hunk.change)
         for at, triple in enumerate(triples):
-            found = [self._unit(texts[side][index]) if index >= 0 else () for side, index in enumerate(triple)]
-            base, ours, theirs = (keys[side][index] if index >= 0 else None for side, index in enumerate(triple))
+            found = [
+                self._unit(texts[side][index]) if index >= 0 else () for side, index in enumerate(triple)
+            ]
+            base, ours, theirs = (
+                keys[side][index] if index >= 0 else None for side, index in enumerate(triple)
+            )
             edits = (_edit(base, ours), _edit(base, theirs))
             for piece in range(max(map(len, found))):
                 head = disputed and not at and not piece

@@ -84,7 +84,9 @@ class FileEvidence:
         """What stands around each conflict."""
         parts = self.file.merged.parts
         return tuple(
-            Surroundings(_tail(parts[at - 1] if at else ""), _head(parts[at + 1] if at + 1 < len(parts) else ""))
+            Surroundings(
+                _tail(parts[at - 1] if at else ""), _head(parts[at + 1] if at + 1 < len(parts) else "")
+            )
             for at, part in enumerate(parts)
             if isinstance(part, Conflict)
         )

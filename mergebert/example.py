@@ -76,11 +76,14 @@ def example_from_json(row: Mapping[str, Any]) -> FileExample:
             stages=ThreeWay(**row["stages"]),
             context=MergeContext(**row["context"]),
             conflicts=tuple(
-                ConflictExample(**{**conflict, "patterns": tuple(conflict["patterns"])}) for conflict in row["conflicts"]
+                ConflictExample(**{**conflict, "patterns": tuple(conflict["patterns"])})
+                for conflict in row["conflicts"]
             ),
         )
     except (KeyError, TypeError) as error:
-        raise DatasetError(f"This row is no mined example ({error}); mine again with this version.") from error
+        raise DatasetError(
+            f"This row is no mined example ({error}); mine again with this version."
+        ) from error
 
 
 _PLAIN = (

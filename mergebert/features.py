@@ -30,7 +30,15 @@ _DAY = 86400.0
 LONG_TEXT = 4000  # tokens; longer texts are compared by their bags of tokens instead of their order
 
 # Compared with the best of the conflict's other candidates: what matters is being better than the rest.
-RELATIVE = ("keeps_added_ours", "keeps_added_theirs", "keeps_added", "drops_removed", "repeated_lines", "like_ours", "like_theirs")
+RELATIVE = (
+    "keeps_added_ours",
+    "keeps_added_theirs",
+    "keeps_added",
+    "drops_removed",
+    "repeated_lines",
+    "like_ours",
+    "like_theirs",
+)
 
 
 class Bag:
@@ -46,7 +54,9 @@ class Bag:
         self.lines = [line for line in map(str.strip, text.split("\n")) if line]
 
 
-def candidate_features(evidence: FileEvidence, index: int, diff: ConflictDiff, options: Sequence[Candidate]) -> list[Values]:
+def candidate_features(
+    evidence: FileEvidence, index: int, diff: ConflictDiff, options: Sequence[Candidate]
+) -> list[Values]:
     """The features of each candidate of conflict `index`, conflict-level ones repeated in each; the last row stands for
     "none of these" and holds the conflict-level ones alone, so that doubt about all candidates can be learnt.
     """
@@ -58,7 +68,12 @@ def candidate_features(evidence: FileEvidence, index: int, diff: ConflictDiff, o
     rows = []
     for option in options:
         bag = Bag(option.text, diff.keys_of(option.text))
-        rows.append(shared | _origin_features(option) | _text_features(bag, change) | _file_features(bag, change, evidence, index))
+        rows.append(
+            shared
+            | _origin_features(option)
+            | _text_features(bag, change)
+            | _file_features(bag, change, evidence, index)
+        )
     _add_relative(rows, RELATIVE)
     return [row | {"is none": 0.0} for row in rows] + [shared | {"is none": 1.0}]
 
@@ -68,8 +83,16 @@ def context_features(context: MergeContext | None) -> Values:
     if context is None:
         return dict.fromkeys(CONTEXT_FEATURES, nan)
     ours, theirs = max(context.ours_commits, 0), max(context.theirs_commits, 0)
-    ages = [(context.merge_time - time) / _DAY for time in (context.ours_time, context.theirs_time, context.base_time)]
-    values = (log1p(ours), log1p(theirs), log1p(ours) - log1p(theirs), *(log1p(max(age, 0.0)) for age in ages))
+    ages = [
+        (context.merge_time - time) / _DAY
+        for time in (context.ours_time, context.theirs_time, context.base_time)
+    ]
+    values = (
+        log1p(ours),
+        log1p(theirs),
+        log1p(ours) - log1p(theirs),
+        *(log1p(max(age, 0.0)) for age in ages),
+    )
     mergers = (float(context.ours_is_merger), float(context.theirs_is_merger))
     return dict(zip(CONTEXT_FEATURES, (*values, (ages[0] - ages[1]), *mergers), strict=True))
 
@@ -136,8 +159,12 @@ def _place_features(evidence: FileEvidence, index: int) -> Values:
         "file_size": log1p(len(evidence.agreed)),
         "is_test": float("test" in path or "spec" in path),
         "path_depth": path.count("/"),
-        "before_blank": float(not around.before.rstrip(" \t").removesuffix("\n").endswith(("}", ";", ")", ","))),
-        "indentation": float(len(around.before.rsplit("\n", 2)[-2]) - len(around.before.rsplit("\n", 2)[-2].lstrip()))
+        "before_blank": float(
+            not around.before.rstrip(" \t").removesuffix("\n").endswith(("}", ";", ")", ","))
+        ),
+        "indentation": float(
+            len(around.before.rsplit("\n", 2)[-2]) - len(around.before.rsplit("\n", 2)[-2].lstrip())
+        )
         if around.before.count("\n") > 1
         else 0.0,
         "has_stages": float(evidence.file.stages is not None),
@@ -148,7 +175,10 @@ def _move_features(evidence: FileEvidence, change: _Change) -> Values:
     """How the words each side touches here fare in the agreed rest of the file."""
     ours_in, ours_out, theirs_in, theirs_out = evidence.moves
     words = evidence.words
-    values: Values = {"ours_moves": log1p(len(ours_in) + len(ours_out)), "theirs_moves": log1p(len(theirs_in) + len(theirs_out))}
+    values: Values = {
+        "ours_moves": log1p(len(ours_in) + len(ours_out)),
+        "theirs_moves": log1p(len(theirs_in) + len(theirs_out)),
+    }
     for side, added, removed in (
         ("ours", change.added_ours, change.removed_ours),
         ("theirs", change.added_theirs, change.removed_theirs),

@@ -45,7 +45,11 @@ def _kind(origins: Sequence[tuple[str, str]]) -> int:
     methods = {method for method, _ in origins}
     if methods & {"tokens", "line merge"}:
         return KINDS.index("merge")
-    return KINDS.index("union") if any("new" in method or "sorted" in method for method in methods) else KINDS.index("other")
+    return (
+        KINDS.index("union")
+        if any("new" in method or "sorted" in method for method in methods)
+        else KINDS.index("other")
+    )
 
 
 def answered_probabilities(options: Sequence[Candidate], text: str, believed: Floats) -> Floats:
@@ -64,7 +68,7 @@ def joint_features(beliefs: Sequence[Belief]) -> list[list[Values]]:
 
 
 def _kind_mass(belief: Belief) -> Floats:
-    return np.bincount(belief.kinds, weights=belief.probabilities, minlength=len(KINDS))
+    return np.bincount(belief.kinds, weights=belief.probabilities, minlength=len(KINDS)).astype(np.float64)
 
 
 def _features_of(
@@ -90,7 +94,11 @@ def _features_of(
     rows = []
     for kind, probability, rank in zip(belief.kinds, belief.probabilities, ranks, strict=True):
         row = dict(shared)
-        row |= {"first": float(probability), "first to best": float(probability - best), "first rank": float(rank)}
+        row |= {
+            "first": float(probability),
+            "first to best": float(probability - best),
+            "first rank": float(rank),
+        }
         row |= {"first entropy": entropy, "first kind": float(own[kind]), "kind": float(kind)}
         for name, mean in means.items():
             row[f"{name} kind"] = float(mean[kind])
@@ -108,7 +116,12 @@ def _shared(means: Mapping[str, Floats], in_file: int, in_merge: int, answers: i
 
 
 def _groups(mean: Floats) -> Floats:
-    return np.array([mean[[kind for kind, group in enumerate(_GROUP_OF) if group == at]].sum() for at in range(len(GROUPS))])
+    return np.array(
+        [
+            mean[[kind for kind, group in enumerate(_GROUP_OF) if group == at]].sum()
+            for at in range(len(GROUPS))
+        ]
+    )
 
 
 def _mean(masses: Floats, chosen: NDArray[np.bool_]) -> Floats:

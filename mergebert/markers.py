@@ -12,7 +12,7 @@ from mergebert.threeway import ThreeWay
 DEFAULT_MARKER_SIZE = 7  # git's own, see gitattributes(5) conflict-marker-size
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_OPEN = re.compile(r"(<{7,})(?: [^\n]*)?\r?\n?\Z")
+_OPEN = re.compile(r"(<+)(?: [^\n]*)?\r?\n?\Z")
 _ANY_MARKER = re.compile(r"^(?:<{7,}|>{7,})(?: |\r?$)", re.MULTILINE)
 
 
@@ -41,7 +41,9 @@ class Conflict:
     @property
     def labels(self) -> ThreeWay[str]:
         """The names git wrote behind the markers; empty where it wrote none."""
-        return ThreeWay(_label(self.markers.base or ""), _label(self.markers.open), _label(self.markers.close))
+        return ThreeWay(
+            _label(self.markers.base or ""), _label(self.markers.open), _label(self.markers.close)
+        )
 
     def __str__(self) -> str:
         marked = self.markers
@@ -115,9 +117,9 @@ def resolved(merged: MergedFile, texts: Mapping[int, str]) -> MergedFile:
 
 def _opening_size(line: str, marker_size: int | None) -> int:
     found = _OPEN.match(line)
-    if not found or (marker_size is not None and len(found[1]) != marker_size):
-        return 0
-    return len(found[1])
+    size = len(found[1]) if found else 0
+    is_wanted = size >= DEFAULT_MARKER_SIZE if marker_size is None else size == marker_size
+    return size if is_wanted else 0
 
 
 def _conflict(opening: str, number: int, size: int, lines: Iterator[tuple[int, str]]) -> Conflict:
@@ -128,7 +130,9 @@ def _conflict(opening: str, number: int, size: int, lines: Iterator[tuple[int, s
     for at, line in lines:
         marker = _marker_kind(line, size)
         if marker == "<":
-            raise MarkerError(f"Line {at}: a conflict opens inside the one of line {number}; finish that one by hand first.")
+            raise MarkerError(
+                f"Line {at}: a conflict opens inside the one of line {number}; finish that one by hand first."
+            )
         if marker == ">" and "=" in found:
             markers = Markers(found["<"], found.get("|"), found["="], line)
             sides = ThreeWay("".join(sections.get("|", [])), "".join(sections["<"]), "".join(sections["="]))

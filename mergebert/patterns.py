@@ -82,7 +82,9 @@ def undisputed_sources(hunk: Hunk) -> list[Source]:
     return [(side, at) for at in tuple(hunk.ranges)[side]]
 
 
-def label(diff: ThreeWayDiff, keys: Keys, resolution: Sequence[Hashable], limit: int = 64) -> list[tuple[Pattern, ...]]:
+def label(
+    diff: ThreeWayDiff, keys: Keys, resolution: Sequence[Hashable], limit: int = 64
+) -> list[tuple[Pattern, ...]]:
     """Every choice of patterns (at most `limit`) that makes the keys of `resolution`: the inverse of `apply`."""
     sequences = tuple(keys)
     if len(diff.hunks) > LABEL_HUNKS:
@@ -90,7 +92,9 @@ def label(diff: ThreeWayDiff, keys: Keys, resolution: Sequence[Hashable], limit:
     options: _Options = []
     for hunk in diff.hunks:
         if hunk.change is Change.DISPUTED:
-            options.append([(pattern, [sequences[s][i] for s, i in apply(pattern, hunk, keys)]) for pattern in PATTERNS])
+            options.append(
+                [(pattern, [sequences[s][i] for s, i in apply(pattern, hunk, keys)]) for pattern in PATTERNS]
+            )
         else:
             options.append([(None, [sequences[s][i] for s, i in undisputed_sources(hunk)])])
     search = _Search(options, list(resolution), limit)
@@ -104,21 +108,28 @@ def k_best(scores: Sequence[Sequence[float]], k: int) -> list[tuple[int, ...]]:
         return [()]
     ranked = [sorted(range(len(row)), key=lambda at, row=row: -row[at]) for row in scores]  # type: ignore[misc]
     costs = [[-log(max(row[at], 1e-12)) for at in order] for row, order in zip(scores, ranked, strict=True)]
-    start = (0,) * len(scores)
-    queue = [(sum(row[0] for row in costs), start)]
-    seen = {start}
+    # Only ranks above zero are kept, as (-row, rank): they sort as the full tuples of ranks would, and thousands of
+    # disputed hunks cost no more than a few entries a choice.
+    queue: list[tuple[float, _Ranks]] = [(sum(row[0] for row in costs), ())]
+    seen: set[_Ranks] = {()}
     best: list[tuple[int, ...]] = []
     while queue and len(best) < k:
-        cost, ranks = heapq.heappop(queue)
-        best.append(tuple(order[rank] for order, rank in zip(ranked, ranks, strict=True)))
-        for row, rank in enumerate(ranks):
-            following = (*ranks[:row], rank + 1, *ranks[row + 1 :])
-            if rank + 1 < len(costs[row]) and following not in seen:
+        cost, raised = heapq.heappop(queue)
+        ranks = {-row: rank for row, rank in raised}
+        best.append(tuple(order[ranks.get(row, 0)] for row, order in enumerate(ranked)))
+        for row, steps in enumerate(costs):
+            rank = ranks.get(row, 0)
+            if rank + 1 == len(steps):
+                continue
+            following = tuple(sorted((ranks | {row: rank + 1}).items()))
+            following = tuple((-at, higher) for at, higher in following)
+            if following not in seen:
                 seen.add(following)
-                heapq.heappush(queue, (cost - costs[row][rank] + costs[row][rank + 1], following))
+                heapq.heappush(queue, (cost - steps[rank] + steps[rank + 1], following))
     return best
 
 
+_Ranks = tuple[tuple[int, int], ...]
 _Options = list[list[tuple[Pattern | None, list[Hashable]]]]
 
 

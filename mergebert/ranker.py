@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.features import Values
+from mergebert.session import Session
 
 Floats = NDArray[np.float32]
 
@@ -17,12 +18,7 @@ class Ranker:
     """Trees of a bundle that score rows of named features."""
 
     def __init__(self, model: Path, names: Sequence[str], threads: int = 1) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self.session = Session(model, threads)
         self.names = tuple(names)
 
     def probabilities(self, conflicts: Sequence[Sequence[Values]]) -> list[NDArray[np.float64]]:
@@ -30,7 +26,7 @@ class Ranker:
         rows = [row for conflict in conflicts for row in conflict]
         if not rows:
             return [np.zeros(0) for _ in conflicts]
-        scores = self.session.run(None, {"features": matrix(rows, self.names)})[0][:, 0]
+        scores = self.session.run({"features": matrix(rows, self.names)})[0][:, 0]
         ends = np.cumsum([len(conflict) for conflict in conflicts])
         return [softmax(part) for part in np.split(scores, ends[:-1])]
 

@@ -77,7 +77,9 @@ class Resolver:
         places = [(file, index) for file, ones in enumerate(known) for index in range(len(ones))]
         everything = [one for ones in known for one in ones]
         probabilities = self._probabilities(everything, places, answers or {})
-        ranked = iter(self._ranked(one, row, max_error) for one, row in zip(everything, probabilities, strict=True))
+        ranked = iter(
+            self._ranked(one, row, max_error) for one, row in zip(everything, probabilities, strict=True)
+        )
         grouped = [[next(ranked) for _ in ones] for ones in known]
         return [checked(evidence, conflicts) for evidence, conflicts in zip(evidences, grouped, strict=True)]
 
@@ -120,14 +122,18 @@ class Resolver:
         resolutions = []
         for rank, at in enumerate(order):
             option = one.options[at]
-            confidence = best if not rank else min(best, _calibrated(float(probabilities[at]), calibration.other))
+            confidence = (
+                best if not rank else min(best, _calibrated(float(probabilities[at]), calibration.other))
+            )
             resolutions.append(Resolution(option.text, option.pattern, option.method, confidence))
         return RankedConflict(one.conflict, tuple(resolutions), best >= calibration.threshold(max_error))
 
 
 def accepted_file(file: FileMerge, ranked: Sequence[RankedConflict]) -> MergedFile:
     """The file with every accepted resolution in place; the other conflicts as they were."""
-    return resolved(file.merged, {at: one.resolutions[0].text for at, one in enumerate(ranked) if one.accepted})
+    return resolved(
+        file.merged, {at: one.resolutions[0].text for at, one in enumerate(ranked) if one.accepted}
+    )
 
 
 def checked(evidence: FileEvidence, ranked: list[RankedConflict]) -> list[RankedConflict]:
@@ -140,7 +146,11 @@ def checked(evidence: FileEvidence, ranked: list[RankedConflict]) -> list[Ranked
         if _errors(evidence, ranked) <= limit:
             break
         one = ranked[at]
-        ranked = [*ranked[:at], RankedConflict(one.conflict, one.resolutions, accepted=False), *ranked[at + 1 :]]
+        ranked = [
+            *ranked[:at],
+            RankedConflict(one.conflict, one.resolutions, accepted=False),
+            *ranked[at + 1 :],
+        ]
     return ranked
 
 
@@ -157,7 +167,10 @@ def _side_errors(evidence: FileEvidence) -> int | None:
 
 def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict]) -> int:
     """The syntax errors with what is accepted in place and ours everywhere else."""
-    texts = {at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours for at, one in enumerate(ranked)}
+    texts = {
+        at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours
+        for at, one in enumerate(ranked)
+    }
     return error_count(render(resolved(evidence.file.merged, texts)), evidence.language) or 0
 
 
@@ -165,7 +178,10 @@ def _rows(one: Described, neighbours: Sequence[Values], voices: Sequence[Values]
     """The ranker's rows: one an option with all that is known of it, and the last for "none of these"."""
     rows = [own | near | voice for own, near, voice in zip(one.features, neighbours, voices, strict=False)]
     shared = neighbours[0] if neighbours else {}
-    return [*rows, one.features[-1] | {name: value for name, value in shared.items() if name in SHARED_BY_ALL}]
+    return [
+        *rows,
+        one.features[-1] | {name: value for name, value in shared.items() if name in SHARED_BY_ALL},
+    ]
 
 
 SHARED_BY_ALL = frozenset(("others_in_file", "others_in_merge", "answers_known", "first entropy"))

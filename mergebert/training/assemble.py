@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-
 from mergebert import __version__
 from mergebert.bundle import FIRST, MODEL, RANKER, TOKENIZER, load_bundle, write_manifest
 from mergebert.classify import padded
@@ -37,7 +36,11 @@ def write_bundle(config: TrainConfig, output: Path, with_network: bool = True) -
         draft = Path(draft_name) / "bundle"
         draft.mkdir()
         probe = load(fitted.folder / "probe.npz")["rows"]
-        export = {"first": write_trees(fitted.first, len(names["first"]), draft / FIRST, probe[:, : len(names["first"])])}
+        export = {
+            "first": write_trees(
+                fitted.first, len(names["first"]), draft / FIRST, probe[:, : len(names["first"])]
+            )
+        }
         export["ranker"] = write_trees(fitted.ranker, len(names["ranker"]), draft / RANKER, probe)
         if with_network:
             shutil.copy(space.tokenizer, draft / TOKENIZER)
@@ -55,7 +58,10 @@ def _facts(config: TrainConfig, facts: dict[str, Any], export: dict[str, float])
         "made_by": f"mergebert {__version__}",
         "languages": [language.name for language in LANGUAGES if language.grammar],
         "training": {
-            "repositories": {split: sorted(name for name, part in split_of.items() if part == split) for split in set(split_of.values())},
+            "repositories": {
+                split: sorted(name for name, part in split_of.items() if part == split)
+                for split in set(split_of.values())
+            },
             "fingerprint": _fingerprint(config),
             "seed": config.seed,
         },

@@ -75,7 +75,9 @@ def _cautious_error(wrong: NDArray[np.bool_], names: NDArray[np.str_]) -> float:
 
 
 def _isotonic(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:
-    fitted = IsotonicRegression(y_min=0.001, y_max=0.999, out_of_bounds="clip").fit(scores, right.astype(float))
+    fitted = IsotonicRegression(y_min=0.001, y_max=0.999, out_of_bounds="clip").fit(
+        scores, right.astype(float)
+    )
     places = np.unique(np.concatenate([[0.0], np.quantile(scores, np.linspace(0, 1, POINTS)), [1.0]]))
     # A hair of slope keeps different scores apart, so that ranking by confidence is ranking by score.
     values = fitted.predict(places) + 1e-6 * places

@@ -26,7 +26,12 @@ STAGES = ("tokenizer", "prepare", "network", "score", "ranker")
 def add_train_arguments(parser: ArgumentParser) -> None:
     """The arguments of `mergebert train`."""
     parser.add_argument("config", type=Path, help="the training configuration, a TOML file")
-    parser.add_argument("--stage", choices=STAGES, action="append", help="run only this stage (may be repeated); all, in order, by default")
+    parser.add_argument(
+        "--stage",
+        choices=STAGES,
+        action="append",
+        help="run only this stage (may be repeated); all, in order, by default",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes that prepare examples")
 
 
@@ -61,7 +66,11 @@ def add_export_arguments(parser: ArgumentParser) -> None:
     """The arguments of `mergebert export`."""
     parser.add_argument("config", type=Path, help="the configuration of the run to export")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder of the new bundle")
-    parser.add_argument("--without-network", action="store_true", help="the ranker alone: the baseline of `mergebert evaluate`")
+    parser.add_argument(
+        "--without-network",
+        action="store_true",
+        help="the ranker alone: the baseline of `mergebert evaluate`",
+    )
 
 
 def run_export(arguments: Namespace) -> int:

@@ -105,5 +105,6 @@ class Conflicts:
         # A hunk that was cut off has no column to learn from.
         patterns[np.broadcast_to((heads < 0)[:, None], patterns.shape)] = -1
         right = np.array([self.class_right[at] for at in group]).reshape(len(group), len(CONFLICT_CLASSES))
-        targets = Targets(*map(torch.from_numpy, (right, exists, patterns, heads)))
+        arrays = [torch.from_numpy(array) for array in (right, exists, patterns, heads)]
+        targets = Targets(arrays[0], arrays[1], arrays[2], arrays[3])
         return torch.from_numpy(ids), torch.from_numpy(kinds), targets

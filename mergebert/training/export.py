@@ -36,7 +36,9 @@ class MeanNetwork(nn.Module):
         return classes, patterns
 
 
-def write_network(networks: Sequence[ColumnsNetwork], path: Path, probes: Sequence[tuple[Any, Any]]) -> dict[str, float]:
+def write_network(
+    networks: Sequence[ColumnsNetwork], path: Path, probes: Sequence[tuple[Any, Any]]
+) -> dict[str, float]:
     """Writes the networks as one int8 ONNX file; how far it is from torch on the `probes` (ids, kinds).
 
     Raises ModelBundleError, writing nothing, where ONNX in float or int8 disagrees with torch.
@@ -51,11 +53,19 @@ def write_network(networks: Sequence[ColumnsNetwork], path: Path, probes: Sequen
         wanted = [_torch_answer(mean, *probe) for probe in probes]
         exact = _compared(wanted, plain, probes)
         quantised = _compared(wanted, small, probes)
-        facts = {"float_difference": exact["difference"], "int8_mean_difference": quantised["mean"], "int8_agreement": quantised["agreement"]}
+        facts = {
+            "float_difference": exact["difference"],
+            "int8_mean_difference": quantised["mean"],
+            "int8_agreement": quantised["agreement"],
+        }
         if facts["float_difference"] > FLOAT_TOLERANCE:
-            raise ModelBundleError(f"ONNX differs from torch by {facts['float_difference']:.2g}; the network was not exported.")
+            raise ModelBundleError(
+                f"ONNX differs from torch by {facts['float_difference']:.2g}; the network was not exported."
+            )
         if facts["int8_agreement"] < QUANTISED_AGREEMENT:
-            raise ModelBundleError(f"int8 agrees with float on {facts['int8_agreement']:.1%} only; the network was not exported.")
+            raise ModelBundleError(
+                f"int8 agrees with float on {facts['int8_agreement']:.1%} only; the network was not exported."
+            )
         os.replace(_beside(small, path), path)
     return facts
 
@@ -69,24 +79,31 @@ def _write_float(network: nn.Module, path: Path, probe: tuple[Any, Any]) -> None
             str(path),
             input_names=["ids", "kinds"],
             output_names=["classes", "patterns"],
-            dynamic_axes={name: {0: "batch", 1: "length"} for name in ("ids", "kinds", "patterns")} | {"classes": {0: "batch"}},
+            dynamic_axes={name: {0: "batch", 1: "length"} for name in ("ids", "kinds", "patterns")}
+            | {"classes": {0: "batch"}},
             opset_version=17,
             dynamo=False,
         )
 
 
 @torch.no_grad()
-def _torch_answer(network: nn.Module, ids: NDArray[np.int64], kinds: NDArray[np.int64]) -> NDArray[np.float32]:
+def _torch_answer(
+    network: nn.Module, ids: NDArray[np.int64], kinds: NDArray[np.int64]
+) -> NDArray[np.float32]:
     return np.asarray(network(torch.from_numpy(ids), torch.from_numpy(kinds))[0].numpy())
 
 
-def _compared(wanted: Sequence[NDArray[np.float32]], model: Path, probes: Sequence[tuple[Any, Any]]) -> dict[str, float]:
+def _compared(
+    wanted: Sequence[NDArray[np.float32]], model: Path, probes: Sequence[tuple[Any, Any]]
+) -> dict[str, float]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     got = [session.run(None, {"ids": ids, "kinds": kinds})[0] for ids, kinds in probes]
     gaps = np.concatenate([np.abs(one - other).ravel() for one, other in zip(wanted, got, strict=True)])
-    same = np.concatenate([one.argmax(-1) == other.argmax(-1) for one, other in zip(wanted, got, strict=True)])
+    same = np.concatenate(
+        [one.argmax(-1) == other.argmax(-1) for one, other in zip(wanted, got, strict=True)]
+    )
     return {"difference": float(gaps.max()), "mean": float(gaps.mean()), "agreement": float(same.mean())}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import load
-from mergebert.training.network import fold_of
 from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, prepared_names, write_arrays
 from mergebert.training.rank import (
     Floats,
@@ -66,13 +66,18 @@ def fit_first(config: TrainConfig) -> None:
         booster = grown(table(seen, settings.hunks_a_merge, seed), settings, seed)
         for one in training:
             if fold_of(one.name, settings.folds) == fold:
-                write_arrays(_beliefs_path(space, one.name), {"first": beliefs_of(booster, one, one.features)})
+                write_arrays(
+                    _beliefs_path(space, one.name), {"first": beliefs_of(booster, one, one.features)}
+                )
         print(f"first pass: fold {fold} of {settings.folds}", flush=True)
     booster = grown(table(parts, settings.hunks_a_merge, seed), settings, seed)
     development = _repositories(config, DEVELOPMENT)
     for one in development:
         write_arrays(_beliefs_path(space, one.name), {"first": beliefs_of(booster, one, one.features)})
-    print(f"first pass on development: {figures(ranked([(one, _first(space, one)) for one in development], config))}", flush=True)
+    print(
+        f"first pass on development: {figures(ranked([(one, _first(space, one)) for one in development], config))}",
+        flush=True,
+    )
     booster.save_model(space.ranker / "first.txt")
     (space.ranker / "first.json").write_text(json.dumps({"names": names}), encoding="utf-8")
 
@@ -107,6 +112,11 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     print(f"second pass, {variant}: {measured}", flush=True)
 
 
+def fold_of(repository: str, folds: int) -> int:
+    """The fold of a repository: the trees that speak of it do not learn from it."""
+    return hashlib.sha256(repository.encode()).digest()[0] % folds
+
+
 def ranked(beliefs: Sequence[tuple[Repository, NDArray[np.float64]]], config: TrainConfig) -> Ranked:
     """The outcome over the counted conflicts of some repositories."""
     probabilities, right, names = [], [], []
@@ -126,7 +136,12 @@ def figures(outcome: Ranked) -> dict[str, float]:
     """Accuracy at 1 and 3, the ceiling, and the coverage at 90 % and 95 % precision, of all located conflicts."""
     top3 = np.mean([bool(row[:3].any()) for row in outcome.right])
     ceiling = np.mean([bool(row.any()) for row in outcome.right])
-    found = {"conflicts": len(outcome.right), "accuracy@1": float(outcome.is_right.mean()), "accuracy@3": float(top3), "ceiling": float(ceiling)}
+    found = {
+        "conflicts": len(outcome.right),
+        "accuracy@1": float(outcome.is_right.mean()),
+        "accuracy@3": float(top3),
+        "ceiling": float(ceiling),
+    }
     for precision in (0.9, 0.95):
         found[f"coverage at {precision:.0%}"] = coverage(outcome.best, outcome.is_right, precision)
     return {name: round(value, 4) for name, value in found.items()}
@@ -148,14 +163,18 @@ def _repositories(config: TrainConfig, split: str) -> list[Repository]:
     return found
 
 
-def _second(space: Workspace, one: Repository, variant: str, answered: bool) -> tuple[Repository, Floats, tuple[str, ...]]:
+def _second(
+    space: Workspace, one: Repository, variant: str, answered: bool
+) -> tuple[Repository, Floats, tuple[str, ...]]:
     """The second pass's features of a repository."""
     near, near_names = _joint(space, one, answered)
     parts, names = [one.features, near], [*one.names, *near_names]
     if variant == NETWORK:
         said = load(space.logits(one.name))
         ends = np.cumsum(one.arrays["heads_sizes"])[:-1]
-        voice, voice_names = network_table(one, list(zip(said["classes"], np.split(said["hunks"], ends), strict=True)))
+        voice, voice_names = network_table(
+            one, list(zip(said["classes"], np.split(said["hunks"], ends), strict=True))
+        )
         parts.append(voice)
         names += voice_names
     return one, np.concatenate(parts, axis=1), tuple(names)

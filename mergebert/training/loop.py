@@ -56,8 +56,10 @@ class Run:
 Loss = Callable[[Any], tuple[Tensor, int]]  # a batch -> (mean loss, its size in columns)
 
 
-def train(network: nn.Module, batches: Callable[[int], Iterator[Any]], loss_of: Loss, plan: tuple[Schedule, Run]) -> None:
-    """Trains `network` in place; `batches(step)` gives the batches from that step on. Goes on from a checkpoint if there is one."""
+def train(
+    network: nn.Module, batches: Callable[[int], Iterator[Any]], loss_of: Loss, plan: tuple[Schedule, Run]
+) -> None:
+    """Trains `network` in place, on from its checkpoint if there is one; `batches(step)` gives the batches from that step on."""
     schedule, run = plan
     optimizer = _optimizer(network, schedule)
     step = _restored(network, optimizer, run)
@@ -72,7 +74,7 @@ def train(network: nn.Module, batches: Callable[[int], Iterator[Any]], loss_of: 
             group["lr"] = schedule.rate(step)
         loss, size = loss_of(batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -80,7 +82,12 @@ def train(network: nn.Module, batches: Callable[[int], Iterator[Any]], loss_of: 
         window.append(float(loss.detach()))
         if step % 50 == 0 or step == schedule.steps:
             seconds = time.monotonic() - started
-            run.log(step=step, of=schedule.steps, loss=round(sum(window) / len(window), 4), columns_per_second=round(columns / seconds))
+            run.log(
+                step=step,
+                of=schedule.steps,
+                loss=round(sum(window) / len(window), 4),
+                columns_per_second=round(columns / seconds),
+            )
             window = []
         if time.monotonic() - saved > run.checkpoint_seconds:
             _save(network, optimizer, run, step)
@@ -92,7 +99,10 @@ def _optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
     """Weight decay for matrices only, as is usual for transformers."""
     matrices = [value for value in network.parameters() if value.dim() > 1]
     others = [value for value in network.parameters() if value.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": schedule.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": schedule.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.98))
 
 

@@ -44,10 +44,17 @@ class Block(nn.Module):
         self.feed_out = nn.Linear(4 * config.width, config.width)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """The states [batch, length, width] after one layer; `mask` [batch, 1, 1, length] is added to the scores."""
         batch, length, width = states.shape
         packed = self.attention_in(self.attention_norm(states))  # [batch, length, 3 * width]
-        query, key, value = packed.view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        query, key, value = packed.view(batch, length, 3, self.heads, width // self.heads).permute(
+            2, 0, 3, 1, 4
+        )
+        # Written out, because the fused kernel's backward pass takes a third of a training step on the CPU.
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(
+            -2, -1
+        ) + mask  # [batch, heads, length, length]
+        seen = functional.softmax(scores, dim=-1) @ value
         states = states + self._drop(self.attention_out(seen.transpose(1, 2).reshape(batch, length, width)))
         return states + self._drop(self.feed_out(functional.gelu(self.feed_in(self.feed_norm(states)))))
 
@@ -79,8 +86,13 @@ class ColumnsNetwork(nn.Module):
         states = self.places(torch.arange(ids.shape[1], device=ids.device))[None]
         for side, project in enumerate(self.sides):
             states = states + project(self.words(ids[:, :, side]))
-        states = states + self.edit_ours(kinds[:, :, 0]) + self.edit_theirs(kinds[:, :, 1]) + self.changes(kinds[:, :, 2])
-        mask = present[:, None, None, :]
+        states = (
+            states
+            + self.edit_ours(kinds[:, :, 0])
+            + self.edit_theirs(kinds[:, :, 1])
+            + self.changes(kinds[:, :, 2])
+        )
+        mask = torch.where(present, 0.0, -1e4)[:, None, None, :].to(states.dtype)
         for block in self.blocks:
             states = block(states, mask)
         states = self.norm(states)
@@ -103,9 +115,15 @@ def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targe
     """
     classes = functional.log_softmax(conflict_logits.float(), dim=-1)  # [batch, classes]
     patterns = functional.log_softmax(hunk_logits.float(), dim=-1)  # [batch, length, 9]
-    batch, tuples, hunks = targets.patterns.shape
-    at_heads = patterns.gather(1, targets.heads.clamp(min=0)[:, :, None].expand(-1, -1, len(PATTERNS)))  # [batch, hunks, 9]
-    chosen = at_heads[:, None].expand(-1, tuples, -1, -1).gather(3, targets.patterns.clamp(min=0)[..., None])[..., 0]
+    tuples = targets.patterns.shape[1]
+    at_heads = patterns.gather(
+        1, targets.heads.clamp(min=0)[:, :, None].expand(-1, -1, len(PATTERNS))
+    )  # [batch, hunks, 9]
+    chosen = (
+        at_heads[:, None]
+        .expand(-1, tuples, -1, -1)
+        .gather(3, targets.patterns.clamp(min=0)[..., None])[..., 0]
+    )
     chosen = chosen.masked_fill(targets.patterns < 0, 0.0).sum(-1)  # [batch, tuples]
     joint = chosen + classes[:, targets.tokens_class, None]
     joint = joint.masked_fill(~targets.tuple_right, -1e9)

@@ -7,7 +7,6 @@ bundle holds their mean.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -23,11 +22,6 @@ from mergebert.training.loop import Run, Schedule, train
 from mergebert.training.model import ColumnsNetwork, resolution_loss
 
 
-def fold_of(repository: str, folds: int) -> int:
-    """The fold a repository belongs to: its network does not learn from it."""
-    return hashlib.sha256(repository.encode()).digest()[0] % folds
-
-
 def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], development: Sequence[Path]) -> None:
     """Trains the network of one fold on `files` and logs how it does on `development`."""
     settings = config.network
@@ -39,9 +33,19 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
     network = ColumnsNetwork(config.model)
     order = conflicts.chosen(settings.hunks_a_merge, config.seed)
     an_epoch = sum(1 for _ in conflicts.batches(order, settings.batch_columns, config.seed))
-    schedule = Schedule(max(1, round(settings.epochs * an_epoch)), settings.learning_rate, settings.warm_up, settings.weight_decay)
+    schedule = Schedule(
+        max(1, round(settings.epochs * an_epoch)),
+        settings.learning_rate,
+        settings.warm_up,
+        settings.weight_decay,
+    )
     run = Run(folder, settings.checkpoint_seconds)
-    run.log(fold=fold, conflicts=len(order), steps=schedule.steps, parameters=sum(p.numel() for p in network.parameters()))
+    run.log(
+        fold=fold,
+        conflicts=len(order),
+        steps=schedule.steps,
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
 
     def batches(start: int) -> Iterator[list[int]]:
         for epoch in count(start // an_epoch):
@@ -54,8 +58,8 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
     def loss_of(group: list[int]) -> tuple[torch.Tensor, int]:
         ids, kinds, targets = conflicts.tensors(group)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(ids, kinds)
-        return resolution_loss(*logits, targets).mean(), ids.shape[0] * ids.shape[1]
+            classes, patterns = network(ids, kinds)
+        return resolution_loss(classes, patterns, targets).mean(), ids.shape[0] * ids.shape[1]
 
     train(network, batches, loss_of, (schedule, run))
     run.log(fold=fold, development_loss=round(mean_loss(network, Conflicts(development), config), 4))
@@ -83,8 +87,8 @@ def mean_loss(network: ColumnsNetwork, conflicts: Conflicts, config: TrainConfig
     for group in conflicts.batches(order, config.network.batch_columns, config.seed):
         ids, kinds, targets = conflicts.tensors(group)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(ids, kinds)
-        total += float(resolution_loss(*logits, targets).sum())
+            classes, patterns = network(ids, kinds)
+        total += float(resolution_loss(classes, patterns, targets).sum())
     return total / max(1, len(order))
 
 

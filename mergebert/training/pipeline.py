@@ -26,7 +26,7 @@ from mergebert.example import FileExample, example_from_json
 from mergebert.pieces import TokenPieces
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import load, splits
-from mergebert.training.network import fold_of, logits_of, train_fold, trained_network
+from mergebert.training.network import logits_of, train_fold, trained_network
 from mergebert.training.prepare import prepare
 from mergebert.training.rank import hunk_logs
 from mergebert.training.subwords import save, trained_tokenizer
@@ -70,7 +70,9 @@ def repository_splits(examples: Path) -> Mapping[str, str]:
     try:
         return {str(name): str(split) for name, split in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first.") from error
+        raise DatasetError(
+            f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first."
+        ) from error
 
 
 def examples_of(examples: Path, wanted: Collection[str]) -> Iterator[tuple[str, list[FileExample]]]:
@@ -81,7 +83,9 @@ def examples_of(examples: Path, wanted: Collection[str]) -> Iterator[tuple[str, 
     try:
         table = parquet.ParquetFile(path)
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first.") from error
+        raise DatasetError(
+            f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first."
+        ) from error
     rows = (row for number in range(table.num_row_groups) for row in _rows(table, number, wanted))
     for repository, group in groupby(rows, key=lambda row: str(row["repository"])):
         yield repository, [example_from_json(row) for row in group]
@@ -102,7 +106,9 @@ def make_tokenizer(config: TrainConfig) -> None:
     split_of = repository_splits(config.examples)
     draw = random.Random(config.seed)
     texts: list[tuple[str, str]] = []
-    for _, examples in examples_of(config.examples, [name for name, split in split_of.items() if split == TRAIN]):
+    for _, examples in examples_of(
+        config.examples, [name for name, split in split_of.items() if split == TRAIN]
+    ):
         chosen = draw.sample(examples, min(len(examples), config.tokenizer_files // 40))
         texts += [(example.language, example.conflicted[:20_000]) for example in chosen]
     draw.shuffle(texts)
@@ -131,7 +137,11 @@ def _prepare_some(part: tuple[TrainConfig, Sequence[str]]) -> None:
 def prepared_names(config: TrainConfig, split: str) -> list[str]:
     """The repositories of a split that have prepared conflicts, in order of name."""
     space = Workspace(config)
-    return sorted(name for name, part in repository_splits(config.examples).items() if part == split and space.prepared(name).exists())
+    return sorted(
+        name
+        for name, part in repository_splits(config.examples).items()
+        if part == split and space.prepared(name).exists()
+    )
 
 
 def train_networks(config: TrainConfig) -> None:
@@ -146,10 +156,21 @@ def train_networks(config: TrainConfig) -> None:
         raise DatasetError("A network could not be trained; see what it printed above.")
 
 
+def network_folds(config: TrainConfig) -> Mapping[str, int]:
+    """The fold of each training repository, by size, so that all networks learn from about as much."""
+    space, weights = Workspace(config), [0] * config.folds
+    sizes = {name: len(load(space.prepared(name))["merge"]) for name in prepared_names(config, TRAIN)}
+    folds: dict[str, int] = {}
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        folds[name] = weights.index(min(weights))
+        weights[folds[name]] += sizes[name]
+    return folds
+
+
 def _train_one(config: TrainConfig, fold: int) -> None:
     space = Workspace(config)
-    names = prepared_names(config, TRAIN)
-    own = [space.prepared(name) for name in names if config.folds == 1 or fold_of(name, config.folds) != fold]
+    folds = network_folds(config)
+    own = [space.prepared(name) for name, of in sorted(folds.items()) if config.folds == 1 or of != fold]
     train_fold(config, fold, own, [space.prepared(name) for name in prepared_names(config, DEVELOPMENT)])
 
 
@@ -157,11 +178,12 @@ def score_all(config: TrainConfig) -> None:
     """What the classifier says of each repository: for training ones the network that has not seen it, else the mean."""
     space = Workspace(config)
     networks = [trained_network(config, fold) for fold in range(config.folds)]
+    folds = network_folds(config)
     for split in (TRAIN, DEVELOPMENT):
         for name in prepared_names(config, split):
             if space.logits(name).exists():
                 continue
-            asked = [fold_of(name, config.folds)] if split == TRAIN and config.folds > 1 else range(config.folds)
+            asked = [folds[name]] if split == TRAIN and config.folds > 1 else range(config.folds)
             _score(space, name, [networks[fold] for fold in asked])
 
 

@@ -48,7 +48,10 @@ def capped(examples: Iterable[FileExample]) -> list[list[FileExample]]:
     for merge in sorted(merges):
         kept: list[FileExample] = []
         total = 0
-        for example in sorted(merges[merge], key=lambda one: hashlib.sha256((merge + one.path).encode("utf-8", "replace")).digest()):
+        for example in sorted(
+            merges[merge],
+            key=lambda one: hashlib.sha256((merge + one.path).encode("utf-8", "replace")).digest(),
+        ):
             if not kept or total + len(example.conflicts) <= CONFLICTS_A_MERGE:
                 kept.append(example)
                 total += len(example.conflicts)
@@ -98,7 +101,11 @@ class _Arrays:
             rows["origins"].append(len(option.origins))
             for origin in option.origins:
                 rows["origin_class"].append(conflict_class(origin))
-                patterns = [_PATTERN_INDEX[pattern] for pattern in origin.patterns] if origin.method == "tokens" else []
+                patterns = (
+                    [_PATTERN_INDEX[pattern] for pattern in origin.patterns]
+                    if origin.method == "tokens"
+                    else []
+                )
                 rows["origin_patterns"].append(np.array(patterns, np.int8))
         self.count += 1
 
@@ -134,7 +141,7 @@ class _Arrays:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = target.with_suffix(f".{os.getpid()}.tmp")
         with draft.open("wb") as out:
-            np.savez_compressed(out, **flat)
+            np.savez_compressed(out, **flat)  # type: ignore[arg-type]
         os.replace(draft, target)
 
 
@@ -145,5 +152,7 @@ def _right_tuples(one: Described, resolution: str, evidence: FileEvidence) -> li
     keys = diff.tokens.map(lambda units: units.keys)
     wanted = [key for key in token_units(resolution, evidence.language).keys if key]
     # White space behind the last token is a unit of its own, with an empty key, on the sides that have it.
-    chosen = label(diff.token_diff, keys, wanted, limit=TUPLES) or label(diff.token_diff, keys, [*wanted, ""], limit=TUPLES)
+    chosen = label(diff.token_diff, keys, wanted, limit=TUPLES) or label(
+        diff.token_diff, keys, [*wanted, ""], limit=TUPLES
+    )
     return [tuple(_PATTERN_INDEX[pattern] for pattern in patterns) for patterns in chosen]

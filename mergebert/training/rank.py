@@ -50,7 +50,7 @@ class Repository:
     def counted(self, most: int, seed: int) -> NDArray[np.bool_]:
         """The located conflicts that count: at most `most` of one merge, chosen by chance."""
         order = np.flatnonzero(self.located)
-        random.Random(f"{seed} {self.name}").shuffle(order)
+        random.Random(f"{seed} {self.name}").shuffle(order)  # type: ignore[arg-type]
         taken: dict[int, int] = {}
         kept = np.zeros(len(self), bool)
         for at in order:
@@ -64,10 +64,18 @@ class Repository:
         columns = [self.names.index(name) for name in CONTEXT_FEATURES]
         draw = np.random.default_rng(seed).random(int(self.merge.max(initial=0)) + 1)
         forgotten = np.repeat(draw[self.merge] >= share, self.sizes)
-        self.features[np.ix_(forgotten, columns)] = np.nan
+        self.features[np.ix_(forgotten, np.array(columns))] = np.nan
 
 
-_CLASSIFIER_ARRAYS = ("ids", "ids_sizes", "kinds", "kinds_sizes", "heads", "heads_sizes", "origins", "origin_class") + (
+_CLASSIFIER_ARRAYS = (
+    "ids",
+    "ids_sizes",
+    "kinds",
+    "kinds_sizes",
+    "heads",
+    "heads_sizes",
+    "origins",
+    "origin_class",
     "origin_patterns",
     "origin_patterns_sizes",
 )
@@ -75,7 +83,9 @@ _CLASSIFIER_ARRAYS = ("ids", "ids_sizes", "kinds", "kinds_sizes", "heads", "head
 
 def _with_none(right: Sequence[NDArray[np.bool_]], located: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The right rows of all conflicts: where no candidate is right, the row for "none of these" is."""
-    return np.concatenate([np.append(row, known and not row.any()) for row, known in zip(right, located, strict=True)])
+    return np.concatenate(
+        [np.append(row, known and not row.any()) for row, known in zip(right, located, strict=True)]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,9 @@ def grown(data: Table, config: RankerConfig, seed: int, rounds: int | None = Non
         "num_threads": 2,
         "verbosity": -1,
     }
-    rows = lightgbm.Dataset(data.features, np.zeros(len(data.features)), feature_name=[f"f{at}" for at in range(len(data.names))])
+    rows = lightgbm.Dataset(
+        data.features, np.zeros(len(data.features)), feature_name=[f"f{at}" for at in range(len(data.names))]
+    )
     return lightgbm.train(settings, rows, rounds or config.rounds)
 
 
@@ -145,7 +157,9 @@ def beliefs_of(booster: lightgbm.Booster, repository: Repository, features: Floa
     return softmax_by_group(np.asarray(booster.predict(features, num_threads=2)), starts, group)
 
 
-def joint_table(repository: Repository, first: NDArray[np.float64], answered: bool, seed: int) -> tuple[Floats, tuple[str, ...]]:
+def joint_table(
+    repository: Repository, first: NDArray[np.float64], answered: bool, seed: int
+) -> tuple[Floats, tuple[str, ...]]:
     """The joint features of every row; with `answered`, a random part of each merge's conflicts is taken as known."""
     ends = np.cumsum(repository.sizes)
     rows = [part[:-1] for part in np.split(first, ends[:-1])]
@@ -160,7 +174,9 @@ def joint_table(repository: Repository, first: NDArray[np.float64], answered: bo
         for at in members:
             known = truth[at].any() and draw.random() < share
             believed = truth[at] / truth[at].sum() if known else rows[at]
-            beliefs.append(Belief(int(repository.file[at]), repository.kinds[at].astype(np.int64), believed, bool(known)))
+            beliefs.append(
+                Belief(int(repository.file[at]), repository.kinds[at].astype(np.int64), believed, bool(known))
+            )
         for values in joint_features(beliefs):
             names = names or tuple(values[0])
             shared = {name: value for name, value in values[0].items() if name in SHARED_BY_ALL}
@@ -171,7 +187,9 @@ def joint_table(repository: Repository, first: NDArray[np.float64], answered: bo
     return np.concatenate(found), names
 
 
-def network_table(repository: Repository, logits: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> tuple[Floats, tuple[str, ...]]:
+def network_table(
+    repository: Repository, logits: Sequence[tuple[NDArray[Any], NDArray[Any]]]
+) -> tuple[Floats, tuple[str, ...]]:
     """What the classifier says of every row, from the class logits and the pattern logits at the heads of each conflict."""
     arrays = repository.arrays
     classes = np.stack([_log_softmax(one) for one, _ in logits])
@@ -185,7 +203,11 @@ def network_table(repository: Repository, logits: Sequence[tuple[NDArray[Any], N
     first_hunk = np.concatenate([[0], np.cumsum(arrays["heads_sizes"])[:-1]])
     entry_origin = np.repeat(np.arange(len(sizes)), sizes)
     place = np.arange(len(entry_origin)) - np.repeat(np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
-    values = hunks[first_hunk[conflict[entry_origin]] + place, arrays["origin_patterns"]] if len(entry_origin) else np.zeros(0)
+    values = (
+        hunks[first_hunk[conflict[entry_origin]] + place, arrays["origin_patterns"]]
+        if len(entry_origin)
+        else np.zeros(0)
+    )
     beliefs += np.bincount(entry_origin, weights=values, minlength=len(sizes))
     logs = np.logaddexp.reduceat(beliefs, np.concatenate([[0], np.cumsum(arrays["origins"])[:-1]]))
     return _network_rows(logs, options, option_conflict), NETWORK_FEATURES

@@ -36,4 +36,8 @@ def save(tokenizer: Tokenizer, path: Path) -> None:
 
 def _words(texts: Iterable[tuple[str, str]]) -> Iterator[list[str]]:
     for name, text in texts:
-        yield [token.encode("utf-8", "replace").decode() for token in tokenize(text, by_name(name)) if not is_space(token)]
+        yield [
+            token.encode("utf-8", "replace").decode()
+            for token in tokenize(text, by_name(name))
+            if not is_space(token)
+        ]

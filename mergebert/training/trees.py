@@ -29,7 +29,9 @@ def write_trees(booster: lightgbm.Booster, features: int, path: Path, probe: np.
     model = _model(booster, features)
     difference = float(np.abs(_onnx_scores(model, probe) - np.asarray(booster.predict(probe))).max())
     if difference > TOLERANCE * max(1.0, booster.num_trees() / 100):
-        raise ModelBundleError(f"The exported trees differ from the trained ones by {difference:.2g}; report this.")
+        raise ModelBundleError(
+            f"The exported trees differ from the trained ones by {difference:.2g}; report this."
+        )
     path.write_bytes(model.SerializeToString())
     return difference
 
@@ -40,7 +42,13 @@ def _model(booster: lightgbm.Booster, features: int) -> onnx.ModelProto:
         for number, (node, yes, no) in enumerate(_nodes(info["tree_structure"])):
             _add_node(columns, (tree, number), node, (yes, no))
     regressor = helper.make_node(
-        "TreeEnsembleRegressor", ["features"], ["scores"], domain="ai.onnx.ml", n_targets=1, aggregate_function="SUM", **columns
+        "TreeEnsembleRegressor",
+        ["features"],
+        ["scores"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        aggregate_function="SUM",
+        **columns,  # type: ignore[arg-type]
     )
     graph = helper.make_graph(
         [regressor],
@@ -65,7 +73,9 @@ def _nodes(root: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, int]]:
             yield node, 0, 0
 
 
-def _add_node(columns: dict[str, list[Any]], place: tuple[int, int], node: dict[str, Any], children: tuple[int, int]) -> None:
+def _add_node(
+    columns: dict[str, list[Any]], place: tuple[int, int], node: dict[str, Any], children: tuple[int, int]
+) -> None:
     tree, number = place
     is_split = "split_index" in node
     threshold = _float_below(node["threshold"]) if is_split else 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-_SCRIPT = '''\
+_SCRIPT = """\
 #!{python} -P
 import sys
 sys.path.insert(0, {root!r})
@@ -51,14 +51,16 @@ fake.FileMerge, fake.Resolver = FileMerge, Resolver
 sys.modules["mergebert.resolve"] = fake
 from mergebert.cli import main
 sys.exit(main())
-'''
+"""
 
 
 def driver_program(folder: Path, behaviour: str = "pass") -> Path:
-    """A `mergebert` that takes theirs wherever it does not say "unsure"; `behaviour` runs as its model loads."""
+    """A `mergebert` that takes theirs unless that says "unsure"; `behaviour` runs as its model loads."""
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "mergebert"
-    script.write_text(_SCRIPT.format(python=sys.executable, root=str(ROOT), behaviour=behaviour), encoding="utf-8")
+    script.write_text(
+        _SCRIPT.format(python=sys.executable, root=str(ROOT), behaviour=behaviour), encoding="utf-8"
+    )
     script.chmod(0o755)
     return script
 

@@ -17,7 +17,7 @@ from tests.e2e.driver_program import plain_program
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The console script, in a folder that is hard to quote, as what install registers."""
-    made = plain_program(tmp_path / "it's 100% \"here\"")
+    made = plain_program(tmp_path / 'it\'s 100% "here"')
     quoted = "'" + str(made).replace("'", "'\"'\"'") + "'"
     monkeypatch.setattr(installing, "program", lambda: quoted)
     monkeypatch.setattr(doctor, "program", lambda: quoted)

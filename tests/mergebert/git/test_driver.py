@@ -255,7 +255,9 @@ def test_a_journal_that_cannot_be_written_fails_nothing(
     assert "could not be noted" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("failure", [MemoryError(), RecursionError("deep"), OSError(5, "I/O error"), KeyError("x")])
+@pytest.mark.parametrize(
+    "failure", [MemoryError(), RecursionError("deep"), OSError(5, "I/O error"), KeyError("x")]
+)
 def test_whatever_the_model_raises_is_one_sentence(
     failure: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,15 +1,15 @@
-"""Two cuts of one merge belong together in every style, and what is put into one leaves the rest of it alone."""
+"""Two cuts of one merge belong together in every style; what is put into one leaves the rest of it alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mergebert.git.command import merge_of
-from mergebert.git.graft import Graft, graft, slices_of, with_final_newline
+from mergebert.git.graft import Graft, graft, matches_of, with_final_newline
 from mergebert.markers import Conflict, MergedFile, parse, render
 from mergebert.threeway import ThreeWay
 from tests.e2e.driver_program import line_merge
@@ -32,34 +32,54 @@ def side(merged: MergedFile, name: str) -> str:
     return "".join(getattr(part.sides, name) if isinstance(part, Conflict) else part for part in merged.parts)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None)
 @given(TEXTS, TEXTS, TEXTS, STYLES)
-def test_every_part_of_one_cut_is_found_in_the_other(base: str, ours: str, theirs: str, style: str) -> None:
+@example("a\na\nb\na\na", "b\n", "a\nb\na", "")
+def test_all_of_one_cut_is_found_in_the_other(base: str, ours: str, theirs: str, style: str) -> None:
     shown, cut = cuts(ThreeWay(base, ours, theirs), style)
-    slices = slices_of(shown, cut)
-    assert slices is not None
-    assert "".join(str(piece) for pieces in slices for piece in pieces) == render(shown)
-    for part, pieces in zip(cut.parts, slices, strict=True):
-        if isinstance(part, str):
-            assert pieces == (part,)
+    matches = matches_of(shown, cut)
+    assert matches is not None
+    for name, merged in (("shown", shown), ("cut", cut)):
+        pieces = [piece for match in matches for piece in getattr(match, name)]
+        assert "".join(map(str, pieces)) == render(merged)
+        assert tuple(piece for piece in pieces if isinstance(piece, Conflict)) == merged.conflicts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TEXTS, TEXTS, TEXTS, STYLES, st.sets(st.integers(0, 5)))
-def test_conflicts_that_stay_are_as_git_shows_them(
-    base: str, ours: str, theirs: str, style: str, chosen: set[int]
-) -> None:
-    shown, cut = cuts(ThreeWay(base, ours, theirs), style)
-    texts = {index: cut.conflicts[index].sides.theirs for index in chosen if index < len(cut.conflicts)}
+def test_what_is_not_resolved_stays(base: str, ours: str, theirs: str, style: str, chosen: set[int]) -> None:
+    versions = ThreeWay(base, ours, theirs)
+    shown, cut = cuts(versions, style)
+    texts = {
+        index: with_final_newline(conflict.sides.theirs, conflict.sides, versions)
+        if conflict is cut.parts[-1]
+        else conflict.sides.theirs
+        for index, conflict in enumerate(cut.conflicts)
+        if index in chosen
+    }
     grafted = graft(shown, cut, texts)
     assert grafted is not None
-    left = [part for part in grafted.parts if isinstance(part, Conflict)]
-    assert all(part in shown.conflicts for part in left)
+    merged = MergedFile(grafted.parts)
+    assert set(grafted.resolved) <= set(texts)
+    assert side(merged, "theirs").removesuffix("\n") == side(shown, "theirs").removesuffix("\n")
+    if style or not texts:
+        assert set(merged.conflicts) <= set(shown.conflicts)
     if not texts:
-        assert grafted == Graft(grafted.parts, ())
-        assert "".join(map(str, grafted.parts)) == render(shown)
+        assert render(merged) == render(shown)
     if len(texts) == len(cut.conflicts):
-        assert "".join(map(str, grafted.parts)).rstrip("\n") == side(shown, "theirs").rstrip("\n")
+        assert merged.conflicts == ()
+        assert grafted.resolved == tuple(texts)
+
+
+def test_joined_conflicts_come_apart_when_one_is_resolved() -> None:
+    versions = ThreeWay("one\n}\ntwo\n", "a\n}\nb\n", "x\n}\ny\n")
+    shown, cut = cuts(versions, "")
+    assert (len(shown.conflicts), len(cut.conflicts)) == (1, 2)
+    grafted = graft(shown, cut, {0: "x\n"})
+    assert grafted is not None
+    left = "<<<<<<< ours\nb\n=======\ny\n>>>>>>> theirs\n"
+    assert "".join(map(str, grafted.parts)) == f"x\n}}\n{left}"
+    assert graft(shown, cut, {0: "x\n", 1: "b\n"}) == Graft(("x\n", "}\n", "b\n"), (0, 1))
 
 
 def test_one_conflict_with_its_base_is_two_in_the_default_style(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,20 @@ def test_what_is_not_accepted_stays_byte_for_byte(tmp_path: Path, style: str) ->
     assert better.left == 1
     kept = given.shown.decode().index(KEPT)
     assert better.text == "sure theirs one\n" + given.shown.decode()[kept:]
+
+
+def test_the_child_loads_nothing_of_training() -> None:
+    """tests/test_imports.py sees the driver itself; this is what its child imports."""
+    program = "import sys, mergebert.git.improve, mergebert.git.journal; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    shown = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        env=environment,
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+    )
+    assert not {"torch", "transformers", "sklearn", "lightgbm", "git", "pyarrow"} & set(shown.stdout.split())
 
 
 def test_nothing_accepted_is_no_improvement(tmp_path: Path) -> None:

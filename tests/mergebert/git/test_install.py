@@ -10,7 +10,6 @@ import pytest
 
 from mergebert.errors import InputError
 from mergebert.git import install as module
-from mergebert.git.command import git_version
 from mergebert.git.install import (
     BLOCK,
     attributes_file,
@@ -83,7 +82,7 @@ def test_attributes_of_others_win(flag: str, repository, isolated_git: Path) -> 
 
 def test_the_default_driver_of_someone_else_stays(repository) -> None:
     repository.git("config", "merge.default", "other")
-    with pytest.raises(InputError, match="merge.default is 'other'"):
+    with pytest.raises(InputError, match=r"merge\.default is 'other'"):
         install(scope_of("--local", repository.path))
     assert repository.run("config", "merge.mergebert.driver").stdout == ""
     assert not uninstall(scope_of("--local", repository.path))
@@ -145,21 +144,27 @@ def test_the_program_is_the_console_script_beside_this_python(
 
 
 @pytest.mark.parametrize(
-    ("status", "leaves_markers", "wanted"), [(1, True, 1), (1, False, 3), (137, True, 1), (127, False, 3), (255, False, 255)]
+    ("status", "action", "wanted"),
+    [
+        (0, "true", 0),
+        (1, "echo '<<<<<<< x' > ours", 1),
+        (137, "echo '<<<<<<< x' > ours", 1),
+        (1, "true", 3),
+        (127, "true", 3),
+        (255, "true", 255),
+    ],
 )
 def test_the_driver_line_trusts_no_failure_without_markers(
-    tmp_path: Path, status: int, leaves_markers: bool, wanted: int
+    tmp_path: Path, status: int, action: str, wanted: int
 ) -> None:
-    """The program is a stub here; 3 stands for `git merge-file` having been asked."""
-    for name, body in (
-        ("program", f"{'echo \"<<<<<<< x\" > ours' if leaves_markers else ':'}; exit {status}"),
-        ("git", "exit 3"),
-    ):
+    """Program and git are stubs here: 3 says that git was asked to merge the file."""
+    for name, body in (("program", f"{action}; exit {status}"), ("git", "exit 3")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
     (tmp_path / "ours").write_text("ours\n", encoding="utf-8")
-    line = driver_line("./program", git_version()).replace("exit 1; }", "exit 3; }")
+    line = driver_line("./program", (2, 39)).replace("%B || exit 1;", "%B;")
     for placeholder, value in {"%A": "ours", "%O": "b", "%B": "t", "%P": "p", "%L": "7"}.items():
         line = line.replace(placeholder, value)
-    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, check=False)
     assert done.returncode == wanted

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mergebert.errors import DatasetError
+from mergebert.example import ConflictExample, FileExample, MergeContext, example_from_json
+from mergebert.threeway import ThreeWay
+
+names = st.text(max_size=8)
+times = st.integers(-(2**40), 2**40)
+triples = st.builds(ThreeWay, names, names, names)
+conflicts = st.builds(
+    ConflictExample,
+    index=st.integers(0, 9),
+    resolution=st.none() | names,
+    proof=st.sampled_from(["aligned", "candidate", "both", ""]),
+    duplicate=st.booleans(),
+    patterns=st.lists(names, max_size=3).map(tuple),
+)
+examples = st.builds(
+    FileExample,
+    **dict.fromkeys(("repository", "merge", "ours_commit", "theirs_commit", "base_commit"), names),
+    **dict.fromkeys(("path", "language", "conflicted", "merged"), names),
+    blobs=triples,
+    stages=triples,
+    context=st.builds(MergeContext, *[times] * 6, st.booleans(), st.booleans()),
+    conflicts=st.lists(conflicts, max_size=3).map(tuple),
+)
+
+
+@given(examples)
+def test_rows_are_read_as_they_were_written(example: FileExample) -> None:
+    assert example_from_json(example.to_json()) == example
+    assert example_from_json(json.loads(json.dumps(example.to_json()))) == example
+
+
+@given(examples)
+def test_columns_nobody_asked_for_are_left_alone(example: FileExample) -> None:
+    assert example_from_json(example.to_json() | {"content_keys": ["x"]}) == example
+
+
+@given(examples, st.data())
+def test_rows_that_lack_a_field_are_no_examples(example: FileExample, data: st.DataObject) -> None:
+    row = example.to_json()
+    del row[data.draw(st.sampled_from(sorted(row)))]
+    with pytest.raises(
+        DatasetError, match=r"^This row is no mined example \(.*\); mine again with this version\.$"
+    ):
+        example_from_json(row)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("blobs", None),
+        ("blobs", {"base": "a", "ours": "b"}),
+        ("stages", {"base": "a", "ours": "b", "theirs": "c", "other": "d"}),
+        ("context", {"ours_time": 1}),
+        ("conflicts", [{"index": 0}]),
+        ("conflicts", [None]),
+        ("conflicts", None),
+    ],
+)
+def test_rows_of_another_shape_are_no_examples(name: str, value: object) -> None:
+    conflict = ConflictExample(0, "x", "both", False, ("lines:ours",))
+    texts = ThreeWay("", "", "")
+    context = MergeContext(0, 0, 0, 0, 1, 1, True, False)
+    whole = FileExample("o/r", "m", "a", "b", "c", "p", "java", texts, texts, "", "", context, (conflict,))
+    assert example_from_json(whole.to_json()) == whole
+    with pytest.raises(DatasetError):
+        example_from_json(whole.to_json() | {name: value})
+
+
+def test_an_unlocated_resolution_stays_unknown() -> None:
+    unknown = ConflictExample(0, None, "", False, ())
+    assert replace(unknown, resolution="").resolution is not None
+    assert unknown.resolution is None

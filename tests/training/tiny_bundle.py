@@ -1,0 +1,34 @@
+"""A bundle of a few random trees: it ranks badly, at once, and always the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from mergebert.bundle import FIRST, RANKER, write_manifest
+from mergebert.training.trees import write_trees
+
+FEATURES = ("is none", "keeps_added", "keeps_added_ours", "drops_removed", "like_ours")
+SETTINGS = {"objective": "regression", "num_leaves": 4, "verbose": -1, "num_threads": 1, "seed": 0}
+
+
+def write_tiny_bundle(folder: Path, *, known: tuple[str, ...] = ()) -> Path:
+    """The folder of a new bundle without network that calls `known` its training repositories."""
+    rows = np.random.default_rng(0).random((200, len(FEATURES)))
+    data = lightgbm.Dataset(rows, 3 * rows[:, 1] - 9 * rows[:, 0] + rows[:, 2], feature_name=list(FEATURES))
+    booster = lightgbm.train(SETTINGS, data, num_boost_round=5)
+    folder.mkdir(parents=True)
+    for name in (FIRST, RANKER):
+        write_trees(booster, len(FEATURES), folder / name, rows)
+    line = [[0.0, 0.0], [1.0, 1.0]]
+    write_manifest(
+        folder,
+        {
+            "features": {"first": FEATURES, "ranker": FEATURES},
+            "calibration": {"best": line, "other": line, "risk": [[0.1, 1.0, 0.04]]},
+            "training": {"repositories": {"train": list(known), "development": [], "test": []}},
+        },
+    )
+    return folder
