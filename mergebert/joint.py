@@ -24,12 +24,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """One conflict of a merge: its file, the kind of each candidate, a probability for each, and whether a person answered."""
+    """One conflict of a merge: its file, the kind of each candidate, a first probability for each, and, where a person
+    has answered it, the probabilities that the answer leaves. Neighbours see the answer, the conflict itself never."""
 
     file: int
     kinds: NDArray[np.int64]
     probabilities: Floats
-    answered: bool = False
+    answer: Floats | None = None
 
 
 def kind_of(option: Candidate) -> int:
@@ -52,23 +53,28 @@ def _kind(origins: Sequence[tuple[str, str]]) -> int:
     )
 
 
-def answered_probabilities(options: Sequence[Candidate], text: str, believed: Floats) -> Floats:
-    """All belief on the candidates that equal the text a person chose; on what it is most like where none does."""
+def answer_of(options: Sequence[Candidate], text: str) -> Floats | None:
+    """All belief on the candidates that equal the text a person chose; None where none does."""
     key = whitespace_key(text)
     hits = np.array([whitespace_key(option.text) == key for option in options], float)
-    return hits / hits.sum() if hits.any() else believed
+    return hits / hits.sum() if hits.any() else None
 
 
 def joint_features(beliefs: Sequence[Belief]) -> list[list[Values]]:
     """For each conflict of a merge, the features of each of its candidates given all the other conflicts."""
-    masses = np.stack([_kind_mass(belief) for belief in beliefs])  # [conflicts, kinds]
+    masses = np.stack([_known_mass(belief) for belief in beliefs])  # [conflicts, kinds]
     files = np.array([belief.file for belief in beliefs])
-    answered = np.array([belief.answered for belief in beliefs])
+    answered = np.array([belief.answer is not None for belief in beliefs])
     return [_features_of(at, beliefs[at], masses, files, answered) for at in range(len(beliefs))]
 
 
-def _kind_mass(belief: Belief) -> Floats:
-    return np.bincount(belief.kinds, weights=belief.probabilities, minlength=len(KINDS)).astype(np.float64)
+def _kind_mass(kinds: NDArray[np.int64], probabilities: Floats) -> Floats:
+    return np.bincount(kinds, weights=probabilities, minlength=len(KINDS)).astype(np.float64)
+
+
+def _known_mass(belief: Belief) -> Floats:
+    """The belief in each kind as the neighbours see it."""
+    return _kind_mass(belief.kinds, belief.probabilities if belief.answer is None else belief.answer)
 
 
 def _features_of(
@@ -89,7 +95,7 @@ def _features_of(
     ranks = np.empty(len(order), int)
     ranks[order] = np.arange(len(order))
     best = belief.probabilities.max()
-    own = _kind_mass(belief)
+    own = _kind_mass(belief.kinds, belief.probabilities)
     entropy = float(-(belief.probabilities * np.log(belief.probabilities + 1e-9)).sum())
     rows = []
     for kind, probability, rank in zip(belief.kinds, belief.probabilities, ranks, strict=True):

@@ -16,7 +16,7 @@ from mergebert.classify import Classifier, OnnxClassifier, classifier_features
 from mergebert.describe import Described, described
 from mergebert.evidence import FileEvidence, FileMerge
 from mergebert.features import Values
-from mergebert.joint import Belief, answered_probabilities, joint_features, kind_of
+from mergebert.joint import Belief, answer_of, joint_features, kind_of
 from mergebert.markers import Conflict, MergedFile, render, resolved
 from mergebert.pieces import TokenPieces
 from mergebert.ranker import Ranker
@@ -101,11 +101,10 @@ class Resolver:
         first = self.first.probabilities([one.features for one in conflicts])
         beliefs = []
         for one, place, row in zip(conflicts, places, first, strict=True):
-            believed, answer = row[:-1], answers.get(place)
-            if answer is not None:
-                believed = answered_probabilities(one.options, answer, believed)
+            text = answers.get(place)
+            answer = None if text is None else answer_of(one.options, text)
             kinds = np.array([kind_of(option) for option in one.options])
-            beliefs.append(Belief(place[0], kinds, believed, answer is not None))
+            beliefs.append(Belief(place[0], kinds, row[:-1], answer))
         return beliefs
 
     def _voices(self, conflicts: Sequence[Described]) -> list[list[Values]]:

@@ -1,4 +1,4 @@
-"""Fitting the two passes of trees, with and without the classifier, and calibrating them on development repositories."""
+"""Fitting the two passes of trees, with and without the classifier, and calibrating them on repositories held out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.features import CONTEXT_FEATURES
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import load
 from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, prepared_names, write_arrays
 from mergebert.training.rank import (
     Floats,
+    Part,
     Repository,
     beliefs_of,
     grown,
@@ -28,6 +30,7 @@ from mergebert.training.rank import (
 )
 
 NETWORK, BASELINE = "network", "baseline"
+CALIBRATION_FOLDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ def fit_first(config: TrainConfig) -> None:
     settings, seed = config.ranker, config.seed
     training = _repositories(config, TRAIN)
     names = tuple(training[0].names)
-    parts = [(one, one.features, names) for one in training]
+    parts = [Part(one, one.features, names, np.ones(len(one), bool)) for one in training]
     for fold in range(settings.folds):
-        seen = [part for part in parts if fold_of(part[0].name, settings.folds) != fold]
+        seen = [part for part in parts if fold_of(part.repository.name, settings.folds) != fold]
         booster = grown(table(seen, settings.hunks_a_merge, seed), settings, seed)
         for one in training:
             if fold_of(one.name, settings.folds) == fold:
@@ -92,24 +95,65 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     settings, seed = config.ranker, config.seed
     training = _repositories(config, TRAIN)
     parts = [_second(space, one, variant, answered) for answered in (False, True) for one in training]
+    held_out = _held_out(parts[: len(training)], parts, config)
     booster = grown(table(parts, settings.hunks_a_merge, seed), settings, seed)
     del parts
     development = _repositories(config, DEVELOPMENT)
     rows = [_second(space, one, variant, answered=False) for one in development]
-    outcome = ranked([(one, beliefs_of(booster, one, features)) for one, features, _ in rows], config)
-    answered = [_second(space, one, variant, answered=True) for one in development]
-    taught = ranked([(one, beliefs_of(booster, one, features)) for one, features, _ in answered], config)
-    best = best_curve(outcome)
-    calibration = {"best": best, "other": other_curve(outcome), "risk": risk_curve(outcome, best)}
-    measured = {"development": figures(outcome), "development, some conflicts answered": figures(taught)}
-    names = {"first": list(training[0].names), "ranker": list(rows[0][2])}
+    believed = [_believed(booster, part) for part in rows]
+    taught = [_believed(booster, _second(space, one, variant, answered=True)) for one in development]
+    outcome = ranked(believed, config)
+    everything = ranked([*held_out, *believed], config)
+    best = best_curve(everything)
+    calibration = {"best": best, "other": other_curve(everything), "risk": risk_curve(everything, best)}
+    measured = {
+        "development": figures(outcome),
+        "development, some conflicts answered": figures(ranked(taught, config)),
+        "training, held out": figures(ranked(held_out, config)),
+    }
+    if variant == NETWORK:
+        alone = [(part.repository, _network_alone(part)) for part in rows]
+        measured["development, network alone"] = figures(ranked(alone, config))
+    names = {"first": list(training[0].names), "ranker": list(rows[0].names)}
     booster.save_model(folder / "ranker.txt")
-    probe = np.concatenate([features[:400] for _, features, _ in rows])
+    probe = np.concatenate([part.features[:400] for part in rows])
     write_arrays(folder / "probe.npz", {"rows": probe})
     (folder / "facts.json").write_text(
         json.dumps({"features": names, "calibration": calibration, "metrics": measured}), encoding="utf-8"
     )
     print(f"second pass, {variant}: {measured}", flush=True)
+
+
+def _held_out(
+    asked: Sequence[Part], parts: Sequence[Part], config: TrainConfig
+) -> list[tuple[Repository, NDArray[np.float64]]]:
+    """What trees of the other repositories say of each training repository: calibration needs many repositories."""
+    settings, found = config.ranker, []
+    for fold in range(CALIBRATION_FOLDS):
+        seen = [part for part in parts if fold_of(part.repository.name, CALIBRATION_FOLDS) != fold]
+        booster = grown(table(seen, settings.hunks_a_merge, config.seed), settings, config.seed)
+        for part in asked:
+            one = part.repository
+            if fold_of(one.name, CALIBRATION_FOLDS) == fold:
+                found.append((one, beliefs_of(booster, one, _without_context(part))))
+    return found
+
+
+def _believed(booster: lightgbm.Booster, part: Part) -> tuple[Repository, NDArray[np.float64]]:
+    """A repository and the probability of each of its rows."""
+    return part.repository, beliefs_of(booster, part.repository, part.features)
+
+
+def _network_alone(part: Part) -> NDArray[np.float64]:
+    """The classifier's own belief in every row."""
+    return np.nan_to_num(part.features[:, part.names.index("network share")].astype(np.float64))
+
+
+def _without_context(part: Part) -> Floats:
+    """The features as the driver knows them: nothing of the merge but its files."""
+    bare = part.features.copy()
+    bare[:, [part.names.index(name) for name in CONTEXT_FEATURES]] = np.nan
+    return bare
 
 
 def fold_of(repository: str, folds: int) -> int:
@@ -163,9 +207,7 @@ def _repositories(config: TrainConfig, split: str) -> list[Repository]:
     return found
 
 
-def _second(
-    space: Workspace, one: Repository, variant: str, answered: bool
-) -> tuple[Repository, Floats, tuple[str, ...]]:
+def _second(space: Workspace, one: Repository, variant: str, answered: bool) -> Part:
     """The second pass's features of a repository."""
     near, near_names = _joint(space, one, answered)
     parts, names = [one.features, near], [*one.names, *near_names]
@@ -177,7 +219,10 @@ def _second(
         )
         parts.append(voice)
         names += voice_names
-    return one, np.concatenate(parts, axis=1), tuple(names)
+    features = np.concatenate(parts, axis=1)
+    # Without an answer in the merge the answered copy of a conflict would only repeat it.
+    known = features[np.cumsum(one.sizes) - one.sizes, names.index("answers_known")] > 0
+    return Part(one, features, tuple(names), known if answered else np.ones(len(one), bool))
 
 
 def _joint(space: Workspace, one: Repository, answered: bool) -> tuple[Floats, tuple[str, ...]]:

@@ -131,6 +131,16 @@ def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targe
     return -torch.logsumexp(torch.cat([joint, direct], dim=-1), dim=-1)
 
 
+def is_right(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
+    """Whether the likeliest class, with each hunk's likeliest pattern where it is `tokens`, gives the resolution; [batch]."""
+    best = conflict_logits.argmax(-1)  # [batch]
+    patterns = hunk_logits.argmax(-1).gather(1, targets.heads.clamp(min=0))  # [batch, hunks]
+    same = (targets.patterns == patterns[:, None]) | (targets.patterns < 0)  # [batch, tuples, hunks]
+    by_tokens = (same.all(-1) & targets.tuple_right).any(-1)
+    by_class = targets.class_right.gather(1, best[:, None])[:, 0]
+    return torch.where(best == targets.tokens_class, by_tokens, by_class)
+
+
 @dataclass(frozen=True, slots=True)
 class Targets:
     """What is right for a batch: classes that alone give the resolution [batch, classes], and for the class `tokens`

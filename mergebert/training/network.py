@@ -19,7 +19,7 @@ from mergebert.classify import length_buckets
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import Conflicts
 from mergebert.training.loop import Run, Schedule, train
-from mergebert.training.model import ColumnsNetwork, resolution_loss
+from mergebert.training.model import ColumnsNetwork, is_right, resolution_loss
 
 
 def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], development: Sequence[Path]) -> None:
@@ -62,7 +62,8 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
         return resolution_loss(classes, patterns, targets).mean(), ids.shape[0] * ids.shape[1]
 
     train(network, batches, loss_of, (schedule, run))
-    run.log(fold=fold, development_loss=round(mean_loss(network, Conflicts(development), config), 4))
+    loss, accuracy = loss_and_accuracy(network, Conflicts(development), config)
+    run.log(fold=fold, development_loss=round(loss, 4), development_accuracy=round(accuracy, 4))
 
 
 def fold_folder(config: TrainConfig, fold: int) -> Path:
@@ -79,17 +80,20 @@ def trained_network(config: TrainConfig, fold: int) -> ColumnsNetwork:
 
 
 @torch.no_grad()
-def mean_loss(network: ColumnsNetwork, conflicts: Conflicts, config: TrainConfig) -> float:
-    """The mean loss over usable conflicts, at most ten of a merge."""
+def loss_and_accuracy(
+    network: ColumnsNetwork, conflicts: Conflicts, config: TrainConfig
+) -> tuple[float, float]:
+    """The mean loss, and the share whose likeliest resolution is right, of conflicts that can be expressed (ten of a merge)."""
     network.eval()
     order = conflicts.chosen(10, config.seed)
-    total = 0.0
+    loss = right = 0.0
     for group in conflicts.batches(order, config.network.batch_columns, config.seed):
         ids, kinds, targets = conflicts.tensors(group)
         with torch.autocast("cpu", torch.bfloat16):
             classes, patterns = network(ids, kinds)
-        total += float(resolution_loss(classes, patterns, targets).sum())
-    return total / max(1, len(order))
+        loss += float(resolution_loss(classes, patterns, targets).sum())
+        right += float(is_right(classes, patterns, targets).sum())
+    return loss / max(1, len(order)), right / max(1, len(order))
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,16 +98,26 @@ class Table:
     names: tuple[str, ...]
 
 
-def table(parts: Sequence[tuple[Repository, Floats, tuple[str, ...]]], most: int, seed: int) -> Table:
-    """The counted conflicts of some repositories, each with its features, as one table."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A repository with the features of every row, and which of its conflicts are to be used."""
+
+    repository: Repository
+    features: Floats
+    names: tuple[str, ...]
+    use: NDArray[np.bool_]
+
+
+def table(parts: Sequence[Part], most: int, seed: int) -> Table:
+    """The used and counted conflicts of some repositories as one table."""
     features, right, sizes = [], [], []
-    for repository, rows, _ in parts:
-        kept = repository.counted(most, seed)
-        flat = np.repeat(kept, repository.sizes)
-        features.append(rows[flat])
-        right.append(repository.right[flat])
-        sizes.append(repository.sizes[kept])
-    return Table(np.concatenate(features), np.concatenate(right), np.concatenate(sizes), parts[0][2])
+    for part in parts:
+        kept = part.repository.counted(most, seed) & part.use
+        flat = np.repeat(kept, part.repository.sizes)
+        features.append(part.features[flat])
+        right.append(part.repository.right[flat])
+        sizes.append(part.repository.sizes[kept])
+    return Table(np.concatenate(features), np.concatenate(right), np.concatenate(sizes), parts[0].names)
 
 
 def grown(data: Table, config: RankerConfig, seed: int, rounds: int | None = None) -> lightgbm.Booster:
@@ -173,10 +183,9 @@ def joint_table(
         beliefs = []
         for at in members:
             known = truth[at].any() and draw.random() < share
-            believed = truth[at] / truth[at].sum() if known else rows[at]
-            beliefs.append(
-                Belief(int(repository.file[at]), repository.kinds[at].astype(np.int64), believed, bool(known))
-            )
+            answer = truth[at] / truth[at].sum() if known else None
+            kinds = repository.kinds[at].astype(np.int64)
+            beliefs.append(Belief(int(repository.file[at]), kinds, rows[at], answer))
         for values in joint_features(beliefs):
             names = names or tuple(values[0])
             shared = {name: value for name, value in values[0].items() if name in SHARED_BY_ALL}

@@ -145,16 +145,6 @@ def test_an_unchanged_side_means_take_the_other(base: str, changed: str, languag
 
 
 @pytest.mark.xfail(
-    strict=True, reason="a token nobody changed brings the blanks of ours, though theirs alone changed them"
-)
-def test_an_unchanged_side_means_take_the_blanks_of_the_other() -> None:
-    base = "a = 1\nb = 2\n"
-    ours = "a = 1\nb = 3\n"
-    theirs = "if x:\n    a = 1\n    b = 2\n"
-    assert "if x:\n    a = 1\n    b = 3\n" in texts(conflict_of(base, ours, theirs), PYTHON)
-
-
-@pytest.mark.xfail(
     strict=True, reason="less base drops the white space that ends the text where a side is empty"
 )
 def test_every_candidate_ends_its_line() -> None:

@@ -1,0 +1,8 @@
+#include <stdio.h>
+#include <string.h>
+
+int main(void)
+{
+	printf("total %d\n", total(1));
+	return 0;
+}

@@ -1,0 +1,3 @@
+std::vector<int> lengths(const std::vector<std::string>& words);
+
+int widest(std::vector<int> sizes);

@@ -1,0 +1,7 @@
+namespace Shop
+{
+    public class Cart
+    {
+        private readonly ILogger log;
+    }
+}

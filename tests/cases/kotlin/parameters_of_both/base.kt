@@ -1,0 +1,3 @@
+class Cart(private val log: Log) {
+    fun total() = items.sum()
+}

@@ -1,0 +1,2 @@
+SOURCES := main.c
+all: $(SOURCES)

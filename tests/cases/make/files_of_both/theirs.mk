@@ -1,0 +1,2 @@
+SOURCES := main.c tax.c
+all: $(SOURCES)

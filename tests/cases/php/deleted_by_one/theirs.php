@@ -1,0 +1,6 @@
+<?php
+
+function greet($name)
+{
+    return "Hello, $name";
+}

@@ -1,0 +1,3 @@
+def read(path):
+    with open(path, newline="") as file:
+        return file.read()

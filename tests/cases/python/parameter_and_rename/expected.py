@@ -1,0 +1,3 @@
+def price(items, start=0):
+    """The price of all items."""
+    return sum(items, start)

@@ -1,0 +1,5 @@
+class Cart
+  def total
+    items.compact.sum(&:gross) # with tax
+  end
+end

@@ -1,0 +1,5 @@
+#[derive(Debug, Clone, Hash)]
+pub struct Point {
+    pub x: i32,
+    pub y: i32,
+}

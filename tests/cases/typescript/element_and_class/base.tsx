@@ -1,0 +1,3 @@
+export function Greeting({ name }: Props) {
+  return <p className="plain">Hello {name}</p>;
+}

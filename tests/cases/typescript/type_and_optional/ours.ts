@@ -1,0 +1,4 @@
+interface Options {
+  name: string;
+  size?: number;
+}

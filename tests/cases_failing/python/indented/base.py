@@ -1,0 +1,3 @@
+def load(path, read, parse, lock):
+    data = read(path)
+    return parse(data)

@@ -1,0 +1,104 @@
+"""Mined examples made up: small files in which both sides changed the same lines, and what a person made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+from mergebert.candidates import candidates
+from mergebert.cut import cut
+from mergebert.example import ConflictExample, FileExample, MergeContext
+from mergebert.languages import language_of
+from mergebert.markers import Conflict, render, resolved
+from mergebert.threeway import ThreeWay
+
+NAMES = ("total", "count", "price", "items", "size", "owner", "state", "offset")
+PATHS = ("src/main.py", "lib/Cart.java", "web/app.ts", "pkg/run.go", "tests/test_cart.py")
+NAMED = Mapping[str, str]
+
+
+def example(repository: str, number: int, conflicts: int = 2) -> FileExample:
+    """The `number`-th example of a repository; every second one is of the same merge as the one before it."""
+    draw = Random(f"{repository} {number}")
+    path = PATHS[number % len(PATHS)]
+    stages = _stages(draw, conflicts)
+    merged = cut(stages)
+    language = language_of(path)
+    texts: dict[int, str] = {}
+    known = []
+    for index, conflict in enumerate(merged.conflicts):
+        options = [option.text for option in candidates(conflict, language)]
+        texts[index] = _wanted(draw, conflict, options)
+        located = draw.random() > 0.1
+        resolution = texts[index] if located else None
+        known.append(ConflictExample(index, resolution, "both" if located else "", draw.random() < 0.05, ()))
+    time = 1_500_000_000 + 1000 * number
+    return FileExample(
+        repository=repository,
+        merge=f"{number // 2:040x}",
+        ours_commit="a" * 40,
+        theirs_commit="b" * 40,
+        base_commit="c" * 40,
+        path=f"{number}/{path}",
+        language=language.name,
+        blobs=ThreeWay("1" * 40, "2" * 40, "3" * 40),
+        stages=stages,
+        conflicted=render(merged),
+        merged=render(resolved(merged, texts)),
+        context=MergeContext(time - 900, time - 500, time - 9000, time, 3, number + 1, True, number % 3 == 0),
+        conflicts=tuple(known),
+    )
+
+
+def examples(repository: str, count: int) -> list[FileExample]:
+    """`count` examples of one repository."""
+    return [example(repository, number) for number in range(count)]
+
+
+def write_mined(folder: Path, counts: Mapping[str, int], splits: NAMED) -> None:
+    """What `mergebert mine` leaves behind, as far as training reads it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from mergebert_data.store import COMPRESSION, SCHEMA
+
+    rows = [one.to_json() for name, count in sorted(counts.items()) for one in examples(name, count)]
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "examples.parquet", COMPRESSION, row_group_size=5)
+    (folder / "splits.json").write_text(json.dumps(dict(splits)), encoding="utf-8")
+
+
+def fill(folder: Path, table: Mapping[str, Sequence[str]], count: int) -> None:
+    """`write_mined` from a table of splits to the repositories in them, each with `count` examples."""
+    splits = {name: split for split, names in table.items() for name in names}
+    write_mined(folder, dict.fromkeys(splits, count), splits)
+
+
+def _stages(draw: Random, conflicts: int) -> ThreeWay[str]:
+    versions: list[list[str]] = [[], [], []]
+    for index in range(conflicts):
+        one, two, three, four = draw.sample(NAMES, 4)
+        context = [f"{draw.choice(NAMES)}{index} = {at}\n" for at in range(5)]
+        change: Callable[[], tuple[str, str, str]] = draw.choice(
+            [
+                lambda: (f"{one} = {two}\n", f"{one} = {three}\n", f"{one} = {four}\n"),
+                lambda: (f"call({one}, {two})\n", f"call({one}, {three})\n", f"call({four}, {two})\n"),
+                lambda: (f"use {one}\n", f"use {one}\nuse {two}\n", f"use {one}\nuse {three}\n"),
+                lambda: (f"{one}({two})\n{three}\n", f"{one}({two}, 1)\n{three}\n", ""),
+            ]
+        )
+        for version, text in zip(versions, change(), strict=True):
+            version += [*context, text]
+    end = [f"end {at}\n" for at in range(4)]
+    return ThreeWay(*("".join([*version, *end]) for version in versions))
+
+
+def _wanted(draw: Random, conflict: Conflict, options: Sequence[str]) -> str:
+    """What the person committed: mostly a side, at times another candidate, at times something of their own."""
+    chance = draw.random()
+    if chance < 0.35:
+        return conflict.sides.ours
+    if chance < 0.6:
+        return conflict.sides.theirs
+    return draw.choice(list(options)) if chance < 0.95 else "written by hand\n"
