@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Calibration:
 
     def threshold(self, max_error: float) -> float:
         """The least confidence to apply so that at most this share of what is applied is wrong; 2 (never) if none is enough."""
-        enough = [threshold for threshold, _, error in self.risk if error <= max_error]
+        enough = [threshold for threshold, _, error in self.risk if error <= max_error and max_error > 0]
         return min(enough, default=2.0)
 
 
@@ -130,6 +131,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise ModelBundleError(
             f"{folder / MANIFEST} does not name the files of a bundle; install the bundle again."
         )
+    features = manifest.get("features")
+    if (
+        not isinstance(features, dict)
+        or not {"first", "ranker"} <= features.keys()
+        or "languages" not in manifest
+    ):
+        raise ModelBundleError(
+            f"{folder / MANIFEST} does not say what its models read; install the bundle again."
+        )
     if any("/" in name or "\\" in name for name in names):
         raise ModelBundleError(f"{folder / MANIFEST} names files outside the bundle; do not use it.")
     return manifest
@@ -138,14 +148,23 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _calibration(manifest: Mapping[str, Any], folder: Path) -> Calibration:
     try:
         found = manifest["calibration"]
-        best, other, risk = (
+        curves = [
             tuple(tuple(map(float, point)) for point in found[name]) for name in ("best", "other", "risk")
-        )
-        return Calibration(best, other, risk)  # type: ignore[arg-type]
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise ModelBundleError(
             f"{folder / MANIFEST} has no usable calibration; install the bundle again."
         ) from error
+    is_whole = all(
+        len(point) == size for curve, size in zip(curves, (2, 2, 3), strict=True) for point in curve
+    )
+    if not is_whole or not all(curve and _is_rising(curve) for curve in curves[:2]):
+        raise ModelBundleError(f"{folder / MANIFEST} has no usable calibration; install the bundle again.")
+    return Calibration(curves[0], curves[1], curves[2])  # type: ignore[arg-type]
+
+
+def _is_rising(curve: tuple[tuple[float, ...], ...]) -> bool:
+    return all(one[0] < other[0] for one, other in pairwise(curve))
 
 
 def _digest(folder: Path, name: str) -> str:

@@ -19,6 +19,9 @@ from mergebert.threeway import ThreeWay
 from mergebert.tokens import is_space, tokenize
 
 TOKEN_LIMIT = 60_000  # tokens of all three sides together; beyond it only whole lines are combined
+UNION_LINES = 200  # longer lists of lines are no imports and are not sorted
+_BOM = "\ufeff"
+SEAM = 3  # tokens on either side of a seam that could become others together
 CHOICES = 8  # joint choices tried over several disputed token hunks
 
 
@@ -151,11 +154,25 @@ def candidates(
     key = _identity(conflict, language)
     texts: dict[str, str] = {}
     origins: dict[str, list[Origin]] = {}
-    for text, origin in _proposals(diff, scores):
+    for proposal, origin in _proposals(diff, scores):
+        text = _ended(proposal, conflict)
+        if _has_stray_mark(text, conflict):
+            continue
         same = key(text)
         texts.setdefault(same, text)
         origins.setdefault(same, []).append(origin)
     return tuple(Candidate(text, tuple(origins[same])) for same, text in texts.items())
+
+
+def _ended(text: str, conflict: Conflict) -> str:
+    """`text` with the newline that all sides end with: a resolution must not run into the line behind it."""
+    is_ended = all(side.endswith("\n") for side in conflict.sides if side)
+    return text + "\n" if text and is_ended and not text.endswith("\n") else text
+
+
+def _has_stray_mark(text: str, conflict: Conflict) -> bool:
+    """Whether a byte-order mark has come to stand behind the beginning, as where two sides that begin with one are joined."""
+    return _BOM in text[1:] and not any(_BOM in side[1:] for side in conflict.sides)
 
 
 def _identity(conflict: Conflict, language: Language) -> Callable[[str], str]:
@@ -190,10 +207,24 @@ def _merges(
     by_token = method == "tokens"
     units, joined = (diff.tokens, diff.token_diff) if by_token else (diff.lines, diff.line_diff)
     keys = units.map(lambda part: part.keys)
+    reformatted = _reformatted(units, joined)
     for chosen in _choices(len(joined.disputed), scores):
-        sources = merged_sources(joined, keys, chosen)
+        merged = merged_sources(joined, keys, chosen)
+        sources = [reformatted.get(source, source) for source in merged] if reformatted else merged
         if not by_token or _is_separable(diff, sources):
             yield _text(units, sources), Origin(method, chosen)
+
+
+def _reformatted(units: ThreeWay[Units], joined: ThreeWayDiff) -> dict[Source, Source]:
+    """The units nobody changed but whose white space theirs alone changed: taken from theirs, not from ours."""
+    base, ours, theirs = (part.texts for part in units)
+    stable = (zip(*hunk.ranges, strict=True) for hunk in joined.hunks if hunk.change is Change.NONE)
+    return {
+        (OURS, at): (THEIRS, other)
+        for places in stable
+        for source, at, other in places
+        if ours[at] == base[source] != theirs[other]
+    }
 
 
 def _choices(count: int, scores: Sequence[Sequence[float]] | None) -> list[tuple[Pattern, ...]]:
@@ -208,19 +239,29 @@ def _choices(count: int, scores: Sequence[Sequence[float]] | None) -> list[tuple
 
 
 def _is_separable(diff: ConflictDiff, sources: Sequence[Source]) -> bool:
-    """Whether no two tokens would run together into another one (`1` and `2` must not become `12`, nor `/ /` a comment)."""
+    """Whether no tokens would run together into others (`1` and `2` must not become `12`, nor `/ /` a comment)."""
     parts = tuple(diff.tokens)
-    for (side, at), (next_side, next_at) in pairwise(sources):
-        if side == next_side and next_at == at + 1:
+    for seam, ((side, at), following) in enumerate(pairwise(sources), start=1):
+        if following == (side, at + 1):
             continue
-        end, start = parts[side].keys[at], parts[next_side].keys[next_at]
-        if (
-            start
-            and parts[next_side].texts[next_at] == start
-            and tokenize(end + start, diff.language) != [end, start]
-        ):
+        around = sources[max(0, seam - SEAM) : seam + SEAM]
+        texts = [parts[one].texts[place] for one, place in around]
+        keys = [parts[one].keys[place] for one, place in around]
+        middle = min(seam, SEAM)
+        if texts[middle] == keys[middle] and not _stay_apart(texts, keys, middle, diff.language):
             return False
     return True
+
+
+def _stay_apart(texts: Sequence[str], keys: Sequence[str], middle: int, language: Language) -> bool:
+    """Whether the tokens that touch the seam before `middle` are the same when read again as one text."""
+    start, end = middle - 1, middle + 1
+    while start > 0 and texts[start] == keys[start]:
+        start -= 1
+    while end < len(texts) and texts[end] == keys[end]:
+        end += 1
+    touching = [key for key in keys[start:end] if key]
+    return tokenize("".join(touching), language) == touching
 
 
 def _unions(diff: ConflictDiff) -> Iterator[tuple[str, Origin]]:
@@ -231,10 +272,11 @@ def _unions(diff: ConflictDiff) -> Iterator[tuple[str, Origin]]:
         other = tuple(diff.lines)[second]
         new = [(second, at) for at, key in enumerate(other.keys) if not key or key not in known]
         yield _text(diff.lines, [*_all(diff, first), *new]), Origin(name)
-    both = {key: (OURS, at) for at, key in enumerate(ours.keys)}
-    both = {key: (THEIRS, at) for at, key in enumerate(theirs.keys)} | both
-    kept = [key for key in both if key not in base or (key in ours.keys and key in theirs.keys)]
-    if len(both) <= 200:
+    both = {key: (THEIRS, at) for at, key in enumerate(theirs.keys)}
+    both |= {key: (OURS, at) for at, key in enumerate(ours.keys)}
+    if len(both) <= UNION_LINES:
+        shared = set(ours.keys) & set(theirs.keys)
+        kept = [key for key in both if key not in base or key in shared]
         yield _text(diff.lines, [both[key] for key in sorted(kept)]), Origin("sorted union")
         yield _text(diff.lines, [both[key] for key in sorted(both)]), Origin("sorted all")
 

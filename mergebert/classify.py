@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mergebert.candidates import Candidate, Origin
 from mergebert.encode import PAD, Columns, conflict_class
 from mergebert.features import Values
-from mergebert.patterns import PATTERNS, PRIOR
+from mergebert.patterns import PATTERNS, PRIOR, Pattern
 from mergebert.session import Session
 
 Floats = NDArray[np.float32]
@@ -80,11 +80,18 @@ def padded(batch: Sequence[Columns]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def candidate_logs(scores: Scores, options: Sequence[Candidate]) -> list[float]:
-    """The log of the classifier's belief in each candidate: the sum over its origins."""
-    return [
-        float(np.logaddexp.reduce([_origin_log(scores, origin) for origin in option.origins]))
-        for option in options
-    ]
+    """The log of the classifier's belief in each candidate: the sum over the distinct ways to make it that it knows."""
+    return [_option_log(scores, option) for option in options]
+
+
+def _option_log(scores: Scores, option: Candidate) -> float:
+    # Several line merges share one class; it counts once, as in training.
+    ways = {_way(origin): origin for origin in option.origins}
+    return float(np.logaddexp.reduce([_origin_log(scores, origin) for origin in ways.values()]))
+
+
+def _way(origin: Origin) -> tuple[int, tuple[Pattern, ...]]:
+    return conflict_class(origin), origin.patterns if origin.method == "tokens" else ()
 
 
 def classifier_features(scores: Scores, options: Sequence[Candidate]) -> list[Values]:

@@ -78,6 +78,11 @@ def candidate_features(
     return [row | {"is none": 0.0} for row in rows] + [shared | {"is none": 1.0}]
 
 
+def language_number(name: str) -> float:
+    """The number that stands for a language; -1 for one that is not in the table."""
+    return _LANGUAGES.get(name, -1.0)
+
+
 def context_features(context: MergeContext | None) -> Values:
     """Facts of the merge: how old and how long each side is, and whether the person merging wrote it."""
     if context is None:
@@ -152,7 +157,7 @@ def _place_features(evidence: FileEvidence, index: int) -> Values:
     path = evidence.file.path.lower()
     around = evidence.surroundings[index]
     return {
-        "language": _LANGUAGES.get(evidence.language.name, -1.0),
+        "language": language_number(evidence.language.name),
         "conflicts_in_file": len(evidence.conflicts),
         "conflict_index": index,
         "position": evidence.positions[index],

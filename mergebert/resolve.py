@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,10 @@ class RankedConflict:
     resolutions: tuple[Resolution, ...]
     accepted: bool
 
+    def refused(self) -> RankedConflict:
+        """The same conflict, left to a person."""
+        return RankedConflict(self.conflict, self.resolutions, accepted=False)
+
 
 class Resolver:
     """Ranks the resolutions of conflicts with the models of one bundle."""
@@ -81,7 +86,16 @@ class Resolver:
             self._ranked(one, row, max_error) for one, row in zip(everything, probabilities, strict=True)
         )
         grouped = [[next(ranked) for _ in ones] for ones in known]
-        return [checked(evidence, conflicts) for evidence, conflicts in zip(evidences, grouped, strict=True)]
+        return [
+            checked(evidence, conflicts)
+            if self._vouches_for(evidence)
+            else [one.refused() for one in conflicts]
+            for evidence, conflicts in zip(evidences, grouped, strict=True)
+        ]
+
+    def _vouches_for(self, evidence: FileEvidence) -> bool:
+        """Whether the bundle was measured on the language of this file: only there is its error known."""
+        return evidence.language.name in self.bundle.manifest["languages"]
 
     def _probabilities(
         self, conflicts: Sequence[Described], places: Sequence[tuple[int, int]], answers: Answers
@@ -136,20 +150,16 @@ def accepted_file(file: FileMerge, ranked: Sequence[RankedConflict]) -> MergedFi
 
 
 def checked(evidence: FileEvidence, ranked: list[RankedConflict]) -> list[RankedConflict]:
-    """`ranked` with acceptances taken back, the least sure first, until the file parses no worse than its better side."""
+    """`ranked` with acceptances taken back, the less sure half at a time, until the file parses no worse than its better side."""
     accepted = [at for at, one in enumerate(ranked) if one.accepted]
     limit = _side_errors(evidence) if accepted else None
     if limit is None:
         return ranked
-    for at in sorted(accepted, key=lambda at: ranked[at].resolutions[0].confidence):
-        if _errors(evidence, ranked) <= limit:
-            break
-        one = ranked[at]
-        ranked = [
-            *ranked[:at],
-            RankedConflict(one.conflict, one.resolutions, accepted=False),
-            *ranked[at + 1 :],
-        ]
+    accepted.sort(key=lambda at: -ranked[at].resolutions[0].confidence)
+    while accepted and _errors(evidence, ranked) > limit:
+        kept = accepted[: len(accepted) // 2]
+        ranked = [one if at in kept else one.refused() for at, one in enumerate(ranked)]
+        accepted = kept
     return ranked
 
 
@@ -164,13 +174,14 @@ def _side_errors(evidence: FileEvidence) -> int | None:
     return min(known) if len(known) == 2 else None
 
 
-def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict]) -> int:
-    """The syntax errors with what is accepted in place and ours everywhere else."""
+def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict]) -> float:
+    """The syntax errors with what is accepted in place and ours everywhere else; endless where nobody can tell."""
     texts = {
         at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours
         for at, one in enumerate(ranked)
     }
-    return error_count(render(resolved(evidence.file.merged, texts)), evidence.language) or 0
+    found = error_count(render(resolved(evidence.file.merged, texts)), evidence.language)
+    return inf if found is None else found
 
 
 def _rows(one: Described, neighbours: Sequence[Values], voices: Sequence[Values]) -> list[Values]:

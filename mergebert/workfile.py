@@ -58,12 +58,18 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class WorkFile:
-    """A file with conflicts: `content` as it was read, its parts, and its versions when git has them."""
+    """A file with conflicts: `content` as it was read, its parts, and its versions and `name` when git has them."""
 
     path: Path
     content: bytes
     parts: tuple[Part, ...]
     stages: ThreeWay[str] | None = None
+    name: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """What a resolver is told: the path in the repository, never where on this machine that lies."""
+        return self.name or (self.path.name if self.path.is_absolute() else self.path.as_posix())
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -199,7 +205,7 @@ class WorkMerge:
         self.files = tuple(files)
         self._resolver = resolver
         self._max_error = max_error
-        self._merges = [FileMerge(file.path.as_posix(), file.merged, file.stages) for file in self.files]
+        self._merges = [FileMerge(file.known_as, file.merged, file.stages) for file in self.files]
         self.slots: dict[Key, Slot] = {
             (at, slot.index): slot for at, file in enumerate(self.files) for slot in file.slots
         }
@@ -229,10 +235,16 @@ def open_work_files(paths: Sequence[Path]) -> tuple[list[WorkFile], dict[Path, s
     refused: dict[Path, str] = {}
     for path in dict.fromkeys(paths):
         try:
-            files.append(read_work_file(path, *_versions(path)))
+            files.append(replace(read_work_file(path, *_versions(path)), name=_name_of(path)))
         except (InputError, MarkerError) as error:
             refused[path] = str(error)
     return files, refused
+
+
+def _name_of(path: Path) -> str:
+    from mergebert.git.stages import path_in_repository
+
+    return path_in_repository(path)
 
 
 def _versions(path: Path) -> tuple[ThreeWay[str] | None, MergedFile | None]:

@@ -63,6 +63,15 @@ def stages_of(path: Path) -> ThreeWay[str] | None:
     return ThreeWay(*(_text(text) for text in texts))
 
 
+def path_in_repository(path: Path) -> str:
+    """The name git has for the file at `path`; empty outside of a work tree."""
+    root = repository_root(path)
+    try:
+        return _name(path, root) if root else ""
+    except ValueError:  # a link led elsewhere
+        return ""
+
+
 def unmerged_paths(root: Path) -> tuple[Path, ...]:
     """The files of the work tree at `root` that the index holds in conflict, in its order."""
     listed = _text(git_output(["ls-files", "-u", "-z"], root)).split("\0")

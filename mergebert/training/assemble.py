@@ -93,7 +93,13 @@ def _probes(config: TrainConfig) -> list[tuple[Any, Any]]:
 
 
 def _replace(draft: Path, output: Path) -> None:
-    if output.exists():
-        old = draft.with_name("old")
-        os.replace(output, old)
-    os.replace(draft, output)
+    if not output.exists():
+        os.replace(draft, output)
+        return
+    old = draft.with_name("old")
+    os.replace(output, old)
+    try:
+        os.replace(draft, output)
+    except OSError:
+        os.replace(old, output)
+        raise

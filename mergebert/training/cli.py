@@ -55,7 +55,7 @@ def _run_stage(stage: str, config: TrainConfig, jobs: int) -> None:
     elif stage == "network":
         pipeline.train_networks(config)
     elif stage == "score":
-        pipeline.score_all(config)
+        pipeline.score_all(config, jobs)
     else:
         fit.fit_first(config)
         for variant in (fit.BASELINE, fit.NETWORK):

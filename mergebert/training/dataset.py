@@ -51,7 +51,8 @@ class Conflicts:
         self.heads += [heads[:HUNKS] for heads in splits(arrays, "heads")]
         self.class_right += list(arrays["class_right"])
         self.merge += [(number, int(merge)) for merge in arrays["merge"]]
-        rows = splits(arrays, "tuple_patterns") if "tuple_patterns" in arrays else []
+        # A repository may have no conflict that tokens resolve.
+        rows = splits(arrays, "tuple_patterns") if "tuple_patterns_sizes" in arrays else []
         at = 0
         for count, right in zip(arrays["tuples"], arrays["class_right"], strict=True):
             table = np.full((count, HUNKS), -1, np.int8)

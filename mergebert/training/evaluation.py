@@ -1,7 +1,8 @@
 """`mergebert evaluate`: a bundle measured on mined conflicts it never saw, beside its baselines.
 
-Every merge is put to the resolver as a person meets it in `mergebert solve`, all of its files at once, or
-with `--one-file` as git puts it to the driver, each file alone.
+Every merge is put to the resolver as a person meets it in `mergebert solve`, all of its files at once (of a merge
+with more than 60 conflicts, whole files up to that many), or with `--one-file` as git puts it to the driver, each
+file alone.
 """
 
 from __future__ import annotations

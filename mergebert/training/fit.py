@@ -22,6 +22,7 @@ from mergebert.training.rank import (
     Floats,
     Part,
     Repository,
+    View,
     beliefs_of,
     grown,
     joint_table,
@@ -94,22 +95,26 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings, seed = config.ranker, config.seed
     training = _repositories(config, TRAIN)
-    parts = [_second(space, one, variant, answered) for answered in (False, True) for one in training]
-    held_out = _held_out(parts[: len(training)], parts, config)
+    parts = [_second(space, one, variant, view) for view in (View.MERGE, View.ANSWERS) for one in training]
+    asked = parts[: len(training)] + [_second(space, one, variant, View.FILE) for one in training]
+    # Calibration is for what ships; the baseline is compared by its ranking.
+    held_out = _held_out(asked, parts, config) if variant == NETWORK else []
+    del asked
     booster = grown(table(parts, settings.hunks_a_merge, seed), settings, seed)
     del parts
     development = _repositories(config, DEVELOPMENT)
-    rows = [_second(space, one, variant, answered=False) for one in development]
+    rows = [_second(space, one, variant, View.MERGE) for one in development]
     believed = [_believed(booster, part) for part in rows]
-    taught = [_believed(booster, _second(space, one, variant, answered=True)) for one in development]
+    taught = [_believed(booster, _second(space, one, variant, View.ANSWERS)) for one in development]
+    alone_in_file = [_believed(booster, _second(space, one, variant, View.FILE)) for one in development]
     outcome = ranked(believed, config)
-    everything = ranked([*held_out, *believed], config)
+    everything = ranked([*held_out, *believed, *alone_in_file], config)
     best = best_curve(everything)
     calibration = {"best": best, "other": other_curve(everything), "risk": risk_curve(everything, best)}
     measured = {
         "development": figures(outcome),
         "development, some conflicts answered": figures(ranked(taught, config)),
-        "training, held out": figures(ranked(held_out, config)),
+        "development, one file at a time": figures(ranked(alone_in_file, config)),
     }
     if variant == NETWORK:
         alone = [(part.repository, _network_alone(part)) for part in rows]
@@ -207,9 +212,9 @@ def _repositories(config: TrainConfig, split: str) -> list[Repository]:
     return found
 
 
-def _second(space: Workspace, one: Repository, variant: str, answered: bool) -> Part:
+def _second(space: Workspace, one: Repository, variant: str, view: View) -> Part:
     """The second pass's features of a repository."""
-    near, near_names = _joint(space, one, answered)
+    near, near_names = _joint(space, one, view)
     parts, names = [one.features, near], [*one.names, *near_names]
     if variant == NETWORK:
         said = load(space.logits(one.name))
@@ -222,14 +227,14 @@ def _second(space: Workspace, one: Repository, variant: str, answered: bool) -> 
     features = np.concatenate(parts, axis=1)
     # Without an answer in the merge the answered copy of a conflict would only repeat it.
     known = features[np.cumsum(one.sizes) - one.sizes, names.index("answers_known")] > 0
-    return Part(one, features, tuple(names), known if answered else np.ones(len(one), bool))
+    return Part(one, features, tuple(names), known if view is View.ANSWERS else np.ones(len(one), bool))
 
 
-def _joint(space: Workspace, one: Repository, answered: bool) -> tuple[Floats, tuple[str, ...]]:
+def _joint(space: Workspace, one: Repository, view: View) -> tuple[Floats, tuple[str, ...]]:
     """The joint features of a repository, made once for both variants."""
-    path = space.ranker / "joint" / f"{one.name.replace('/', '+')}-{int(answered)}.npz"
+    path = space.ranker / "joint" / f"{one.name.replace('/', '+')}-{view.value}.npz"
     if not path.exists():
-        rows, names = joint_table(one, _first(space, one), answered, space.config.seed)
+        rows, names = joint_table(one, _first(space, one), view, space.config.seed)
         write_arrays(path, {"rows": rows, "names": np.array(names)})
     found = load(path)
     return found["rows"], tuple(map(str, found["names"]))

@@ -20,15 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from mergebert.errors import DatasetError
+from mergebert.errors import DatasetError, InputError
 from mergebert.example import FileExample, example_from_json
 from mergebert.pieces import TokenPieces
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import load, splits
 from mergebert.training.network import logits_of, train_fold, trained_network
 from mergebert.training.prepare import prepare
-from mergebert.training.rank import hunk_logs
+from mergebert.training.rank import hunk_logs, normalised
 from mergebert.training.subwords import save, trained_tokenizer
 
 TRAIN, DEVELOPMENT, TEST = "train", "development", "test"
@@ -145,7 +146,11 @@ def prepared_names(config: TrainConfig, split: str) -> list[str]:
 
 
 def train_networks(config: TrainConfig) -> None:
-    """Trains the classifier of every fold, side by side."""
+    """Trains the classifier of every fold, side by side; raises InputError for fewer than two folds."""
+    if config.folds < 2:
+        raise InputError(
+            "A run needs `folds = 2` or more, or the ranker would learn from a network that knows the answers."
+        )
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_train_one, args=(config, fold)) for fold in range(config.folds)]
     for worker in workers:
@@ -170,21 +175,28 @@ def network_folds(config: TrainConfig) -> Mapping[str, int]:
 def _train_one(config: TrainConfig, fold: int) -> None:
     space = Workspace(config)
     folds = network_folds(config)
-    own = [space.prepared(name) for name, of in sorted(folds.items()) if config.folds == 1 or of != fold]
+    own = [space.prepared(name) for name, of in sorted(folds.items()) if of != fold]
     train_fold(config, fold, own, [space.prepared(name) for name in prepared_names(config, DEVELOPMENT)])
 
 
-def score_all(config: TrainConfig) -> None:
+def score_all(config: TrainConfig, jobs: int) -> None:
     """What the classifier says of each repository: for training ones the network that has not seen it, else the mean."""
     space = Workspace(config)
+    names = [(split, name) for split in (TRAIN, DEVELOPMENT) for name in prepared_names(config, split)]
+    todo = [place for place in names if not space.logits(place[1]).exists()]
+    parts = [(config, todo[number::jobs]) for number in range(jobs)]
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        pool.map(_score_some, parts, chunksize=1)
+
+
+def _score_some(part: tuple[TrainConfig, Sequence[tuple[str, str]]]) -> None:
+    config, places = part
+    torch.set_num_threads(1)
     networks = [trained_network(config, fold) for fold in range(config.folds)]
     folds = network_folds(config)
-    for split in (TRAIN, DEVELOPMENT):
-        for name in prepared_names(config, split):
-            if space.logits(name).exists():
-                continue
-            asked = [folds[name]] if split == TRAIN and config.folds > 1 else range(config.folds)
-            _score(space, name, [networks[fold] for fold in asked])
+    for split, name in places:
+        asked = [folds[name]] if split == TRAIN else range(config.folds)
+        _score(Workspace(config), name, [networks[fold] for fold in asked])
 
 
 def _score(space: Workspace, name: str, networks: Sequence[Any]) -> None:
@@ -197,6 +209,7 @@ def _score(space: Workspace, name: str, networks: Sequence[Any]) -> None:
             shifted = own - own.max()
             classes[at] = classes[at] + (shifted - np.log(np.exp(shifted).sum())) / len(networks)
             hunks[at] = hunks[at] + hunk_logs(patterns, heads[at]) / len(networks)
+    hunks = [normalised(rows, places) for rows, places in zip(hunks, heads, strict=True)]
     write_arrays(space.logits(name), {"classes": np.stack(classes), "hunks": np.concatenate(hunks)})
 
 

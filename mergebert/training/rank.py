@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.features import CONTEXT_FEATURES
+from mergebert.encode import CONFLICT_CLASSES
+from mergebert.features import CONTEXT_FEATURES, language_number
 from mergebert.joint import Belief, joint_features
 from mergebert.patterns import PRIOR
 from mergebert.ranker import matrix
@@ -40,8 +42,11 @@ class Repository:
         self.merge, self.file = arrays["merge"], arrays["file_number"]
         self.located = arrays["located"] & ~arrays["duplicate"]
         self.kinds = splits(arrays, "kind_of")
-        self.right = _with_none(splits(arrays, "right"), self.located)
-        self.exact = splits(arrays, "exact")
+        starts = np.cumsum(self.sizes) - self.sizes
+        is_python = self.features[starts, self.names.index("language")] == language_number("python")
+        self.right = _with_none(
+            _strict(splits(arrays, "right"), splits(arrays, "exact"), is_python), self.located
+        )
         self.arrays: Arrays = {name: arrays[name] for name in _CLASSIFIER_ARRAYS}
 
     def __len__(self) -> int:
@@ -79,6 +84,15 @@ _CLASSIFIER_ARRAYS = (
     "origin_patterns",
     "origin_patterns_sizes",
 )
+
+
+def _strict(
+    right: Sequence[NDArray[np.bool_]], exact: Sequence[NDArray[np.bool_]], where: NDArray[np.bool_]
+) -> list[NDArray[np.bool_]]:
+    """Where white space has meaning and a candidate equals the resolution to the byte, only such candidates are right."""
+    return [
+        two if strict and two.any() else one for one, two, strict in zip(right, exact, where, strict=True)
+    ]
 
 
 def _with_none(right: Sequence[NDArray[np.bool_]], located: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -167,33 +181,43 @@ def beliefs_of(booster: lightgbm.Booster, repository: Repository, features: Floa
     return softmax_by_group(np.asarray(booster.predict(features, num_threads=2)), starts, group)
 
 
+class View(Enum):
+    """How much of a merge is seen at once."""
+
+    MERGE = "merge"  # all its files, as `solve` has them
+    FILE = "file"  # one file, as the merge driver has it
+    ANSWERS = "answers"  # all its files, some conflicts answered by a person
+
+
 def joint_table(
-    repository: Repository, first: NDArray[np.float64], answered: bool, seed: int
+    repository: Repository, first: NDArray[np.float64], view: View, seed: int
 ) -> tuple[Floats, tuple[str, ...]]:
-    """The joint features of every row; with `answered`, a random part of each merge's conflicts is taken as known."""
+    """The joint features of every row; among ANSWERS a random part of each merge's conflicts is taken as known."""
     ends = np.cumsum(repository.sizes)
     rows = [part[:-1] for part in np.split(first, ends[:-1])]
     truth = [part[:-1] for part in np.split(repository.right, ends[:-1])]
-    draw = random.Random(f"{seed} {repository.name} {answered}")
+    draw = random.Random(f"{seed} {repository.name}")
     names: tuple[str, ...] = ()
-    found: list[Floats] = []
-    order = np.argsort(repository.merge, kind="stable")
-    for members in np.split(order, np.flatnonzero(np.diff(repository.merge[order])) + 1):
-        share = draw.choice((0.2, 0.5, 0.8)) if answered else 0.0
+    found: dict[int, Floats] = {}
+    for members in _seen_together(repository.file if view is View.FILE else repository.merge):
+        share = draw.choice((0.2, 0.5, 0.8)) if view is View.ANSWERS else 0.0
         beliefs = []
         for at in members:
             known = truth[at].any() and draw.random() < share
             answer = truth[at] / truth[at].sum() if known else None
             kinds = repository.kinds[at].astype(np.int64)
             beliefs.append(Belief(int(repository.file[at]), kinds, rows[at], answer))
-        for values in joint_features(beliefs):
+        for at, values in zip(members, joint_features(beliefs), strict=True):
             names = names or tuple(values[0])
             shared = {name: value for name, value in values[0].items() if name in SHARED_BY_ALL}
-            found.append(matrix([*values, shared], names))
-    if (order != np.arange(len(order))).any():
-        back = np.argsort(order)
-        found = [found[at] for at in back]
-    return np.concatenate(found), names
+            found[int(at)] = matrix([*values, shared], names)
+    return np.concatenate([found[at] for at in range(len(repository))]), names
+
+
+def _seen_together(group: NDArray[Any]) -> list[NDArray[np.int64]]:
+    """The conflicts of each group, in order."""
+    order = np.argsort(group, kind="stable")
+    return list(np.split(order, np.flatnonzero(np.diff(group[order])) + 1))
 
 
 def network_table(
@@ -218,8 +242,17 @@ def network_table(
         else np.zeros(0)
     )
     beliefs += np.bincount(entry_origin, weights=values, minlength=len(sizes))
+    beliefs[_repeated(origin_option, arrays["origin_class"])] = -np.inf
     logs = np.logaddexp.reduceat(beliefs, np.concatenate([[0], np.cumsum(arrays["origins"])[:-1]]))
     return _network_rows(logs, options, option_conflict), NETWORK_FEATURES
+
+
+def _repeated(option: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
+    """The origins whose class the same candidate has already; only `tokens` tells its origins apart by patterns."""
+    pairs = option * len(CONFLICT_CLASSES) + classes
+    first = np.zeros(len(pairs), bool)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    return ~first & (classes != CONFLICT_CLASSES.index("tokens"))
 
 
 NETWORK_FEATURES = ("network log", "network share", "network to best", "network rank", "network entropy")
@@ -243,6 +276,12 @@ def hunk_logs(patterns: NDArray[Any], heads: NDArray[Any]) -> Floats:
     """The log probabilities at the head of each hunk [hunks, 9]; the prior for hunks that were cut off."""
     rows = [_log_softmax(patterns[head]) if head >= 0 else _PRIOR_LOG for head in heads]
     return np.stack(rows) if rows else np.zeros((0, len(_PRIOR_LOG)), np.float32)
+
+
+def normalised(rows: Floats, heads: NDArray[Any]) -> Floats:
+    """Means of log probabilities as log probabilities again, as the classifier of a bundle gives them; the prior as it is."""
+    sums = np.log(np.exp(rows).sum(axis=-1, keepdims=True))
+    return np.asarray(np.where((heads >= 0)[:, None], rows - sums, rows), np.float32)
 
 
 def _log_softmax(logits: NDArray[Any]) -> Floats:

@@ -20,7 +20,7 @@ from mergebert.bundle import (
     verify_bundle,
 )
 from mergebert.errors import ModelBundleError
-from tests.mergebert.tiny_bundle import CALIBRATION, write_bundle
+from tests.mergebert.tiny_bundle import CALIBRATION, STRAIGHT, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +145,22 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
     assert "does not name the files of a bundle" in refusal(bundle)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.pop("features"),
+        lambda manifest: manifest.update(features=["first", "ranker"]),
+        lambda manifest: manifest["features"].pop("ranker"),
+        lambda manifest: manifest.pop("languages"),
+    ],
+)
+def test_a_manifest_must_say_what_its_models_read(
+    bundle: Path, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    rewrite(bundle, change)
+    assert "does not say what its models read" in refusal(bundle)
+
+
 @pytest.mark.parametrize("value", [None, 3, "0" * 64, ["x"]])
 def test_a_wrong_digest_is_no_digest(bundle: Path, value: object) -> None:
     rewrite(bundle, lambda manifest: manifest["files"].update({FIRST: value}))
@@ -152,7 +168,18 @@ def test_a_wrong_digest_is_no_digest(bundle: Path, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "calibration", [None, {}, {**CALIBRATION, "best": 3}, {**CALIBRATION, "other": [["a", 1]]}, {"best": []}]
+    "calibration",
+    [
+        None,
+        {},
+        {"best": STRAIGHT},
+        {**CALIBRATION, "best": 3},
+        {**CALIBRATION, "best": []},
+        {**CALIBRATION, "best": STRAIGHT[::-1]},
+        {**CALIBRATION, "other": [["a", 1]]},
+        {**CALIBRATION, "other": [[0.0, 0.1, 0.2]]},
+        {**CALIBRATION, "risk": [[0.9, 0.1]]},
+    ],
 )
 def test_a_calibration_must_be_usable(bundle: Path, calibration: object) -> None:
     rewrite(bundle, lambda manifest: manifest.update(calibration=calibration))

@@ -25,7 +25,9 @@ def cases(name: str) -> list[Path]:
 
 
 def each(name: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("folder", cases(name), ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+    return pytest.mark.parametrize(
+        "folder", cases(name), ids=lambda folder: f"{folder.parent.name}/{folder.name}"
+    )
 
 
 def version(folder: Path, name: str) -> str:

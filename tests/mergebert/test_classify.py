@@ -78,7 +78,9 @@ def test_what_the_classifier_says_of_candidates(conflict: Conflict, data: st.Dat
     draw = np.random.default_rng(data.draw(st.integers(0, 99)))
     classes = normalised(list(draw.normal(size=len(CONFLICT_CLASSES))))
     hunks = [normalised(list(draw.normal(size=len(PATTERNS)))) for _ in diff.token_diff.disputed]
-    rows = classifier_features(Scores(classes, np.array(hunks, np.float32).reshape(-1, len(PATTERNS))), options)
+    rows = classifier_features(
+        Scores(classes, np.array(hunks, np.float32).reshape(-1, len(PATTERNS))), options
+    )
 
     assert len(rows) == len(options)
     assert sum(row["network share"] for row in rows) == pytest.approx(1.0)
@@ -86,10 +88,14 @@ def test_what_the_classifier_says_of_candidates(conflict: Conflict, data: st.Dat
     assert max(row["network to best"] for row in rows) == 0.0
     assert {row["network entropy"] for row in rows} == {rows[0]["network entropy"]}
     ordered = sorted(rows, key=lambda row: row["network rank"])
-    assert [row["network log"] for row in ordered] == sorted((row["network log"] for row in rows), reverse=True)
+    assert [row["network log"] for row in ordered] == sorted(
+        (row["network log"] for row in rows), reverse=True
+    )
 
 
-@pytest.mark.xfail(strict=True, reason="ways of one class, such as the mixed line merges, are each counted in full")
+@pytest.mark.xfail(
+    strict=True, reason="ways of one class, such as the mixed line merges, are each counted in full"
+)
 def test_belief_in_a_text_counts_each_class_once() -> None:
     mixed = [Origin("line merge", (pattern,)) for pattern in (Pattern.TAKE_BASE, Pattern.OURS_LESS_BASE)]
     classes = np.full(len(CONFLICT_CLASSES), log(0.01), np.float32)

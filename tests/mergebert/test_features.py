@@ -42,7 +42,9 @@ def rows_of(evidence: FileEvidence, index: int = 0) -> list[Values]:
     return candidate_features(evidence, index, diff, candidates(diff.conflict, evidence.language, diff))
 
 
-def by_origin(conflict: Conflict, path: str = "a.java", parts: tuple[str, str] = ("", "")) -> dict[str, Values]:
+def by_origin(
+    conflict: Conflict, path: str = "a.java", parts: tuple[str, str] = ("", "")
+) -> dict[str, Values]:
     """The features of each candidate of a conflict by the name of its first way: `lines ours`, `tokens clean` ..."""
     before, after = parts
     merged = MergedFile(tuple(part for part in (before, conflict, after) if part))
@@ -50,11 +52,17 @@ def by_origin(conflict: Conflict, path: str = "a.java", parts: tuple[str, str] =
     diff = ConflictDiff(conflict, evidence.language)
     options = candidates(conflict, evidence.language, diff)
     rows = candidate_features(evidence, 0, diff, options)
-    return {f"{origin.method} {origin.name}": row for option, row in zip(options, rows, strict=False) for origin in option.origins}
+    return {
+        f"{origin.method} {origin.name}": row
+        for option, row in zip(options, rows, strict=False)
+        for origin in option.origins
+    }
 
 
 @given(merged_files(), PATHS, st.booleans())
-def test_every_row_has_the_same_names_and_sound_values(merged: MergedFile, path: str, has_stages: bool) -> None:
+def test_every_row_has_the_same_names_and_sound_values(
+    merged: MergedFile, path: str, has_stages: bool
+) -> None:
     evidence = FileEvidence(FileMerge(path, merged, stages_of(merged) if has_stages else None))
     for index in range(len(merged.conflicts)):
         rows = rows_of(evidence, index)
@@ -105,10 +113,23 @@ def test_a_side_is_like_itself(merged: MergedFile) -> None:
 def test_swapping_the_sides_swaps_their_features(merged: MergedFile) -> None:
     conflict = merged.conflicts[0]
     here, there = by_origin(conflict), by_origin(Conflict(conflict.sides.swapped(), conflict.markers))
-    for way, other in (("lines ours", "lines theirs"), ("lines theirs", "lines ours"), ("lines base", "lines base")):
-        for name in ("like_{}", "keeps_added_{}", "keeps_removed_{}", "tokens_to_{}", "{}_tokens", "{}_added"):
+    for way, other in (
+        ("lines ours", "lines theirs"),
+        ("lines theirs", "lines ours"),
+        ("lines base", "lines base"),
+    ):
+        for name in (
+            "like_{}",
+            "keeps_added_{}",
+            "keeps_removed_{}",
+            "tokens_to_{}",
+            "{}_tokens",
+            "{}_added",
+        ):
             for side, mirror in (("ours", "theirs"), ("theirs", "ours")):
-                assert here[way][name.format(side)] == pytest.approx(there[other][name.format(mirror)], nan_ok=True)
+                assert here[way][name.format(side)] == pytest.approx(
+                    there[other][name.format(mirror)], nan_ok=True
+                )
 
 
 def test_what_a_candidate_keeps_and_drops() -> None:
@@ -129,7 +150,9 @@ def test_brackets_are_balanced_against_each_version() -> None:
 
 
 def test_lines_said_again_are_seen() -> None:
-    rows = by_origin(conflict_of("", "log(one);\nend();\n", "log(one);\n"), parts=("log(two);\n", "end();\nlog(two);\n"))
+    rows = by_origin(
+        conflict_of("", "log(one);\nend();\n", "log(one);\n"), parts=("log(two);\n", "end();\nlog(two);\n")
+    )
     assert rows["lines ours+theirs"]["repeated_lines"] == pytest.approx(log1p(1))
     assert rows["lines ours"]["repeated_lines"] == 0.0
     assert (rows["lines ours"]["repeats_after"], rows["lines theirs"]["repeats_after"]) == (1.0, 0.0)
@@ -151,7 +174,10 @@ def test_a_renaming_elsewhere_is_evidence() -> None:
 def test_the_facts_of_a_merge() -> None:
     facts = context_features(CONTEXT)
     assert tuple(facts) == CONTEXT_FEATURES
-    assert (facts["ours_commits"], facts["theirs_commits"]) == (pytest.approx(log1p(3)), pytest.approx(log1p(1)))
+    assert (facts["ours_commits"], facts["theirs_commits"]) == (
+        pytest.approx(log1p(3)),
+        pytest.approx(log1p(1)),
+    )
     assert facts["theirs_age"] == 0.0  # clocks differ: written after the merge
     assert facts["base_age"] == pytest.approx(log1p(1.0))
     assert facts["age_difference"] > 0

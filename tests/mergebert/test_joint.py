@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergebert.candidates import Candidate, Origin, candidates
-from mergebert.joint import GROUPS, KINDS, Belief, answered_probabilities, joint_features, kind_of
+from mergebert.joint import GROUPS, KINDS, Belief, answer_of, joint_features, kind_of
 from mergebert.languages import LANGUAGES, Language
 from mergebert.markers import Conflict
 from mergebert.patterns import Pattern
@@ -17,9 +17,13 @@ from tests.mergebert.strategies import conflicts
 OURS, THEIRS, BASE, MERGE = (KINDS.index(name) for name in ("ours", "theirs", "base", "merge"))
 
 
-def belief(file: int, answered: bool = False, **kinds: float) -> Belief:
+def belief(file: int, answer: str = "", **kinds: float) -> Belief:
+    """A first belief in kinds of candidates, and the kind a person chose, if one did."""
     names = [name.replace("_", "+") for name in kinds]
-    return Belief(file, np.array([KINDS.index(name) for name in names]), np.array(list(kinds.values())), answered)
+    chosen = np.array([float(name == answer) for name in names]) if answer else None
+    return Belief(
+        file, np.array([KINDS.index(name) for name in names]), np.array(list(kinds.values())), chosen
+    )
 
 
 @st.composite
@@ -31,7 +35,8 @@ def merges(draw: st.DrawFn) -> list[Belief]:
             kinds = draw(st.lists(st.integers(0, len(KINDS) - 1), min_size=1, max_size=5))
             weights = np.array(draw(st.lists(st.floats(0.01, 1.0), min_size=len(kinds), max_size=len(kinds))))
             left = draw(st.floats(0.5, 1.0))  # the rest is on "none of these"
-            found.append(Belief(file, np.array(kinds), left * weights / weights.sum(), draw(st.booleans())))
+            answer = np.eye(len(kinds))[0] if draw(st.booleans()) else None
+            found.append(Belief(file, np.array(kinds), left * weights / weights.sum(), answer))
     return found
 
 
@@ -49,20 +54,42 @@ def test_values_are_probabilities_counts_or_unknown(beliefs: list[Belief]) -> No
         for row, probability in zip(rows, one.probabilities, strict=True):
             assert row["first"] == probability
             assert row["first to best"] <= 0.0 <= row["first entropy"] + 1e-6
-            shares = [value for name, value in row.items() if name.endswith((" kind", *(f" {group}" for group in GROUPS)))]
-            assert all(isnan(share) or -1e-9 <= share <= 1.0 + 1e-9 for share in shares if share is not row["kind"])
+            shares = [
+                value
+                for name, value in row.items()
+                if name.endswith((" kind", *(f" {group}" for group in GROUPS)))
+            ]
+            assert all(
+                isnan(share) or -1e-9 <= share <= 1.0 + 1e-9 for share in shares if share is not row["kind"]
+            )
 
 
 @given(merges())
-def test_what_is_said_of_a_conflict_itself_never_counts_as_its_neighbours(beliefs: list[Belief]) -> None:
-    """Only the conflict's own first belief changes with it."""
+def test_a_conflict_knows_its_first_belief_but_never_its_own_answer(beliefs: list[Belief]) -> None:
     at = len(beliefs) // 2
     one = beliefs[at]
-    changed = Belief(one.file, one.kinds, one.probabilities[::-1].copy() * 0.5, one.answered)
+    changed = Belief(
+        one.file, one.kinds, one.probabilities, None if one.answer is not None else np.eye(len(one.kinds))[-1]
+    )
+    before, after = (joint_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed))
+    assert np.array_equal(
+        [[*row.values()] for row in before], [[*row.values()] for row in after], equal_nan=True
+    )
+
+
+@given(merges())
+def test_the_belief_in_a_conflict_changes_nothing_its_neighbours_say(beliefs: list[Belief]) -> None:
+    at = len(beliefs) // 2
+    one = beliefs[at]
+    changed = Belief(one.file, one.kinds, one.probabilities[::-1] * 0.5, one.answer)
     before, after = (joint_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed))
     for row, other in zip(before, after, strict=True):
         for name in row:
-            assert name.startswith("first") or row[name] == other[name] or isnan(row[name]) and isnan(other[name])
+            assert (
+                name.startswith("first")
+                or row[name] == other[name]
+                or (isnan(row[name]) and isnan(other[name]))
+            )
 
 
 def test_the_others_are_averaged() -> None:
@@ -70,7 +97,7 @@ def test_the_others_are_averaged() -> None:
         belief(0, ours=0.6, theirs=0.4),
         belief(0, ours=0.2, theirs=0.8),
         belief(1, ours=1.0, theirs=0.0),
-        belief(1, answered=True, theirs=1.0),
+        belief(1, answer="theirs", ours=0.7, theirs=0.3),
     ]
     ours, theirs = joint_features(beliefs)[0]
     assert (ours["file kind"], theirs["file kind"]) == (0.2, 0.8)
@@ -133,12 +160,10 @@ def test_the_plainest_way_gives_the_kind(origins: list[Origin], kind: str) -> No
 
 def test_an_answer_takes_all_belief() -> None:
     options = [Candidate(text, (Origin("empty"),)) for text in ("a b\n", "c\n", "ab\n")]
-    believed = np.array([0.2, 0.3, 0.4])
-    assert answered_probabilities(options, "c", believed).tolist() == [0.0, 1.0, 0.0]
-    assert answered_probabilities(options, " ab ", believed).tolist() == [0.5, 0.0, 0.5]
+    for text, wanted in (("c", [0.0, 1.0, 0.0]), (" ab ", [0.5, 0.0, 0.5])):
+        found = answer_of(options, text)
+        assert found is not None and found.tolist() == wanted
 
 
-def test_an_answer_nobody_proposed_changes_no_belief() -> None:
-    believed = np.array([0.2, 0.3])
-    options = [Candidate(text, (Origin("empty"),)) for text in ("a\n", "b\n")]
-    assert answered_probabilities(options, "something new\n", believed) is believed
+def test_an_answer_nobody_proposed_says_nothing() -> None:
+    assert answer_of([Candidate("a\n", (Origin("empty"),))], "something new\n") is None

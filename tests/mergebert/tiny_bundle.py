@@ -78,7 +78,8 @@ def write_bundle(
         write_classifier(folder / MODEL, classes, {})
         save(trained_tokenizer([("java", "int total = count + 1;\n")], 300), folder / TOKENIZER)
     names = {"first": list(first), "ranker": list(ranker)}
-    write_manifest(folder, {"features": names, "calibration": CALIBRATION, **facts})
+    known = {"languages": ["java", "python"], "features": names, "calibration": CALIBRATION}
+    write_manifest(folder, known | facts)
     return folder
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mergebert.candidates import candidates
 from mergebert.cut import cut
@@ -13,10 +16,10 @@ from mergebert.example import ConflictExample, FileExample, MergeContext
 from mergebert.languages import language_of
 from mergebert.markers import Conflict, render, resolved
 from mergebert.threeway import ThreeWay
+from mergebert_data.store import COMPRESSION, SCHEMA
 
 NAMES = ("total", "count", "price", "items", "size", "owner", "state", "offset")
 PATHS = ("src/main.py", "lib/Cart.java", "web/app.ts", "pkg/run.go", "tests/test_cart.py")
-NAMED = Mapping[str, str]
 
 
 def example(repository: str, number: int, conflicts: int = 2) -> FileExample:
@@ -57,41 +60,37 @@ def examples(repository: str, count: int) -> list[FileExample]:
     return [example(repository, number) for number in range(count)]
 
 
-def write_mined(folder: Path, counts: Mapping[str, int], splits: NAMED) -> None:
-    """What `mergebert mine` leaves behind, as far as training reads it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from mergebert_data.store import COMPRESSION, SCHEMA
-
-    rows = [one.to_json() for name, count in sorted(counts.items()) for one in examples(name, count)]
+def write_mined(folder: Path, repositories: Mapping[str, Sequence[str]], count: int) -> None:
+    """What `mergebert mine` leaves behind, as far as training reads it: splits, and `count` files of each repository."""
+    splits = {name: split for split, names in repositories.items() for name in names}
+    rows = [one.to_json() for name in sorted(splits) for one in examples(name, count)]
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "examples.parquet", COMPRESSION, row_group_size=5)
-    (folder / "splits.json").write_text(json.dumps(dict(splits)), encoding="utf-8")
-
-
-def fill(folder: Path, table: Mapping[str, Sequence[str]], count: int) -> None:
-    """`write_mined` from a table of splits to the repositories in them, each with `count` examples."""
-    splits = {name: split for split, names in table.items() for name in names}
-    write_mined(folder, dict.fromkeys(splits, count), splits)
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    pq.write_table(table, folder / "examples.parquet", compression=COMPRESSION, row_group_size=5)
+    (folder / "splits.json").write_text(json.dumps(splits), encoding="utf-8")
 
 
 def _stages(draw: Random, conflicts: int) -> ThreeWay[str]:
     versions: list[list[str]] = [[], [], []]
     for index in range(conflicts):
-        one, two, three, four = draw.sample(NAMES, 4)
         context = [f"{draw.choice(NAMES)}{index} = {at}\n" for at in range(5)]
-        change: Callable[[], tuple[str, str, str]] = draw.choice(
-            [
-                lambda: (f"{one} = {two}\n", f"{one} = {three}\n", f"{one} = {four}\n"),
-                lambda: (f"call({one}, {two})\n", f"call({one}, {three})\n", f"call({four}, {two})\n"),
-                lambda: (f"use {one}\n", f"use {one}\nuse {two}\n", f"use {one}\nuse {three}\n"),
-                lambda: (f"{one}({two})\n{three}\n", f"{one}({two}, 1)\n{three}\n", ""),
-            ]
-        )
-        for version, text in zip(versions, change(), strict=True):
+        for version, text in zip(versions, _changed(draw), strict=True):
             version += [*context, text]
     end = [f"end {at}\n" for at in range(4)]
     return ThreeWay(*("".join([*version, *end]) for version in versions))
+
+
+def _changed(draw: Random) -> tuple[str, str, str]:
+    """Base, ours and theirs of a few lines that both sides changed."""
+    one, two, three, four = draw.sample(NAMES, 4)
+    return draw.choice(
+        [
+            (f"{one} = {two}\n", f"{one} = {three}\n", f"{one} = {four}\n"),
+            (f"call({one}, {two})\n", f"call({one}, {three})\n", f"call({four}, {two})\n"),
+            (f"use {one}\n", f"use {one}\nuse {two}\n", f"use {one}\nuse {three}\n"),
+            (f"{one}({two})\n{three}\n", f"{one}({two}, 1)\n{three}\n", ""),
+        ]
+    )
 
 
 def _wanted(draw: Random, conflict: Conflict, options: Sequence[str]) -> str:

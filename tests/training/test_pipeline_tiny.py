@@ -1,0 +1,255 @@
+"""A whole training run in miniature: mined files in, a bundle out that the resolver loads and ranks with."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mergebert.bundle import MODEL, TOKENIZER, load_bundle
+from mergebert.candidates import candidates
+from mergebert.errors import DatasetError, InputError
+from mergebert.evidence import FileMerge
+from mergebert.languages import language_of
+from mergebert.markers import parse
+from mergebert.resolve import Resolver, accepted_file
+from mergebert.training import cli, export
+from mergebert.training.config import TrainConfig, load_config
+from mergebert.training.dataset import load
+from mergebert.training.fit import BASELINE, NETWORK, fold_of
+from mergebert.training.pipeline import DEVELOPMENT, TEST, TRAIN, Workspace, examples_of, prepared_names
+from mergebert.training.prepare import capped
+from tests.training.synthetic import examples, write_mined
+
+FILES = 6  # of each repository
+
+CONFIG = """
+examples = "{folder}/mined"
+workspace = "{folder}/work"
+seed = 3
+folds = 2
+tokenizer_files = 800
+
+[model]
+vocabulary = 320
+width = 16
+layers = 1
+heads = 2
+dropout = 0.0
+
+[network]
+epochs = 2.0
+batch_columns = 1024
+learning_rate = 0.01
+checkpoint_seconds = 0.0
+hunks_a_merge = 50
+
+[ranker]
+rounds = 2
+leaves = 4
+leaf_rows = 3
+folds = 2
+"""
+
+
+def in_both_folds(names: Sequence[str]) -> list[str]:
+    """Four of the names, two of each fold of the trees."""
+    return [name for fold in range(2) for name in [one for one in names if fold_of(one, 2) == fold][:2]]
+
+
+TABLE = {
+    TRAIN: in_both_folds([f"own/train{at}" for at in range(20)]),
+    DEVELOPMENT: ["own/development", "own/development2"],
+    TEST: ["own/test"],
+}
+
+
+def asked(add_arguments: Any, *arguments: str) -> Any:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def train(config: Path, *stages: str) -> None:
+    chosen = [word for stage in stages for word in ("--stage", stage)]
+    assert cli.run_train(asked(cli.add_train_arguments, str(config), "--jobs", "1", *chosen)) == 0
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of a finished run."""
+    folder = tmp_path_factory.mktemp("run")
+    write_mined(folder / "mined", TABLE, FILES)
+    path = folder / "tiny.toml"
+    path.write_text(CONFIG.format(folder=folder), encoding="utf-8")
+    train(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(config: Path) -> TrainConfig:
+    return load_config(config)
+
+
+@pytest.fixture(scope="module")
+def bundle(config: Path) -> Path:
+    """The bundle of that run."""
+    output = config.parent / "bundle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "QUANTISED_AGREEMENT", 0.5)  # two epochs leave a network undecided
+        assert cli.run_export(asked(cli.add_export_arguments, str(config), "-o", str(output))) == 0
+    return output
+
+
+def merges_of(repository: str) -> list[list[FileMerge]]:
+    """The files of each merge of a repository as the driver meets them: nothing known of the merge itself."""
+    groups = capped(examples(repository, FILES))
+    return [[FileMerge(one.path, parse(one.conflicted), one.stages) for one in group] for group in groups]
+
+
+def test_a_run_leaves_what_its_stages_promise(settings: TrainConfig) -> None:
+    space = Workspace(settings)
+    assert space.tokenizer.exists()
+    assert prepared_names(settings, TRAIN) == sorted(TABLE[TRAIN])
+    assert prepared_names(settings, DEVELOPMENT) == sorted(TABLE[DEVELOPMENT])
+    assert prepared_names(settings, TEST) == []
+    for name in (*TABLE[TRAIN], *TABLE[DEVELOPMENT]):
+        arrays, said = load(space.prepared(name)), load(space.logits(name))
+        assert len(said["classes"]) == len(arrays["merge"])
+        assert len(said["hunks"]) == len(arrays["heads"])
+    for fold in range(2):
+        lines = (settings.workspace / f"network-{fold}" / "log.jsonl").read_text().strip().split("\n")
+        steps = [json.loads(line) for line in lines]
+        assert steps[0]["conflicts"] > 0 and any("loss" in line for line in steps)
+    for variant in (NETWORK, BASELINE):
+        facts = json.loads((space.ranker / variant / "facts.json").read_text())
+        assert {"features", "calibration", "metrics"} <= facts.keys()
+
+
+def test_the_test_split_is_never_read(settings: TrainConfig) -> None:
+    made = [path.name for path in settings.workspace.rglob("*") if "test" in path.name]
+    assert made == []
+
+
+def test_examples_are_read_by_repository(settings: TrainConfig) -> None:
+    wanted = {*TABLE[DEVELOPMENT], TABLE[TRAIN][0]}
+    found = dict(examples_of(settings.examples, wanted))
+    assert found.keys() == wanted
+    assert all(found[name] == examples(name, FILES) for name in wanted)
+
+
+def test_what_is_there_is_not_made_again(config: Path, settings: TrainConfig) -> None:
+    stages = ("tokenizer", "score", "ranker")
+    before = {path: path.stat().st_mtime_ns for path in settings.workspace.rglob("*") if path.is_file()}
+    train(config, *stages)
+    after = {path: path.stat().st_mtime_ns for path in settings.workspace.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_the_bundle_is_whole_and_says_where_it_comes_from(bundle: Path) -> None:
+    loaded = load_bundle(bundle)
+    assert loaded.has_classifier
+    manifest = loaded.manifest
+    assert set(manifest["files"]) == {MODEL, TOKENIZER, "first.onnx", "ranker.onnx"}
+    assert manifest["training"]["repositories"] == {split: sorted(names) for split, names in TABLE.items()}
+    assert manifest["training"]["seed"] == 3
+    assert manifest["export"]["float_difference"] < 1e-3
+    assert max(manifest["export"][name] for name in ("first", "ranker")) < 1e-4
+
+
+def test_the_resolver_ranks_with_it(bundle: Path) -> None:
+    resolver = Resolver.load(bundle)
+    for files in merges_of("own/test"):
+        ranked = resolver.rank(files, max_error=0.3)
+        again = resolver.rank(
+            files, max_error=0.3, answers={(0, 0): files[0].merged.conflicts[0].sides.theirs}
+        )
+        for file, conflicts, taught in zip(files, ranked, again, strict=True):
+            assert len(conflicts) == len(taught) == len(file.merged.conflicts)
+            accepted_file(file, conflicts)
+            for one in conflicts:
+                options = candidates(one.conflict, language_of(file.path))
+                assert {resolution.text for resolution in one.resolutions} == {
+                    option.text for option in options
+                }
+                assert all(0 <= resolution.confidence <= 1 for resolution in one.resolutions)
+
+
+def test_the_baseline_has_no_network(config: Path) -> None:
+    output = config.parent / "baseline"
+    arguments = asked(cli.add_export_arguments, str(config), "-o", str(output), "--without-network")
+    assert cli.run_export(arguments) == 0
+    assert not load_bundle(output).has_classifier
+    assert Resolver.load(output).rank(merges_of("own/test")[0])
+
+
+def rows_at_run_time(bundle: Path, repository: str) -> list[Any]:
+    """What the ranker is shown of each conflict of a repository."""
+    resolver = Resolver.load(bundle)
+    shown: list[Any] = []
+    answer = resolver.ranker.probabilities
+
+    def watched(conflicts: Sequence[Any]) -> list[Any]:
+        shown.extend(conflicts)
+        return answer(conflicts)
+
+    resolver.ranker.probabilities = watched  # type: ignore[method-assign]
+    for files in merges_of(repository):
+        resolver.rank(files)
+    return shown
+
+
+def test_the_ranker_sees_at_run_time_what_it_was_calibrated_on(bundle: Path, settings: TrainConfig) -> None:
+    """The features of training, joint ones and the network's included, row by row and name by name."""
+    trained = load(Workspace(settings).ranker / NETWORK / "probe.npz")["rows"]
+    names = list(load_bundle(bundle).manifest["features"]["ranker"])
+    shown = [
+        row for name in sorted(TABLE[DEVELOPMENT]) for rows in rows_at_run_time(bundle, name) for row in rows
+    ]
+    wanted = np.array([[row.get(name, np.nan) for name in names] for row in shown])
+
+    assert trained.shape == wanted.shape
+    for at, name in enumerate(names):
+        # The network is int8 at run time and bfloat16 in training.
+        allowed = 0.2 if name.startswith("network") else 1e-4
+        if name not in ("network log", "network rank"):
+            assert trained[:, at] == pytest.approx(wanted[:, at], abs=allowed, nan_ok=True), name
+
+
+def test_a_bundle_replaces_the_one_before_it_only_when_it_is_whole(
+    config: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    monkeypatch.setattr(export, "FLOAT_TOLERANCE", -1.0)
+    with pytest.raises(Exception, match="was not exported"):
+        cli.run_export(asked(cli.add_export_arguments, str(config), "-o", str(bundle)))
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+    assert not [path for path in bundle.parent.iterdir() if path.name.startswith("tmp")]
+
+
+def test_data_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(CONFIG.format(folder=tmp_path))
+    with pytest.raises(DatasetError, match="mergebert mine"):
+        train(tmp_path / "tiny.toml", "tokenizer")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('examples = "a"\n', "does not say `workspace`"),
+        ('examples = "a"\nworkspace = "b"\n[model]\nwide = 3\n', "sets wide, which is no setting"),
+        ('examples = "a"\nworkspace = "b"\nspeed = 3\n', "sets speed, which is no setting"),
+        ("examples = \n", "cannot be read as a training configuration"),
+    ],
+)
+def test_a_wrong_configuration_is_told(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_config(tmp_path / "tiny.toml")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(tmp_path / "nowhere.toml")

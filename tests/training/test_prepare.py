@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mergebert.candidates import ConflictDiff, token_units, whitespace_key
+from mergebert.describe import Described, described
+from mergebert.encode import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
+from mergebert.evidence import FileEvidence
+from mergebert.example import FileExample
+from mergebert.joint import kind_of
+from mergebert.patterns import PATTERNS, merged_sources
+from mergebert.training.dataset import Arrays, Conflicts, load, splits
+from mergebert.training.prepare import CONFLICTS_A_MERGE, HUNKS, TUPLES, capped, file_merge, prepare
+from tests.training.synthetic import example, examples
+
+TOKENS = CONFLICT_CLASSES.index("tokens")
+MINED = examples("own/er", 14)
+
+
+def pieces(token: str) -> list[int]:
+    return [5 + ord(letter) % 90 for letter in token[:3]]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("prepared") / "deep" / "own+er.npz"
+    assert prepare(MINED, pieces, target) == sum(len(one.conflicts) for one in MINED)
+    assert [file.name for file in target.parent.iterdir()] == ["own+er.npz"]
+    return target
+
+
+@pytest.fixture(scope="module")
+def arrays(path: Path) -> Arrays:
+    return load(path)
+
+
+@pytest.fixture(scope="module")
+def known() -> list[tuple[Described, FileExample, int]]:
+    """Every conflict described again, with its example, in the order of the arrays."""
+    found = []
+    for group in capped(MINED):
+        for one in group:
+            described_ones = described(FileEvidence(file_merge(one)), pieces)
+            found += [(conflict, one, at) for at, conflict in enumerate(described_ones)]
+    return found
+
+
+def test_every_conflict_is_a_row(arrays: Arrays, known: list[tuple[Described, FileExample, int]]) -> None:
+    count = len(known)
+    assert count > 20
+    for name in ("merge", "file_number", "located", "duplicate", "tuples", "class_right"):
+        assert len(arrays[name]) == count
+    for name in ("ids", "kinds", "heads", "features", "kind_of", "right", "exact"):
+        assert len(arrays[f"{name}_sizes"]) == count
+        assert arrays[f"{name}_sizes"].sum() == len(arrays[name])
+
+
+def test_columns_and_features_are_those_of_the_run_time(
+    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+) -> None:
+    ids, kinds, heads, features = (splits(arrays, name) for name in ("ids", "kinds", "heads", "features"))
+    names = [str(name) for name in arrays["names"]]
+    for row, (one, _, _) in enumerate(known):
+        assert np.array_equal(ids[row], one.columns.ids)
+        assert np.array_equal(kinds[row], one.columns.kinds)
+        assert heads[row].tolist() == list(one.columns.heads)
+        assert len(ids[row]) <= MAX_COLUMNS
+        wanted = [[values.get(name, np.nan) for name in names] for values in one.features]
+        assert np.array_equal(features[row], np.array(wanted, np.float32), equal_nan=True)
+        assert set(names) == set(one.features[0])
+
+
+def test_what_is_right_is_told_but_for_white_space(
+    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+) -> None:
+    right, exact, kinds = (splits(arrays, name) for name in ("right", "exact", "kind_of"))
+    for row, (one, mined, index) in enumerate(known):
+        resolution = mined.conflicts[index].resolution
+        assert arrays["located"][row] == (resolution is not None)
+        assert arrays["duplicate"][row] == mined.conflicts[index].duplicate
+        assert kinds[row].tolist() == [kind_of(option) for option in one.options]
+        for at, option in enumerate(one.options):
+            same = resolution is not None and whitespace_key(option.text) == whitespace_key(resolution)
+            assert right[row][at] == same
+            assert exact[row][at] == (option.text == resolution)
+
+
+def test_classes_are_those_of_the_right_candidates(
+    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+) -> None:
+    right = splits(arrays, "right")
+    for row, (one, _, _) in enumerate(known):
+        hit = [option for option, is_right in zip(one.options, right[row], strict=True) if is_right]
+        classes = {conflict_class(origin) for option in hit for origin in option.origins} - {TOKENS}
+        assert set(np.flatnonzero(arrays["class_right"][row])) == classes
+
+
+def test_tuples_of_patterns_make_the_resolution(
+    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+) -> None:
+    tuples, at, seen = splits(arrays, "tuple_patterns"), 0, 0
+    for row, (one, mined, index) in enumerate(known):
+        count = int(arrays["tuples"][row])
+        assert count <= TUPLES
+        diff = ConflictDiff(one.conflict, FileEvidence(file_merge(mined)).language)
+        keys = diff.tokens.map(lambda units: units.keys)
+        sides = tuple(keys)
+        for chosen in tuples[at : at + count]:
+            assert len(chosen) == len(diff.token_diff.disputed) <= HUNKS
+            sources = merged_sources(diff.token_diff, keys, [PATTERNS[pattern] for pattern in chosen])
+            wanted = token_units(str(mined.conflicts[index].resolution), diff.language).keys
+            assert [key for side, i in sources if (key := sides[side][i])] == [key for key in wanted if key]
+            seen += 1
+        at += count
+    assert at == len(tuples)
+    assert seen > 20
+
+
+def test_origins_are_kept_for_the_network(
+    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+) -> None:
+    origins = [origin for one, _, _ in known for option in one.options for origin in option.origins]
+    assert arrays["origins"].sum() == len(origins)
+    assert arrays["origin_class"].tolist() == list(map(conflict_class, origins))
+    for row, origin in zip(splits(arrays, "origin_patterns"), origins, strict=True):
+        assert [PATTERNS[at] for at in row] == (list(origin.patterns) if origin.method == "tokens" else [])
+
+
+def test_the_same_twice(path: Path, tmp_path: Path) -> None:
+    prepare(MINED[::-1], pieces, tmp_path / "again.npz")
+    before, after = load(path), load(tmp_path / "again.npz")
+    assert before.keys() == after.keys()
+    assert all(
+        np.array_equal(before[name], after[name], equal_nan=before[name].dtype.kind == "f") for name in before
+    )
+
+
+def test_files_of_a_merge_stand_together(arrays: Arrays) -> None:
+    assert (np.diff(arrays["merge"]) >= 0).all()
+    assert (np.diff(arrays["file_number"]) >= 0).all()
+    for file in np.unique(arrays["file_number"]):
+        assert len(set(arrays["merge"][arrays["file_number"] == file])) == 1
+
+
+def test_giant_merges_are_cut_by_whole_files() -> None:
+    one = example("own/er", 0)
+    many = [replace(one, path=f"{at}.py", conflicts=one.conflicts * 10) for at in range(9)]
+    small = replace(one, merge="other")
+    groups = capped([*many, small])
+    assert sorted(len(group) for group in groups) == [1, 3]
+    [giant] = [group for group in groups if len(group) > 1]
+    assert sum(len(file.conflicts) for file in giant) <= CONFLICTS_A_MERGE
+    assert capped([small, *many[::-1]]) == groups
+
+
+def test_one_giant_file_is_kept() -> None:
+    one = example("own/er", 0)
+    giant = replace(one, conflicts=one.conflicts * 100)
+    assert capped([giant]) == [[giant]]
+
+
+def test_conflicts_to_learn_from(path: Path, arrays: Arrays) -> None:
+    found = Conflicts([path, path])
+    usable = (
+        arrays["located"] & ~arrays["duplicate"] & (arrays["class_right"].any(1) | (arrays["tuples"] > 0))
+    )
+    assert found.usable == [*usable, *usable]
+    assert 0 < usable.sum() < len(usable)
+
+    chosen = found.chosen(2, seed=1)
+    assert chosen == found.chosen(2, seed=1) != found.chosen(2, seed=2)
+    assert all(found.usable[at] for at in chosen)
+    merges = [found.merge[at] for at in chosen]
+    assert max(map(merges.count, merges)) == 2
+    assert len(found.chosen(1000, seed=1)) == 2 * usable.sum()
+
+    groups = list(found.batches(chosen, 400, seed=3))
+    assert sorted(at for group in groups for at in group) == sorted(chosen)
+    assert all(
+        len(group) == 1 or len(group) * max(len(found.ids[at]) for at in group) <= 400 for group in groups
+    )
+
+
+def test_tensors_of_a_batch(path: Path) -> None:
+    found = Conflicts([path])
+    group = found.chosen(9, seed=1)[:6]
+    ids, kinds, targets = found.tensors(group)
+    length = max(len(found.ids[at]) for at in group)
+    assert ids.shape == kinds.shape == (6, length, 3)
+    assert targets.class_right.shape == (6, len(CONFLICT_CLASSES))
+    assert targets.patterns.shape == (6, TUPLES, HUNKS)
+    for row, at in enumerate(group):
+        size = len(found.ids[at])
+        assert np.array_equal(ids[row, :size].numpy(), found.ids[at])
+        assert not ids[row, size:].any()
+        assert targets.tuple_right[row].sum() == len(found.tuples[at])
+        heads = targets.heads[row].tolist()
+        assert [head for head in heads if head >= 0] == [
+            head for head in found.heads[at].tolist() if head >= 0
+        ]
+        patterns = targets.patterns[row].numpy()
+        assert (patterns[:, np.array(heads) < 0] == -1).all()
+    assert (targets.class_right.any(1) | targets.tuple_right.any(1)).all()

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mergebert.candidates import Candidate
+from mergebert.classify import Scores, classifier_features
+from mergebert.describe import Described, described
+from mergebert.encode import CONFLICT_CLASSES
+from mergebert.evidence import FileEvidence
+from mergebert.example import FileExample
+from mergebert.features import CONTEXT_FEATURES, Values
+from mergebert.joint import Belief, joint_features, kind_of
+from mergebert.patterns import PATTERNS, PRIOR
+from mergebert.ranker import matrix
+from mergebert.resolve import SHARED_BY_ALL
+from mergebert.training.config import RankerConfig
+from mergebert.training.prepare import capped, file_merge, prepare
+from mergebert.training.rank import (
+    NETWORK_FEATURES,
+    Part,
+    Repository,
+    Table,
+    View,
+    beliefs_of,
+    grown,
+    hunk_logs,
+    joint_table,
+    network_table,
+    softmax_by_group,
+    table,
+)
+from tests.training.synthetic import examples
+
+MINED = examples("own/er", 12)
+TINY = RankerConfig(rounds=3, leaves=4, leaf_rows=5)
+
+
+def pieces(token: str) -> tuple[int, ...]:
+    return (5 + len(token),)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("prepared") / "own+er.npz"
+    # One conflict has so many hunks that some are cut off from the columns.
+    long = replace(
+        MINED[0], path="long.py", conflicted=_long(), conflicts=MINED[0].conflicts[:1], merge="long"
+    )
+    prepare([*MINED, long], pieces, target)
+    return target
+
+
+def _long() -> str:
+    sides = ["".join(f"{name}{at} same{at}\n" for at in range(90)) for name in "obt"]
+    return f"<<<<<<< ours\n{sides[0]}||||||| base\n{sides[1]}=======\n{sides[2]}>>>>>>> theirs\n"
+
+
+@pytest.fixture(scope="module")
+def known() -> list[tuple[Described, FileExample]]:
+    long = replace(
+        MINED[0], path="long.py", conflicted=_long(), conflicts=MINED[0].conflicts[:1], merge="long"
+    )
+    groups = capped([*MINED, long])
+    files = [one for group in groups for one in group]
+    return [(found, one) for one in files for found in described(FileEvidence(file_merge(one)), pieces)]
+
+
+@pytest.fixture
+def repository(path: Path) -> Repository:
+    return Repository(path)
+
+
+def test_a_repository_is_what_was_prepared(
+    repository: Repository, known: list[tuple[Described, FileExample]]
+) -> None:
+    assert repository.name == "own/er"
+    assert len(repository) == len(known)
+    assert repository.sizes.tolist() == [len(one.options) + 1 for one, _ in known]
+    assert len(repository.features) == len(repository.right) == repository.sizes.sum()
+    rows = np.split(repository.right, np.cumsum(repository.sizes)[:-1])
+    for row, located in zip(rows, repository.located, strict=True):
+        assert not located or row.any()
+        assert not row[-1] or not row[:-1].any()
+
+
+def test_at_most_some_of_a_merge_count(repository: Repository) -> None:
+    kept = repository.counted(1, seed=0)
+    assert kept.any() and not (kept & ~repository.located).any()
+    assert max(np.bincount(repository.merge[kept])) == 1
+    assert (kept == repository.counted(1, seed=0)).all()
+    assert (repository.counted(1000, seed=0) == repository.located).all()
+
+
+def test_context_is_forgotten_by_whole_merges(repository: Repository) -> None:
+    columns = [repository.names.index(name) for name in CONTEXT_FEATURES]
+    assert not np.isnan(repository.features[:, columns]).any()
+    repository.forget_context(0.5, seed=1)
+    merges = np.repeat(repository.merge, repository.sizes)
+    gone = np.isnan(repository.features[:, columns])
+    assert gone.any() and not gone.all()
+    for merge in np.unique(merges):
+        assert len(np.unique(gone[merges == merge])) == 1
+    repository.forget_context(0.0, seed=1)
+    assert np.isnan(repository.features[:, columns]).all()
+
+
+def logits_for(known: Sequence[tuple[Described, FileExample]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What a network might answer for each conflict: class logits, and pattern logits at every column."""
+    draw = np.random.default_rng(5)
+    return [
+        (
+            draw.normal(size=len(CONFLICT_CLASSES)).astype(np.float32) * 3,
+            draw.normal(size=(len(one.columns.ids), len(PATTERNS))).astype(np.float32) * 3,
+        )
+        for one, _ in known
+    ]
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    return logits - np.log(np.exp(logits).sum())
+
+
+def test_the_network_says_in_training_what_it_says_at_run_time(
+    repository: Repository, known: list[tuple[Described, FileExample]]
+) -> None:
+    answers = logits_for(known)
+    heads = [np.array(one.columns.heads, np.int16) for one, _ in known]
+    assert any((row < 0).any() for row in heads)
+    hunks = [hunk_logs(patterns, row) for (_, patterns), row in zip(answers, heads, strict=True)]
+
+    rows, names = network_table(
+        repository, [(classes, own) for (classes, _), own in zip(answers, hunks, strict=True)]
+    )
+
+    assert names == NETWORK_FEATURES
+    parts = np.split(rows, np.cumsum(repository.sizes)[:-1])
+    for part, (one, _), (classes, _), own in zip(parts, known, answers, hunks, strict=True):
+        wanted = classifier_features(Scores(log_softmax(classes), own), one.options)
+        assert set(wanted[0]) == set(names)
+        assert np.isnan(part[-1]).all()
+        assert part[:-1] == pytest.approx(matrix(wanted, names), abs=2e-4)
+
+
+def test_hunks_that_were_cut_off_get_the_prior() -> None:
+    patterns = np.arange(27, dtype=np.float32).reshape(3, 9)
+    found = hunk_logs(patterns, np.array([2, -1]))
+    assert np.exp(found[0]).sum() == pytest.approx(1.0)
+    assert np.exp(found[1]) == pytest.approx(list(PRIOR.values()))
+    assert hunk_logs(patterns, np.array([], np.int16)).shape == (0, 9)
+
+
+def joint_by_hand(
+    repository: Repository, known: Sequence[tuple[Described, FileExample]], first: np.ndarray, view: View
+) -> list[list[Values]]:
+    """The joint features as the resolver works them out: for each merge, or each file, on its own."""
+    rows = np.split(first, np.cumsum(repository.sizes)[:-1])
+    groups = [one.merge if view is View.MERGE else one.path for _, one in known]
+    found: list[list[Values]] = []
+    for group in dict.fromkeys(groups):
+        members = [at for at, other in enumerate(groups) if other == group]
+        files = [known[at][1].path for at in members]
+        kinds = [np.array([kind_of(option) for option in known[at][0].options]) for at in members]
+        beliefs = [
+            Belief(files.index(path), own, rows[at][:-1])
+            for at, path, own in zip(members, files, kinds, strict=True)
+        ]
+        found += joint_features(beliefs)
+    return found
+
+
+@pytest.mark.parametrize("view", [View.MERGE, View.FILE])
+def test_neighbours_say_in_training_what_they_say_at_run_time(
+    repository: Repository, known: list[tuple[Described, FileExample]], view: View
+) -> None:
+    draw = np.random.default_rng(3)
+    starts = np.concatenate([[0], np.cumsum(repository.sizes)[:-1]])
+    group = np.repeat(np.arange(len(repository)), repository.sizes)
+    first = softmax_by_group(draw.normal(size=len(group)), starts, group)
+
+    rows, names = joint_table(repository, first, view, seed=0)
+
+    wanted = joint_by_hand(repository, known, first, view)
+    assert set(names) == set(wanted[0][0])
+    for part, values in zip(np.split(rows, starts[1:]), wanted, strict=True):
+        shared = {name: value for name, value in values[0].items() if name in SHARED_BY_ALL}
+        assert np.array_equal(part, matrix([*values, shared], names), equal_nan=True)
+
+
+def test_answers_are_drawn_by_chance(repository: Repository) -> None:
+    first = np.concatenate([np.full(size, 1 / size) for size in repository.sizes])
+    plain, names = joint_table(repository, first, View.MERGE, seed=0)
+    taught, same = joint_table(repository, first, View.ANSWERS, seed=0)
+    again, _ = joint_table(repository, first, View.ANSWERS, seed=0)
+    assert same == names
+    assert np.array_equal(taught, again, equal_nan=True)
+    known = names.index("answers_known")
+    assert plain[:, known].max() == 0.0 < np.nanmax(taught[:, known])
+
+
+def test_joint_rows_stand_in_the_order_of_the_repository(repository: Repository) -> None:
+    """Conflicts of two merges that take turns get the rows of two merges one behind the other."""
+    count = len(repository)
+    repository.merge = np.arange(count) % 2
+    first = np.concatenate([np.full(size, 1 / size) for size in repository.sizes])
+    rows, _ = joint_table(repository, first, View.MERGE, 0)
+
+    order = np.argsort(repository.merge, kind="stable")
+    starts = np.cumsum(repository.sizes)[:-1]
+    right = np.split(repository.right, starts)
+    repository.right = np.concatenate([right[at] for at in order])
+    repository.kinds = [repository.kinds[at] for at in order]
+    for name in ("merge", "file", "sizes"):
+        setattr(repository, name, getattr(repository, name)[order])
+    first = np.concatenate([np.full(size, 1 / size) for size in repository.sizes])
+    wanted, _ = joint_table(repository, first, View.MERGE, 0)
+
+    parts = np.split(rows, starts)
+    assert np.array_equal(np.concatenate([parts[at] for at in order]), wanted, equal_nan=True)
+
+
+def test_softmax_by_group_adds_up_to_one() -> None:
+    scores = np.array([1.0, 2.0, -700.0, 700.0, 0.0])
+    found = softmax_by_group(scores, np.array([0, 2, 4]), np.array([0, 0, 1, 1, 2]))
+    assert np.add.reduceat(found, [0, 2, 4]) == pytest.approx(np.ones(3))
+    assert found[0] / found[1] == pytest.approx(np.exp(-1.0))
+    assert found[4] == 1.0
+
+
+def test_trees_learn_what_people_choose() -> None:
+    """The right row is the one with the largest first feature; the second is noise."""
+    draw = np.random.default_rng(1)
+    features = draw.random((900, 2)).astype(np.float32)
+    sizes = np.full(300, 3, np.int32)
+    right = (features[:, 0].reshape(-1, 3).argmax(1)[:, None] == np.arange(3)).ravel()
+    data = Table(features, right, sizes, ("a", "b"))
+    config = RankerConfig(rounds=8, leaves=8, leaf_rows=5, feature_share=1.0, learning_rate=0.3)
+
+    booster = grown(data, config, seed=0)
+    scores = np.asarray(booster.predict(features)).reshape(-1, 3)
+
+    assert (scores.argmax(1) == features[:, 0].reshape(-1, 3).argmax(1)).mean() > 0.9
+    assert np.array_equal(booster.predict(features), grown(data, config, seed=0).predict(features))
+
+
+def test_a_table_holds_the_conflicts_that_count(repository: Repository) -> None:
+    everything = np.ones(len(repository), bool)
+    part = Part(repository, repository.features, tuple(repository.names), everything)
+    kept = repository.counted(1, 0)
+    first = np.flatnonzero(kept)[0]
+    data = table([part, replace(part, use=np.arange(len(repository)) == first)], most=1, seed=0)
+    assert data.sizes.tolist() == [*repository.sizes[kept], repository.sizes[first]]
+    assert len(data.features) == len(data.right) == data.sizes.sum()
+    starts = np.concatenate([[0], np.cumsum(data.sizes)[:-1]])
+    assert np.add.reduceat(data.right, starts).min() >= 1
+
+    booster = grown(data, TINY, seed=0, rounds=2)
+    assert booster.num_trees() == 2
+    beliefs = beliefs_of(booster, repository, repository.features)
+    starts = np.concatenate([[0], np.cumsum(repository.sizes)[:-1]])
+    assert np.add.reduceat(beliefs, starts) == pytest.approx(np.ones(len(repository)))
+
+
+def test_kinds_are_kept(repository: Repository, known: list[tuple[Described, FileExample]]) -> None:
+    def kinds(options: Sequence[Candidate]) -> list[int]:
+        return [kind_of(option) for option in options]
+
+    assert [row.tolist() for row in repository.kinds] == [kinds(one.options) for one, _ in known]
