@@ -135,7 +135,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if (
         not isinstance(features, dict)
         or not {"first", "ranker"} <= features.keys()
-        or "languages" not in manifest
+        or not isinstance(manifest.get("languages"), list)
     ):
         raise ModelBundleError(
             f"{folder / MANIFEST} does not say what its models read; install the bundle again."

@@ -165,9 +165,11 @@ def candidates(
 
 
 def _ended(text: str, conflict: Conflict) -> str:
-    """`text` with the newline that all sides end with: a resolution must not run into the line behind it."""
-    is_ended = all(side.endswith("\n") for side in conflict.sides if side)
-    return text + "\n" if text and is_ended and not text.endswith("\n") else text
+    """`text` with the line end that all sides end with: a resolution must not run into the line behind it."""
+    if not text or text.endswith("\n"):
+        return text
+    sides = [side for side in conflict.sides if side]
+    return text + next((end for end in ("\r\n", "\n") if all(side.endswith(end) for side in sides)), "")
 
 
 def _has_stray_mark(text: str, conflict: Conflict) -> bool:

@@ -50,27 +50,34 @@ def other_curve(ranked: Ranked) -> Curve:
 def risk_curve(ranked: Ranked, best: Curve) -> list[tuple[float, float, float]]:
     """(threshold, coverage, error) of applying every best candidate of at least that calibrated probability.
 
-    The error is the measured one and CAUTION standard errors between repositories; it never falls as the threshold does.
+    The error is the measured one, of all that is applied, and CAUTION standard errors between repositories.
     """
     scores, values = zip(*best, strict=True)
     confidence = np.interp(ranked.best, scores, values)
-    names = np.array(ranked.repositories)
-    curve = []
-    worst = 0.0
-    for threshold in sorted(set(confidence.tolist()), reverse=True):
-        applied = confidence >= threshold
-        if applied.sum() < LEAST_APPLIED:
-            continue
-        worst = max(worst, _cautious_error(~ranked.is_right[applied], names[applied]))
-        curve.append((float(threshold), float(applied.mean()), worst))
-    return _thinned(curve)
+    order = np.argsort(-confidence, kind="stable")
+    confidence, wrong = confidence[order], ~ranked.is_right[order]
+    _, repository = np.unique(np.array(ranked.repositories)[order], return_inverse=True)
+    return [
+        (float(confidence[count - 1]), count / len(confidence), _cautious_error(wrong[:count], repository[:count]))
+        for count in _counts(confidence)
+    ]
 
 
-def _cautious_error(wrong: NDArray[np.bool_], names: NDArray[np.str_]) -> float:
+def _counts(confidence: NDArray[np.float64]) -> list[int]:
+    """How many of the most confident to look at: a few hundred numbers, none that parts equal confidences."""
+    ends = np.append(np.flatnonzero(np.diff(confidence)) + 1, len(confidence))
+    enough = ends[ends >= LEAST_APPLIED]
+    if len(enough) <= 4 * POINTS:
+        return [int(end) for end in enough]
+    # Closer together where little is applied: that is where error budgets are met.
+    places = np.unique((np.linspace(0, 1, 4 * POINTS) ** 2 * (len(enough) - 1)).astype(int))
+    return [int(end) for end in enough[places]]
+
+
+def _cautious_error(wrong: NDArray[np.bool_], repository: NDArray[np.int64]) -> float:
     """The share that is wrong plus CAUTION standard errors of a mean over clusters (a cluster a repository)."""
     mean = (float(wrong.sum()) + 1.0) / (len(wrong) + 2.0)  # none wrong of sixty is not no risk
-    _, cluster = np.unique(names, return_inverse=True)
-    residual = np.bincount(cluster, weights=wrong - mean)
+    residual = np.bincount(repository, weights=wrong - mean)
     return mean + CAUTION * float(np.sqrt((residual**2).sum())) / len(wrong)
 
 
@@ -82,9 +89,3 @@ def _isotonic(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:
     # A hair of slope keeps different scores apart, so that ranking by confidence is ranking by score.
     values = fitted.predict(places) + 1e-6 * places
     return [(float(place), float(min(value, 0.9995))) for place, value in zip(places, values, strict=True)]
-
-
-def _thinned(curve: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
-    if len(curve) <= 4 * POINTS:
-        return curve
-    return [curve[at] for at in np.unique(np.linspace(0, len(curve) - 1, 4 * POINTS).astype(int))]

@@ -21,7 +21,7 @@ SPACED_LINES = [
     " // note a b\n",
     " return 1 ;\n",
 ]
-TIGHT_TOKENS = ["a", "b", "1", "+", "=", "(", ")", ";", ",", "/", " ", "\n", "\n"]
+TIGHT_TOKENS = ["a", "b", "1", ".", "+", "=", "(", ")", ";", ",", "/", " ", "\n", "\n"]
 SMALL_KEYS = st.lists(st.sampled_from("abcd"), max_size=12)
 
 

@@ -152,6 +152,8 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
         lambda manifest: manifest.update(features=["first", "ranker"]),
         lambda manifest: manifest["features"].pop("ranker"),
         lambda manifest: manifest.pop("languages"),
+        lambda manifest: manifest.update(languages=None),
+        lambda manifest: manifest.update(languages="java"),
     ],
 )
 def test_a_manifest_must_say_what_its_models_read(
@@ -178,6 +180,8 @@ def test_a_wrong_digest_is_no_digest(bundle: Path, value: object) -> None:
         {**CALIBRATION, "best": STRAIGHT[::-1]},
         {**CALIBRATION, "other": [["a", 1]]},
         {**CALIBRATION, "other": [[0.0, 0.1, 0.2]]},
+        {**CALIBRATION, "best": [[0.5, 0.1], [0.5, 0.2]]},
+        {**CALIBRATION, "other": []},
         {**CALIBRATION, "risk": [[0.9, 0.1]]},
     ],
 )
@@ -193,3 +197,10 @@ def test_the_threshold_is_the_least_that_errs_little_enough() -> None:
     assert calibration.threshold(1.0) == 0.4
     assert calibration.threshold(0.0) > 1.0
     assert Calibration((), (), ()).threshold(1.0) > 1.0
+
+
+def test_no_error_at_all_is_never_promised() -> None:
+    """Not even where none was measured."""
+    calibration = Calibration((), (), ((0.9, 0.1, 0.0),))
+    assert calibration.threshold(0.0) > 1.0
+    assert calibration.threshold(0.001) == 0.9

@@ -21,7 +21,13 @@ def bundle(tmp_path: Path) -> Path:
         "other": [[0, 0], [1, 1]],
         "risk": [[0.95, 0.1, 0.02], [0.9, 0.25, 0.04], [0.5, 0.8, 0.2]],
     }
-    facts = {"calibration": calibration, "metrics": {"accuracy@1": 0.64}, "languages": ["go", "java"]}
+    features = {"first": ["is none"], "ranker": ["is none"]}
+    facts = {
+        "calibration": calibration,
+        "metrics": {"accuracy@1": 0.64},
+        "languages": ["go", "java"],
+        "features": features,
+    }
     write_manifest(folder, facts)
     return folder
 

@@ -5,14 +5,15 @@ import os
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mergebert
 from mergebert import suggest
-from mergebert.errors import InputError
+from mergebert.errors import GitError, InputError, ModelBundleError
 from mergebert.suggest import batch, request_of
 from tests.mergebert.fake_resolver import FakeResolver
 
@@ -186,6 +187,43 @@ def test_a_bad_line_is_an_answer_and_the_run_goes_on(bad: object) -> None:
     assert found[1].keys() == {"id", "error"}
     assert str(found[1]["error"]).endswith(".")
     assert len(found[2]["conflicts"]) == 2
+
+
+def refuses_bad_files(answer: Callable[..., Any], error: Exception) -> Callable[..., Any]:
+    """`answer`, but for `bad.py`, where it raises `error`."""
+
+    def refusing(*given: Any) -> Any:
+        if "bad.py" in str(given[0]):
+            raise error
+        return answer(*given)
+
+    return refusing
+
+
+@pytest.mark.parametrize("failing", ["cutting", "ranking"])
+def test_a_file_that_fails_is_an_answer_and_the_run_goes_on(
+    failing: str, fake: FakeResolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    if failing == "cutting":
+        refused = refuses_bad_files(suggest.cut_file, GitError("git refused."))
+        monkeypatch.setattr(suggest, "cut_file", refused)
+    else:
+        refused = refuses_bad_files(fake.rank, ModelBundleError("the model refused."))
+        monkeypatch.setattr(fake, "rank", refused)
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b"".join(lines(row(1), row(2, path="bad.py"), row(3))))
+
+    assert suggest.run(arguments("--batch", file, "--json")) == 0
+
+    first, second, third = map(json.loads, capsys.readouterr().out.rstrip("\n").split("\n"))
+    assert second == {"id": 2, "error": "git refused." if failing == "cutting" else "the model refused."}
+    assert [(one["id"], len(one["conflicts"])) for one in (first, third)] == [(1, 2), (3, 2)]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/etc/a.py", "a\0b.py", "\ud800.py", "x" * 5000, "../a.py"])
+def test_any_path_is_a_name_only(path: str) -> None:
+    [answer] = answered(row(path=path))
+    assert len(answer["conflicts"]) == 2
 
 
 def test_bytes_that_are_no_utf8_travel_as_surrogates() -> None:

@@ -92,6 +92,14 @@ def test_repositories_that_differ_call_for_caution() -> None:
     assert errors["apart"] > errors["alike"] + 0.1
 
 
+def test_none_wrong_of_a_few_is_not_no_risk() -> None:
+    one = drawn(LEAST_APPLIED, repositories=LEAST_APPLIED)
+    ranked = Ranked(one.probabilities, [np.array([True, False, False])] * LEAST_APPLIED, one.repositories)
+    [(_, coverage, error)] = risk_curve(ranked, best_curve(ranked))[-1:]
+    assert coverage == 1.0
+    assert error > 1 / (LEAST_APPLIED + 2)
+
+
 def test_too_few_conflicts_allow_nothing() -> None:
     ranked = drawn(LEAST_APPLIED - 1)
     curve = risk_curve(ranked, best_curve(ranked))

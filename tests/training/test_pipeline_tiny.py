@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,21 @@ from mergebert.evidence import FileMerge
 from mergebert.languages import language_of
 from mergebert.markers import parse
 from mergebert.resolve import Resolver, accepted_file
-from mergebert.training import cli, export
+from mergebert.training import assemble, cli, export, fit
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.dataset import load
 from mergebert.training.fit import BASELINE, NETWORK, fold_of
-from mergebert.training.pipeline import DEVELOPMENT, TEST, TRAIN, Workspace, examples_of, prepared_names
+from mergebert.training.pipeline import (
+    DEVELOPMENT,
+    TEST,
+    TRAIN,
+    Workspace,
+    examples_of,
+    prepared_names,
+    train_networks,
+)
 from mergebert.training.prepare import capped
+from mergebert.training.rank import Repository, View
 from tests.training.synthetic import examples, write_mined
 
 FILES = 6  # of each repository
@@ -221,6 +232,19 @@ def test_the_ranker_sees_at_run_time_what_it_was_calibrated_on(bundle: Path, set
             assert trained[:, at] == pytest.approx(wanted[:, at], abs=allowed, nan_ok=True), name
 
 
+def test_the_answered_copy_of_a_conflict_is_used_only_where_something_is_answered(
+    settings: TrainConfig,
+) -> None:
+    space = Workspace(settings)
+    one = Repository(space.prepared(TABLE[TRAIN][0]))
+    parts = {view: fit._second(space, one, NETWORK, view) for view in View}
+    answers = parts[View.ANSWERS]
+    known = answers.features[np.cumsum(one.sizes) - one.sizes, answers.names.index("answers_known")] > 0
+    assert known.any() and not known.all()
+    assert (answers.use == known).all()
+    assert parts[View.MERGE].use.all() and parts[View.FILE].use.all()
+
+
 def test_a_bundle_replaces_the_one_before_it_only_when_it_is_whole(
     config: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +254,32 @@ def test_a_bundle_replaces_the_one_before_it_only_when_it_is_whole(
         cli.run_export(asked(cli.add_export_arguments, str(config), "-o", str(bundle)))
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert not [path for path in bundle.parent.iterdir() if path.name.startswith("tmp")]
+
+
+def test_a_bundle_that_cannot_take_its_place_leaves_the_one_before_it(
+    config: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    moves: list[Path] = []
+
+    def fails_once(source: Path, target: Path) -> None:
+        moves.append(Path(target))
+        if len(moves) == 2:
+            raise OSError("no room")
+        Path(source).rename(target)
+
+    monkeypatch.setattr(assemble, "os", SimpleNamespace(replace=fails_once))
+    draft = bundle.with_name("draft")
+    draft.mkdir()
+    with pytest.raises(OSError, match="no room"):
+        assemble._replace(draft, bundle)
+    assert moves == [bundle.with_name("old"), bundle, bundle]
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+
+
+def test_one_fold_is_refused(settings: TrainConfig) -> None:
+    with pytest.raises(InputError, match="folds = 2"):
+        train_networks(replace(settings, folds=1))
 
 
 def test_data_that_is_not_there_is_told(tmp_path: Path) -> None:

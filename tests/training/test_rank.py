@@ -10,10 +10,10 @@ import pytest
 from mergebert.candidates import Candidate
 from mergebert.classify import Scores, classifier_features
 from mergebert.describe import Described, described
-from mergebert.encode import CONFLICT_CLASSES
+from mergebert.encode import CONFLICT_CLASSES, conflict_class
 from mergebert.evidence import FileEvidence
 from mergebert.example import FileExample
-from mergebert.features import CONTEXT_FEATURES, Values
+from mergebert.features import CONTEXT_FEATURES, Values, language_number
 from mergebert.joint import Belief, joint_features, kind_of
 from mergebert.patterns import PATTERNS, PRIOR
 from mergebert.ranker import matrix
@@ -121,6 +121,12 @@ def logits_for(known: Sequence[tuple[Described, FileExample]]) -> list[tuple[np.
     ]
 
 
+def has_repeated_class(option: Candidate) -> bool:
+    """Whether several ways that are no token merges share a class of the network, which is to be counted once."""
+    classes = [conflict_class(origin) for origin in option.origins if origin.method != "tokens"]
+    return len(set(classes)) < len(classes)
+
+
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     return logits - np.log(np.exp(logits).sum())
 
@@ -131,6 +137,8 @@ def test_the_network_says_in_training_what_it_says_at_run_time(
     answers = logits_for(known)
     heads = [np.array(one.columns.heads, np.int16) for one, _ in known]
     assert any((row < 0).any() for row in heads)
+    options = [option for one, _ in known for option in one.options]
+    assert any(has_repeated_class(option) for option in options)
     hunks = [hunk_logs(patterns, row) for (_, patterns), row in zip(answers, heads, strict=True)]
 
     rows, names = network_table(
@@ -263,6 +271,31 @@ def test_a_table_holds_the_conflicts_that_count(repository: Repository) -> None:
     beliefs = beliefs_of(booster, repository, repository.features)
     starts = np.concatenate([[0], np.cumsum(repository.sizes)[:-1]])
     assert np.add.reduceat(beliefs, starts) == pytest.approx(np.ones(len(repository)))
+
+
+def test_where_white_space_has_meaning_the_exact_candidate_is_the_right_one(
+    path: Path, tmp_path: Path
+) -> None:
+    """Of two candidates that differ in white space alone; without an exact one both are right."""
+    arrays = dict(np.load(path))
+    located = arrays["located"] & ~arrays["duplicate"]
+    starts = np.cumsum(arrays["right_sizes"]) - arrays["right_sizes"]
+    language = list(arrays["names"]).index("language")
+    is_python = arrays["features"][np.cumsum(arrays["features_sizes"]) - 1, language] == language_number(
+        "python"
+    )
+    python, other = (np.flatnonzero(located & chosen) for chosen in (is_python, ~is_python))
+    arrays["right"][:] = arrays["exact"][:] = False
+    for at in (python[0], python[1], other[0]):
+        arrays["right"][starts[at] : starts[at] + 2] = True
+    arrays["exact"][starts[[python[0], other[0]]] + 1] = True
+    np.savez(tmp_path / "own+er.npz", **arrays)
+
+    repository = Repository(tmp_path / "own+er.npz")
+
+    rows = np.split(repository.right, np.cumsum(repository.sizes)[:-1])
+    found = [np.flatnonzero(rows[at]).tolist() for at in (python[0], python[1], other[0])]
+    assert found == [[1], [0, 1], [0, 1]]
 
 
 def test_kinds_are_kept(repository: Repository, known: list[tuple[Described, FileExample]]) -> None:

@@ -1,9 +1,0 @@
-package shop
-
-func Total(ctx context.Context, items []Item) ( int, error) {
-	total := 0
-	for _, item := range items {
-		total += item.Price
-	}
-	return total, nil
-}

@@ -1,0 +1,7 @@
+class Cart {
+    int total(List<Item> items) {
+        int sum = 0;
+        for (Item item : items) sum += item.price;
+        return sum;
+    }
+}

@@ -1,0 +1,3 @@
+def load(path, read, parse, check, lock):
+    data = read(path)
+    return parse(data)

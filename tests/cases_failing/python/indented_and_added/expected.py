@@ -1,0 +1,5 @@
+def load(path, read, parse, check, lock):
+    with lock:
+        data = read(path)
+        check(data)
+        return parse(data)

@@ -1,0 +1,4 @@
+def load(path, read, parse, check, lock):
+    data = read(path)
+    check(data)
+    return parse(data)
