@@ -155,6 +155,8 @@ def main() -> None:
     make_repository()
     print(f"A repository whose branches conflict: {os.path.relpath(SHOP)}")
     show_run(MERGEBERT, "install", "--local")
+    # One in ten may be wrong, instead of the cautious default: a demo should have something to show.
+    show_run("git", "config", "mergebert.maxError", "0.1")
     found = outcomes()
     show_run("git", "merge", "feature")
     check(found)
