@@ -58,7 +58,11 @@ def risk_curve(ranked: Ranked, best: Curve) -> list[tuple[float, float, float]]:
     confidence, wrong = confidence[order], ~ranked.is_right[order]
     _, repository = np.unique(np.array(ranked.repositories)[order], return_inverse=True)
     return [
-        (float(confidence[count - 1]), count / len(confidence), _cautious_error(wrong[:count], repository[:count]))
+        (
+            float(confidence[count - 1]),
+            count / len(confidence),
+            _cautious_error(wrong[:count], repository[:count]),
+        )
         for count in _counts(confidence)
     ]
 

@@ -1,4 +1,4 @@
-"""Fitting the two passes of trees, with and without the classifier, and calibrating them on repositories held out."""
+"""Fitting the two passes of trees, with and without the classifier, and calibrating them on development repositories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.features import CONTEXT_FEATURES
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import load
@@ -31,7 +30,6 @@ from mergebert.training.rank import (
 )
 
 NETWORK, BASELINE = "network", "baseline"
-CALIBRATION_FOLDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +94,6 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     settings, seed = config.ranker, config.seed
     training = _repositories(config, TRAIN)
     parts = [_second(space, one, variant, view) for view in (View.MERGE, View.ANSWERS) for one in training]
-    asked = parts[: len(training)] + [_second(space, one, variant, View.FILE) for one in training]
-    # Calibration is for what ships; the baseline is compared by its ranking.
-    held_out = _held_out(asked, parts, config) if variant == NETWORK else []
-    del asked
     booster = grown(table(parts, settings.hunks_a_merge, seed), settings, seed)
     del parts
     development = _repositories(config, DEVELOPMENT)
@@ -108,7 +102,7 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     taught = [_believed(booster, _second(space, one, variant, View.ANSWERS)) for one in development]
     alone_in_file = [_believed(booster, _second(space, one, variant, View.FILE)) for one in development]
     outcome = ranked(believed, config)
-    everything = ranked([*held_out, *believed, *alone_in_file], config)
+    everything = ranked([*believed, *alone_in_file], config)  # as `solve` and as the driver see them
     best = best_curve(everything)
     calibration = {"best": best, "other": other_curve(everything), "risk": risk_curve(everything, best)}
     measured = {
@@ -129,21 +123,6 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     print(f"second pass, {variant}: {measured}", flush=True)
 
 
-def _held_out(
-    asked: Sequence[Part], parts: Sequence[Part], config: TrainConfig
-) -> list[tuple[Repository, NDArray[np.float64]]]:
-    """What trees of the other repositories say of each training repository: calibration needs many repositories."""
-    settings, found = config.ranker, []
-    for fold in range(CALIBRATION_FOLDS):
-        seen = [part for part in parts if fold_of(part.repository.name, CALIBRATION_FOLDS) != fold]
-        booster = grown(table(seen, settings.hunks_a_merge, config.seed), settings, config.seed)
-        for part in asked:
-            one = part.repository
-            if fold_of(one.name, CALIBRATION_FOLDS) == fold:
-                found.append((one, beliefs_of(booster, one, _without_context(part))))
-    return found
-
-
 def _believed(booster: lightgbm.Booster, part: Part) -> tuple[Repository, NDArray[np.float64]]:
     """A repository and the probability of each of its rows."""
     return part.repository, beliefs_of(booster, part.repository, part.features)
@@ -152,13 +131,6 @@ def _believed(booster: lightgbm.Booster, part: Part) -> tuple[Repository, NDArra
 def _network_alone(part: Part) -> NDArray[np.float64]:
     """The classifier's own belief in every row."""
     return np.nan_to_num(part.features[:, part.names.index("network share")].astype(np.float64))
-
-
-def _without_context(part: Part) -> Floats:
-    """The features as the driver knows them: nothing of the merge but its files."""
-    bare = part.features.copy()
-    bare[:, [part.names.index(name) for name in CONTEXT_FEATURES]] = np.nan
-    return bare
 
 
 def fold_of(repository: str, folds: int) -> int:

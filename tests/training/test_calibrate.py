@@ -48,15 +48,40 @@ def test_an_honest_ranker_is_believed_and_a_boasting_one_is_not() -> None:
 
 
 @given(st.integers(0, 20))
-def test_risk_rises_with_coverage(seed: int) -> None:
+def test_a_lower_threshold_covers_more(seed: int) -> None:
     ranked = drawn(400, seed)
     curve = risk_curve(ranked, best_curve(ranked))
     thresholds, coverage, error = zip(*curve, strict=True)
     assert (np.diff(thresholds) < 0).all()
     assert (np.diff(coverage) > 0).all() and coverage[-1] == 1.0
-    assert (np.diff(error) >= 0).all()
     assert coverage[0] >= LEAST_APPLIED / 400
     assert error[-1] >= float(1 - ranked.is_right.mean())
+
+
+def test_luck_at_the_top_hides_nothing_and_bad_luck_there_forbids_nothing() -> None:
+    """The error of a threshold is that of all it applies: wrong ones among the surest count for as many as they are."""
+    one = drawn(1000, repositories=1000)
+    order = np.argsort(-one.best)
+    right = list(one.right)
+    for place, at in enumerate(order):
+        is_right = place >= LEAST_APPLIED // 2
+        right[at] = np.array([is_right, False, False])
+    ranked = Ranked(one.probabilities, right, one.repositories)
+    straight = [(0.0, 0.0), (1.0, 1.0)]
+    curve = risk_curve(ranked, straight)
+    assert curve[0][2] > 0.4
+    assert 0.03 < curve[-1][2] < 0.05
+    assert Calibration((), (), tuple(curve)).threshold(0.05) == curve[-1][0]
+
+
+def test_equal_confidences_are_applied_together() -> None:
+    one = drawn(600)
+    rounded = [np.array([round(float(row[0]), 1), *row[1:]]) for row in one.probabilities]
+    ranked = Ranked(rounded, one.right, one.repositories)
+    curve = risk_curve(ranked, [(0.0, 0.0), (1.0, 1.0)])
+    assert 1 < len(curve) <= 9
+    for threshold, coverage, _ in curve:
+        assert coverage == (ranked.best >= threshold - 1e-9).mean()
 
 
 def test_the_error_of_a_threshold_is_what_was_measured_there_and_a_little_more() -> None:
