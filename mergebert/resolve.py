@@ -4,10 +4,11 @@ sure enough; the rest stays an ordinary git conflict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from mergebert.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
 from mergebert.classify import Classifier, OnnxClassifier, classifier_features
 from mergebert.describe import Described, described
+from mergebert.encode import Pieces
 from mergebert.evidence import FileEvidence, FileMerge
 from mergebert.features import Values
 from mergebert.joint import Belief, answer_of, joint_features, kind_of
@@ -22,6 +24,7 @@ from mergebert.markers import Conflict, MergedFile, render, resolved
 from mergebert.pieces import TokenPieces
 from mergebert.ranker import Ranker
 from mergebert.syntax import error_count
+from mergebert.together import results_of
 
 __all__ = ["FileMerge", "RankedConflict", "Resolution", "Resolver", "accepted_file"]
 
@@ -56,14 +59,17 @@ class Resolver:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
-        self.classifier: Classifier | None = None
-        self.pieces = _no_pieces
-        if bundle.has_classifier:
-            self.classifier = OnnxClassifier(bundle.file(MODEL), threads)
-            self.pieces = TokenPieces(bundle.file(TOKENIZER))
         names = bundle.manifest["features"]
-        self.first = Ranker(bundle.file(FIRST), names["first"], threads)
-        self.ranker = Ranker(bundle.file(RANKER), names["ranker"], threads)
+        loads: list[Callable[[], Any]] = [
+            lambda: Ranker(bundle.file(FIRST), names["first"], threads),
+            lambda: Ranker(bundle.file(RANKER), names["ranker"], threads),
+        ]
+        if bundle.has_classifier:
+            loads.append(lambda: OnnxClassifier(bundle.file(MODEL), threads))
+            loads.append(lambda: TokenPieces(bundle.file(TOKENIZER)))
+        self.first, self.ranker, *voice = results_of(loads)
+        self.classifier: Classifier | None = voice[0] if voice else None
+        self.pieces: Pieces = voice[1] if voice else _no_pieces
 
     @classmethod
     def load(cls, bundle: Path | None = None, threads: int = 1) -> Resolver:

@@ -27,6 +27,8 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
+        # `export` has optimised the graph already; doing it again costs more than a run.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4  # what goes wrong is said by the error, once
         try:
             self._session = onnxruntime.InferenceSession(
