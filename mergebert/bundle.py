@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +20,6 @@ from typing import Any
 from mergebert.encode import CONFLICT_CLASSES
 from mergebert.errors import ModelBundleError
 from mergebert.patterns import PATTERNS
-from mergebert.together import results_of
 
 FORMAT = 1
 MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
@@ -79,10 +77,8 @@ def load_bundle(path: Path | None = None) -> Bundle:
     """The bundle at `path` (or the shipped one), every file checked against its sha256; raises ModelBundleError."""
     folder = path or default_bundle_path()
     manifest = _manifest(folder)
-    names = list(manifest["files"])
-    digests = results_of([partial(_digest, folder, name) for name in names])
-    for name, found in zip(names, digests, strict=True):
-        if found != manifest["files"][name]:
+    for name, wanted in manifest["files"].items():
+        if _digest(folder, name) != wanted:
             raise ModelBundleError(
                 f"{folder / name} is damaged (its sha256 is not the one in {MANIFEST}); install the bundle again."
             )

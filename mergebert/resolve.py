@@ -4,11 +4,10 @@ sure enough; the rest stays an ordinary git conflict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,6 @@ from mergebert.markers import Conflict, MergedFile, render, resolved
 from mergebert.pieces import TokenPieces
 from mergebert.ranker import Ranker
 from mergebert.syntax import error_count
-from mergebert.together import results_of
 
 __all__ = ["FileMerge", "RankedConflict", "Resolution", "Resolver", "accepted_file"]
 
@@ -60,16 +58,13 @@ class Resolver:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
         names = bundle.manifest["features"]
-        loads: list[Callable[[], Any]] = [
-            lambda: Ranker(bundle.file(FIRST), names["first"], threads),
-            lambda: Ranker(bundle.file(RANKER), names["ranker"], threads),
-        ]
+        self.first = Ranker(bundle.file(FIRST), names["first"], threads)
+        self.ranker = Ranker(bundle.file(RANKER), names["ranker"], threads)
+        self.classifier: Classifier | None = None
+        self.pieces: Pieces = _no_pieces
         if bundle.has_classifier:
-            loads.append(lambda: OnnxClassifier(bundle.file(MODEL), threads))
-            loads.append(lambda: TokenPieces(bundle.file(TOKENIZER)))
-        self.first, self.ranker, *voice = results_of(loads)
-        self.classifier: Classifier | None = voice[0] if voice else None
-        self.pieces: Pieces = voice[1] if voice else _no_pieces
+            self.classifier = OnnxClassifier(bundle.file(MODEL), threads)
+            self.pieces = TokenPieces(bundle.file(TOKENIZER))
 
     @classmethod
     def load(cls, bundle: Path | None = None, threads: int = 1) -> Resolver:
