@@ -3,8 +3,8 @@
 bundle.json     format, order of patterns and classes, feature names, calibration, metrics, sha256 of every other file
 tokenizer.json  subwords of the classifier          (with model.onnx, or neither)
 model.onnx      the classifier, quantised           (a bundle without it ranks by features alone: the baseline)
-first.onnx      trees for the first belief about each conflict
-ranker.onnx     trees for the final one, which also see the classifier and the other conflicts of the merge
+first.safetensors   trees for the first belief about each conflict
+ranker.safetensors  trees for the final one, which also see the classifier and the other conflicts of the merge
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ FORMAT = 1
 MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
     "model.onnx",
     "tokenizer.json",
-    "first.onnx",
-    "ranker.onnx",
+    "first.safetensors",
+    "ranker.safetensors",
     "bundle.json",
 )
 

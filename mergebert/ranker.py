@@ -1,4 +1,4 @@
-"""The ranker: which candidate of a conflict is right, from named features; gradient-boosted trees run by onnxruntime."""
+"""The ranker: which candidate of a conflict is right, from named features; gradient-boosted trees."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.errors import ModelBundleError
 from mergebert.features import Values
-from mergebert.session import Session
+from mergebert.trees import Trees
 
 Floats = NDArray[np.float32]
 
@@ -17,16 +18,20 @@ Floats = NDArray[np.float32]
 class Ranker:
     """Trees of a bundle that score rows of named features."""
 
-    def __init__(self, model: Path, names: Sequence[str], threads: int = 1) -> None:
-        self.session = Session(model, threads)
+    def __init__(self, model: Path, names: Sequence[str]) -> None:
+        self.trees = Trees(model)
         self.names = tuple(names)
+        if self.trees.arrays["features"].max(initial=-1) >= len(self.names):
+            raise ModelBundleError(
+                f"{model} reads features that its bundle does not name; install the bundle again."
+            )
 
     def probabilities(self, conflicts: Sequence[Sequence[Values]]) -> list[NDArray[np.float64]]:
         """For each conflict the probability of each of its candidates; they sum to one."""
         rows = [row for conflict in conflicts for row in conflict]
         if not rows:
             return [np.zeros(0) for _ in conflicts]
-        scores = self.session.run({"features": matrix(rows, self.names)})[0][:, 0]
+        scores = self.trees.scores(matrix(rows, self.names))
         ends = np.cumsum([len(conflict) for conflict in conflicts])
         return [softmax(part) for part in np.split(scores, ends[:-1])]
 

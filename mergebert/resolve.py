@@ -58,8 +58,8 @@ class Resolver:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
         names = bundle.manifest["features"]
-        self.first = Ranker(bundle.file(FIRST), names["first"], threads)
-        self.ranker = Ranker(bundle.file(RANKER), names["ranker"], threads)
+        self.first = Ranker(bundle.file(FIRST), names["first"])
+        self.ranker = Ranker(bundle.file(RANKER), names["ranker"])
         self.classifier: Classifier | None = None
         self.pieces: Pieces = _no_pieces
         if bundle.has_classifier:

@@ -36,12 +36,8 @@ def write_bundle(config: TrainConfig, output: Path, with_network: bool = True) -
         draft = Path(draft_name) / "bundle"
         draft.mkdir()
         probe = load(fitted.folder / "probe.npz")["rows"]
-        export = {
-            "first": write_trees(
-                fitted.first, len(names["first"]), draft / FIRST, probe[:, : len(names["first"])]
-            )
-        }
-        export["ranker"] = write_trees(fitted.ranker, len(names["ranker"]), draft / RANKER, probe)
+        export = {"first": write_trees(fitted.first, draft / FIRST, probe[:, : len(names["first"])])}
+        export["ranker"] = write_trees(fitted.ranker, draft / RANKER, probe)
         if with_network:
             shutil.copy(space.tokenizer, draft / TOKENIZER)
             networks = [trained_network(config, fold) for fold in range(config.folds)]

@@ -1,97 +1,63 @@
-"""Trees as ONNX, exactly: every split and every unknown value goes the way LightGBM sends it.
-
-Written here because converters round LightGBM's double thresholds to the nearest float, which moves values that lie
-on a threshold to the other branch, and send NaN the same way in every node.
-"""
+"""LightGBM's trees as the arrays that mergebert.trees scores: every split and every unknown value goes the same way."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import lightgbm
 import numpy as np
-import onnx
-from onnx import TensorProto, helper
+from safetensors.numpy import save
 
 from mergebert.errors import ModelBundleError
+from mergebert.trees import ARRAYS, Trees
 
-TOLERANCE = 1e-4  # sums of a few hundred float leaves against LightGBM's doubles
+TOLERANCE = 1e-4  # float leaves against LightGBM's doubles
 
 
-def write_trees(booster: lightgbm.Booster, features: int, path: Path, probe: np.ndarray[Any, Any]) -> float:
-    """Writes the trees as an ONNX regressor [rows, features] -> [rows, 1] after comparing it on `probe`.
+def write_trees(booster: lightgbm.Booster, path: Path, probe: np.ndarray[Any, Any]) -> float:
+    """Writes the trees and compares them with LightGBM on the rows of `probe`.
 
-    The largest difference seen; raises ModelBundleError, writing nothing, where the two disagree.
+    The largest difference seen; raises ModelBundleError, leaving no file, where the two disagree.
     """
-    model = _model(booster, features)
-    difference = float(np.abs(_onnx_scores(model, probe) - np.asarray(booster.predict(probe))).max())
-    if difference > TOLERANCE * max(1.0, booster.num_trees() / 100):
+    columns: dict[str, list[Any]] = defaultdict(list)
+    for info in booster.dump_model()["tree_info"]:
+        columns["roots"].append(_add_tree(columns, info["tree_structure"]))
+    path.write_bytes(save({name: np.array(columns[name], kind) for name, kind in ARRAYS.items()}))
+    wanted = np.asarray(booster.predict(probe))
+    difference = float(np.abs(Trees(path).scores(probe.astype(np.float32)) - wanted).max())
+    if difference > TOLERANCE * max(1.0, float(np.abs(wanted).max())):
+        path.unlink()
         raise ModelBundleError(
             f"The exported trees differ from the trained ones by {difference:.2g}; report this."
         )
-    path.write_bytes(model.SerializeToString())
     return difference
 
 
-def _model(booster: lightgbm.Booster, features: int) -> onnx.ModelProto:
-    columns: dict[str, list[Any]] = defaultdict(list)
-    for tree, info in enumerate(booster.dump_model()["tree_info"]):
-        for number, (node, yes, no) in enumerate(_nodes(info["tree_structure"])):
-            _add_node(columns, (tree, number), node, (yes, no))
-    regressor = helper.make_node(
-        "TreeEnsembleRegressor",
-        ["features"],
-        ["scores"],
-        domain="ai.onnx.ml",
-        n_targets=1,
-        aggregate_function="SUM",
-        **columns,  # type: ignore[arg-type]
-    )
-    graph = helper.make_graph(
-        [regressor],
-        "trees",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, features])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [None, 1])],
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+def _add_tree(columns: dict[str, list[Any]], root: dict[str, Any]) -> int:
+    """Adds the splits and leaves of a tree, parents before children; where its root stands."""
+    if "split_index" not in root:
+        return _add_leaf(columns, root)
+    first = len(columns["features"])
+    queue = [root]
+    for node in queue:  # grows while it is walked
+        columns["features"].append(node["split_feature"])
+        columns["thresholds"].append(_float_below(node["threshold"]))
+        columns["unknown_left"].append(_missing_goes_left(node))
+        for side in ("left", "right"):
+            child = node[f"{side}_child"]
+            if "split_index" in child:
+                queue.append(child)
+                columns[side].append(first + len(queue) - 1)
+            else:
+                columns[side].append(_add_leaf(columns, child))
+    return first
 
 
-def _nodes(root: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """The nodes of a tree in the order of their numbers, each with the numbers of its two children."""
-    queue, at = [root], 0
-    while at < len(queue):
-        node = queue[at]
-        at += 1
-        if "split_index" in node:
-            yield node, len(queue), len(queue) + 1
-            queue += [node["left_child"], node["right_child"]]
-        else:
-            yield node, 0, 0
-
-
-def _add_node(
-    columns: dict[str, list[Any]], place: tuple[int, int], node: dict[str, Any], children: tuple[int, int]
-) -> None:
-    tree, number = place
-    is_split = "split_index" in node
-    threshold = _float_below(node["threshold"]) if is_split else 0.0
-    columns["nodes_treeids"].append(tree)
-    columns["nodes_nodeids"].append(number)
-    columns["nodes_featureids"].append(node["split_feature"] if is_split else 0)
-    columns["nodes_modes"].append("BRANCH_LEQ" if is_split else "LEAF")
-    columns["nodes_values"].append(threshold)
-    columns["nodes_truenodeids"].append(children[0])
-    columns["nodes_falsenodeids"].append(children[1])
-    columns["nodes_missing_value_tracks_true"].append(int(is_split and _missing_goes_left(node)))
-    if not is_split:
-        columns["target_treeids"].append(tree)
-        columns["target_nodeids"].append(number)
-        columns["target_ids"].append(0)
-        columns["target_weights"].append(node["leaf_value"])
+def _add_leaf(columns: dict[str, list[Any]], leaf: dict[str, Any]) -> int:
+    columns["leaves"].append(leaf["leaf_value"])
+    return -len(columns["leaves"])
 
 
 def _missing_goes_left(node: dict[str, Any]) -> bool:
@@ -106,10 +72,3 @@ def _float_below(threshold: float) -> float:
     largest = float(np.finfo(np.float32).max)  # LightGBM writes 1e308 where every known value goes left
     rounded = np.float32(min(max(threshold, -largest), largest))
     return float(np.nextafter(rounded, np.float32(-np.inf))) if float(rounded) > threshold else float(rounded)
-
-
-def _onnx_scores(model: onnx.ModelProto, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"features": rows.astype(np.float32)})[0])[:, 0]

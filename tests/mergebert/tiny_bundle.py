@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 
 from mergebert.bundle import FIRST, MODEL, RANKER, TOKENIZER, write_manifest
 from mergebert.encode import CONFLICT_CLASSES
 from mergebert.patterns import PATTERNS
 from mergebert.training.subwords import save, trained_tokenizer
+from mergebert.trees import ARRAYS
 
 Weights = Mapping[str, float]
 
+STEPS = 8  # of a feature between two whole numbers
 STRAIGHT = [(0.0, 0.0), (1.0, 1.0)]
 CALIBRATION = {
     "best": STRAIGHT,
@@ -26,16 +29,21 @@ CALIBRATION = {
 
 
 def write_linear(path: Path, weights: Weights) -> None:
-    """A ranker whose score is the weighted sum of the features that are known."""
-    column = np.array([[weight] for weight in weights.values()], np.float32)
-    nodes = [
-        helper.make_node("IsNaN", ["features"], ["unknown"]),
-        helper.make_node("Where", ["unknown", "zero", "features"], ["known"]),
-        helper.make_node("MatMul", ["known", "weights"], ["scores"]),
-    ]
-    constants = {"zero": np.zeros(1, np.float32), "weights": column}
-    shapes = {"features": [None, len(weights)]}, {"scores": [None, 1]}
-    _write(path, nodes, constants, shapes, TensorProto.FLOAT)
+    """A ranker whose score is the weighted sum of the features that are known, to an eighth: a stump a step."""
+    steps = np.arange(-32, 512)
+    columns: dict[str, list[float]] = {name: [] for name in ARRAYS}
+    for column, weight in enumerate(weights.values()):
+        for step in steps:
+            # Above zero a step adds where the value is greater, below it takes away where it is not; NaN is zero.
+            taken, added = (-weight / STEPS, 0.0) if step < 0 else (0.0, weight / STEPS)
+            columns["roots"].append(len(columns["features"]))
+            columns["features"].append(column)
+            columns["thresholds"].append((step + 0.5) / STEPS)
+            columns["unknown_left"].append(step >= 0)
+            for side, leaf in (("left", taken), ("right", added)):
+                columns["leaves"].append(leaf)
+                columns[side].append(-len(columns["leaves"]))
+    save_file({name: np.array(columns[name], kind) for name, kind in ARRAYS.items()}, path)
 
 
 def write_classifier(path: Path, classes: Weights, patterns: Weights) -> None:

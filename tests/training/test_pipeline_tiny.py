@@ -166,7 +166,7 @@ def test_the_bundle_is_whole_and_says_where_it_comes_from(bundle: Path) -> None:
     loaded = load_bundle(bundle)
     assert loaded.has_classifier
     manifest = loaded.manifest
-    assert set(manifest["files"]) == {MODEL, TOKENIZER, "first.onnx", "ranker.onnx"}
+    assert set(manifest["files"]) == {MODEL, TOKENIZER, "first.safetensors", "ranker.safetensors"}
     assert manifest["training"]["repositories"] == {split: sorted(names) for split, names in TABLE.items()}
     assert manifest["training"]["seed"] == 3
     assert manifest["export"]["float_difference"] < 1e-3

@@ -14,6 +14,7 @@ from mergebert.errors import ModelBundleError
 from mergebert.ranker import Ranker
 from mergebert.training import trees
 from mergebert.training.trees import write_trees
+from mergebert.trees import Trees
 
 FLOATS = np.finfo(np.float32)
 FEATURES = 4
@@ -94,10 +95,7 @@ def around(booster: lightgbm.Booster) -> NDArray[np.float32]:
 
 def answers(path: Path, rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """The scores of an exported file, as the run time asks for them."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"features": rows})[0])[:, 0]
+    return Trees(path).scores(rows)
 
 
 @pytest.mark.parametrize("unknown", [0.0, 0.2, 0.9])
@@ -107,11 +105,11 @@ def test_exported_trees_answer_as_the_trained_ones(seed: int, unknown: float, tm
     probe = np.concatenate([rows_of(seed + 10, 0.3), around(booster)])
     assert len(thresholds(booster)) > 50
 
-    difference = write_trees(booster, FEATURES, tmp_path / "trees.onnx", probe)
+    difference = write_trees(booster, tmp_path / "trees.safetensors", probe)
 
     assert difference < 1e-4
     wanted = np.asarray(booster.predict(probe.astype(np.float64)))
-    assert answers(tmp_path / "trees.onnx", probe) == pytest.approx(wanted, abs=1e-4)
+    assert answers(tmp_path / "trees.safetensors", probe) == pytest.approx(wanted, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -121,24 +119,24 @@ def test_exported_trees_answer_as_the_trained_ones(seed: int, unknown: float, tm
 def test_other_ways_to_grow(settings: dict[str, Any], tmp_path: Path) -> None:
     booster = grown(rows_of(3, 0.2), **settings)
     probe = np.concatenate([rows_of(4, 0.3), around(booster)])
-    assert write_trees(booster, FEATURES, tmp_path / "trees.onnx", probe) < 1e-4
+    assert write_trees(booster, tmp_path / "trees.safetensors", probe) < 1e-4
 
 
 def test_trees_of_a_single_leaf(tmp_path: Path) -> None:
     rows = rows_of(5, 0.1)
     booster = lightgbm.train(SETTINGS, lightgbm.Dataset(rows, np.full(len(rows), 0.7)), 3)
     assert thresholds(booster) == []
-    write_trees(booster, FEATURES, tmp_path / "trees.onnx", rows)
-    assert answers(tmp_path / "trees.onnx", rows) == pytest.approx(0.7)
+    write_trees(booster, tmp_path / "trees.safetensors", rows)
+    assert answers(tmp_path / "trees.safetensors", rows) == pytest.approx(0.7)
 
 
 def test_the_run_time_reads_them(tmp_path: Path) -> None:
     rows = rows_of(6, 0.2)
     booster = grown(rows)
-    write_trees(booster, FEATURES, tmp_path / "trees.onnx", rows)
+    write_trees(booster, tmp_path / "trees.safetensors", rows)
     names = [f"f{at}" for at in range(FEATURES)]
     values = [dict(zip(names, map(float, row), strict=True)) for row in rows[:7]]
-    [found] = Ranker(tmp_path / "trees.onnx", names).probabilities([values])
+    [found] = Ranker(tmp_path / "trees.safetensors", names).probabilities([values])
     scores = np.asarray(booster.predict(rows[:7]))
     assert found == pytest.approx(np.exp(scores) / np.exp(scores).sum(), abs=1e-4)
 
@@ -148,7 +146,7 @@ def test_trees_that_disagree_are_not_written(tmp_path: Path, monkeypatch: pytest
     booster = grown(rows)
     monkeypatch.setattr(trees, "_missing_goes_left", lambda node: node["default_left"] is False)
     with pytest.raises(ModelBundleError, match=r"differ from the trained ones by .*\.$"):
-        write_trees(booster, FEATURES, tmp_path / "trees.onnx", rows)
+        write_trees(booster, tmp_path / "trees.safetensors", rows)
     assert list(tmp_path.iterdir()) == []
 
 

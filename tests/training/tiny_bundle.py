@@ -21,7 +21,7 @@ def write_tiny_bundle(folder: Path, *, known: tuple[str, ...] = ()) -> Path:
     booster = lightgbm.train(SETTINGS, data, num_boost_round=5)
     folder.mkdir(parents=True)
     for name in (FIRST, RANKER):
-        write_trees(booster, len(FEATURES), folder / name, rows)
+        write_trees(booster, folder / name, rows)
     line = [[0.0, 0.0], [1.0, 1.0]]
     write_manifest(
         folder,
