@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -53,7 +53,7 @@ class OnnxClassifier:
             ids, kinds = padded(batch)
             classes, patterns = self.session.run({"ids": ids, "kinds": kinds})
             for row, (at, columns) in enumerate(zip(group, batch, strict=True)):
-                found[at] = Scores(_log_softmax(classes[row]), _hunk_scores(patterns[row], columns))
+                found[at] = Scores(log_softmax(classes[row]), hunk_scores(patterns[row], columns.heads))
         return [found[at] for at in range(len(conflicts))]
 
 
@@ -123,12 +123,13 @@ def _origin_log(scores: Scores, origin: Origin) -> float:
     )
 
 
-def _hunk_scores(patterns: Floats, columns: Columns) -> Floats:
-    """The rows of the hunks' first columns; the prior for hunks that were cut off."""
-    rows = [_log_softmax(patterns[head]) if head >= 0 else _PRIOR_LOG for head in columns.heads]
+def hunk_scores(patterns: Floats, heads: Iterable[int]) -> Floats:
+    """The log probabilities at the first column of each hunk [hunks, 9]; the prior for hunks that were cut off."""
+    rows = [log_softmax(patterns[head]) if head >= 0 else _PRIOR_LOG for head in heads]
     return np.stack(rows) if rows else np.zeros((0, len(PATTERNS)), np.float32)
 
 
-def _log_softmax(logits: Floats) -> Floats:
+def log_softmax(logits: Floats) -> Floats:
+    """Log probabilities from logits."""
     shifted = logits - logits.max()
     return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,14 +118,9 @@ def is_telling(line: str) -> bool:
     return _TELLING.search(line) is not None
 
 
-def join(lines: Iterable[str]) -> str:
-    """Lines with their newlines as one text."""
-    return "".join(lines)
-
-
 def _tail(part: str | Conflict) -> str:
-    return join(lines_of(part[-2000:])[-CONTEXT_LINES:]) if isinstance(part, str) else ""
+    return "".join(lines_of(part[-2000:])[-CONTEXT_LINES:]) if isinstance(part, str) else ""
 
 
 def _head(part: str | Conflict) -> str:
-    return join(lines_of(part[:2000])[:CONTEXT_LINES]) if isinstance(part, str) else ""
+    return "".join(lines_of(part[:2000])[:CONTEXT_LINES]) if isinstance(part, str) else ""

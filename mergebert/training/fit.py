@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import load
-from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, prepared_names, write_arrays
+from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, file_name, prepared_names, write_arrays
 from mergebert.training.rank import (
     Floats,
     Part,
@@ -81,7 +81,6 @@ def fit_first(config: TrainConfig) -> None:
         flush=True,
     )
     booster.save_model(space.ranker / "first.txt")
-    (space.ranker / "first.json").write_text(json.dumps({"names": names}), encoding="utf-8")
 
 
 def fit_second(config: TrainConfig, variant: str) -> None:
@@ -204,7 +203,7 @@ def _second(space: Workspace, one: Repository, variant: str, view: View) -> Part
 
 def _joint(space: Workspace, one: Repository, view: View) -> tuple[Floats, tuple[str, ...]]:
     """The joint features of a repository, made once for both variants."""
-    path = space.ranker / "joint" / f"{one.name.replace('/', '+')}-{view.value}.npz"
+    path = space.ranker / "joint" / f"{file_name(one.name)}-{view.value}.npz"
     if not path.exists():
         rows, names = joint_table(one, _first(space, one), view, space.config.seed)
         write_arrays(path, {"rows": rows, "names": np.array(names)})
@@ -217,4 +216,4 @@ def _first(space: Workspace, one: Repository) -> NDArray[np.float64]:
 
 
 def _beliefs_path(space: Workspace, name: str) -> Path:
-    return space.ranker / "first" / f"{name.replace('/', '+')}.npz"
+    return space.ranker / "first" / f"{file_name(name)}.npz"

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mergebert.classify import length_buckets
+from mergebert.classify import length_buckets, padded
+from mergebert.encode import Columns
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import Conflicts
 from mergebert.training.loop import Run, Schedule, train
@@ -98,17 +100,12 @@ def loss_and_accuracy(
 
 @torch.no_grad()
 def logits_of(
-    network: ColumnsNetwork, ids: Sequence[NDArray[np.int16]], kinds: Sequence[NDArray[np.int8]]
+    network: ColumnsNetwork, ids: Sequence[NDArray[Any]], kinds: Sequence[NDArray[Any]]
 ) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
     """For each conflict, in groups of like length: its number, its class logits, its pattern logits at every column."""
     for group in length_buckets([len(row) for row in ids], 8192):
-        length = max(len(ids[at]) for at in group)
-        batch = torch.zeros((len(group), length, 3), dtype=torch.long)
-        marks = torch.zeros((len(group), length, 3), dtype=torch.long)
-        for row, at in enumerate(group):
-            batch[row, : len(ids[at])] = torch.from_numpy(ids[at].astype(np.int64))
-            marks[row, : len(kinds[at])] = torch.from_numpy(kinds[at].astype(np.int64))
+        batch, marks = padded([Columns(ids[at], kinds[at], ()) for at in group])
         with torch.autocast("cpu", torch.bfloat16):
-            classes, patterns = network(batch, marks)
+            classes, patterns = network(torch.from_numpy(batch), torch.from_numpy(marks))
         for row, at in enumerate(group):
             yield at, classes[row].float().numpy(), patterns[row].float().numpy()

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mergebert.classify import hunk_scores, log_softmax
 from mergebert.errors import DatasetError, InputError
 from mergebert.example import FileExample, example_from_json
 from mergebert.pieces import TokenPieces
@@ -29,7 +30,7 @@ from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import load, splits
 from mergebert.training.network import logits_of, train_fold, trained_network
 from mergebert.training.prepare import prepare
-from mergebert.training.rank import hunk_logs, normalised
+from mergebert.training.rank import normalised
 from mergebert.training.subwords import save, trained_tokenizer
 
 TRAIN, DEVELOPMENT, TEST = "train", "development", "test"
@@ -206,9 +207,8 @@ def _score(space: Workspace, name: str, networks: Sequence[Any]) -> None:
     hunks: list[Any] = [0.0] * len(ids)
     for network in networks:
         for at, own, patterns in logits_of(network, ids, kinds):
-            shifted = own - own.max()
-            classes[at] = classes[at] + (shifted - np.log(np.exp(shifted).sum())) / len(networks)
-            hunks[at] = hunks[at] + hunk_logs(patterns, heads[at]) / len(networks)
+            classes[at] = classes[at] + log_softmax(own) / len(networks)
+            hunks[at] = hunks[at] + hunk_scores(patterns, heads[at]) / len(networks)
     hunks = [normalised(rows, places) for rows, places in zip(hunks, heads, strict=True)]
     write_arrays(space.logits(name), {"classes": np.stack(classes), "hunks": np.concatenate(hunks)})
 

@@ -17,17 +17,16 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.classify import log_softmax
 from mergebert.encode import CONFLICT_CLASSES
 from mergebert.features import CONTEXT_FEATURES, language_number
 from mergebert.joint import Belief, joint_features
-from mergebert.patterns import PRIOR
 from mergebert.ranker import matrix
 from mergebert.resolve import SHARED_BY_ALL
 from mergebert.training.config import RankerConfig
 from mergebert.training.dataset import Arrays, load, splits
 
 Floats = NDArray[np.float32]
-_PRIOR_LOG = np.log(np.array(list(PRIOR.values()), np.float32))
 
 
 class Repository:
@@ -225,7 +224,7 @@ def network_table(
 ) -> tuple[Floats, tuple[str, ...]]:
     """What the classifier says of every row, from the class logits and the pattern logits at the heads of each conflict."""
     arrays = repository.arrays
-    classes = np.stack([_log_softmax(one) for one, _ in logits])
+    classes = np.stack([log_softmax(one) for one, _ in logits])
     hunks = np.concatenate([rows for _, rows in logits]) if logits else np.zeros((0, 9))
     options = repository.sizes - 1
     origin_option = np.repeat(np.arange(options.sum()), arrays["origins"])
@@ -272,18 +271,7 @@ def _network_rows(logs: NDArray[np.float64], options: NDArray[Any], conflict: ND
     return rows
 
 
-def hunk_logs(patterns: NDArray[Any], heads: NDArray[Any]) -> Floats:
-    """The log probabilities at the head of each hunk [hunks, 9]; the prior for hunks that were cut off."""
-    rows = [_log_softmax(patterns[head]) if head >= 0 else _PRIOR_LOG for head in heads]
-    return np.stack(rows) if rows else np.zeros((0, len(_PRIOR_LOG)), np.float32)
-
-
 def normalised(rows: Floats, heads: NDArray[Any]) -> Floats:
     """Means of log probabilities as log probabilities again, as the classifier of a bundle gives them; the prior as it is."""
     sums = np.log(np.exp(rows).sum(axis=-1, keepdims=True))
     return np.asarray(np.where((heads >= 0)[:, None], rows - sums, rows), np.float32)
-
-
-def _log_softmax(logits: NDArray[Any]) -> Floats:
-    shifted = logits - logits.max()
-    return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float32)

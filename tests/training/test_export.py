@@ -9,14 +9,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mergebert.classify import OnnxClassifier, padded
+from mergebert.classify import OnnxClassifier, hunk_scores, padded
 from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD, Columns
 from mergebert.errors import ModelBundleError
 from mergebert.patterns import PATTERNS
 from mergebert.training import export
 from mergebert.training.export import FLOAT_TOLERANCE, QUANTISED_AGREEMENT, MeanNetwork, write_network
 from mergebert.training.model import ColumnsNetwork, ModelConfig
-from mergebert.training.rank import hunk_logs
 
 TINY = ModelConfig(vocabulary=60, width=32, layers=2, heads=2, dropout=0.1)
 LENGTHS = (1, 2, 9, 40, 41, 90, MAX_COLUMNS)
@@ -109,7 +108,7 @@ def test_the_run_time_says_what_torch_says(
         )
         assert np.abs(scores.classes - torch.from_numpy(classes).log_softmax(-1).numpy()).mean() < 0.2
         assert np.exp(scores.classes).sum() == pytest.approx(1.0, abs=1e-4)
-        wanted = hunk_logs(patterns, np.array(columns.heads))
+        wanted = hunk_scores(patterns, np.array(columns.heads))
         assert scores.hunks.shape == wanted.shape
         assert not wanted.size or np.abs(scores.hunks - wanted).mean() < 0.3
 

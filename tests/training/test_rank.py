@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mergebert.candidates import Candidate
-from mergebert.classify import Scores, classifier_features
+from mergebert.classify import Scores, classifier_features, hunk_scores
 from mergebert.describe import Described, described
 from mergebert.encode import CONFLICT_CLASSES, conflict_class
 from mergebert.evidence import FileEvidence
@@ -28,7 +28,6 @@ from mergebert.training.rank import (
     View,
     beliefs_of,
     grown,
-    hunk_logs,
     joint_table,
     network_table,
     softmax_by_group,
@@ -139,7 +138,7 @@ def test_the_network_says_in_training_what_it_says_at_run_time(
     assert any((row < 0).any() for row in heads)
     options = [option for one, _ in known for option in one.options]
     assert any(has_repeated_class(option) for option in options)
-    hunks = [hunk_logs(patterns, row) for (_, patterns), row in zip(answers, heads, strict=True)]
+    hunks = [hunk_scores(patterns, row) for (_, patterns), row in zip(answers, heads, strict=True)]
 
     rows, names = network_table(
         repository, [(classes, own) for (classes, _), own in zip(answers, hunks, strict=True)]
@@ -156,10 +155,10 @@ def test_the_network_says_in_training_what_it_says_at_run_time(
 
 def test_hunks_that_were_cut_off_get_the_prior() -> None:
     patterns = np.arange(27, dtype=np.float32).reshape(3, 9)
-    found = hunk_logs(patterns, np.array([2, -1]))
+    found = hunk_scores(patterns, np.array([2, -1]))
     assert np.exp(found[0]).sum() == pytest.approx(1.0)
     assert np.exp(found[1]) == pytest.approx(list(PRIOR.values()))
-    assert hunk_logs(patterns, np.array([], np.int16)).shape == (0, 9)
+    assert hunk_scores(patterns, np.array([], np.int16)).shape == (0, 9)
 
 
 def joint_by_hand(
