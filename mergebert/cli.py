@@ -65,9 +65,9 @@ COMMANDS = {
         "mergebert mine ../project -o out/mined",
     ),
     "dataset": (
-        "mergebert.training.cli:dataset",
-        "count mined examples and show how repositories are split",
-        "mergebert dataset out/mined",
+        "mergebert_data.dataset_cli",
+        "count, split, clean, read, publish and rebuild mined examples",
+        "mergebert dataset stats out/mined",
     ),
     "train": (
         "mergebert.training.cli:train",
@@ -84,10 +84,22 @@ COMMANDS = {
         "write a bundle from a training run, after proving it equal",
         "mergebert export training.toml -o out/bundle",
     ),
+    "fuse": (
+        "mergebert_fusion.cli",
+        "merge the weights of several checkpoints into one model",
+        "mergebert fuse recipe.yaml -o out/fused",
+    ),
 }
 
 # The extra that brings what a command imports beyond the package's own requirements.
-EXTRAS = {"mine": "data", "dataset": "train", "train": "train", "evaluate": "train", "export": "train"}
+EXTRAS = {
+    "mine": "data",
+    "dataset": "data",
+    "train": "train",
+    "evaluate": "train",
+    "export": "train",
+    "fuse": "fuse",
+}
 
 INTERRUPTED, BROKEN_PIPE, UNUSABLE = 130, 141, 2
 

@@ -9,10 +9,16 @@ from typing import Any
 from mergebert.errors import DatasetError
 from mergebert.threeway import ThreeWay
 
+CONFLICT, CLEAN = "conflict", "clean"  # kinds of a FileExample
+GRADES = ("a", "b", "c", "d")  # of a located resolution, the surest first
+
 
 @dataclass(frozen=True, slots=True)
 class MergeContext:
-    """What was known of the merge when it was made: times in seconds since 1970, commits on each side since the base."""
+    """What was known of the merge when it was made: times in seconds since 1970, commits on each side since the base.
+
+    The branches are named as in the merge commit's message, None where it names none.
+    """
 
     ours_time: int
     theirs_time: int
@@ -22,29 +28,55 @@ class MergeContext:
     theirs_commits: int
     ours_is_merger: bool
     theirs_is_merger: bool
+    ours_branch: str | None = None
+    theirs_branch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideChange:
+    """How one side changed a file since the base: in how many of its latest commits, when last (seconds since 1970), and
+    whether the person merging wrote that last commit; 0 and None where it is not known."""
+
+    commits: int
+    last_time: int | None
+    by_merger: bool | None
+
+
+UNKNOWN_CHANGE = SideChange(0, None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class ConflictExample:
     """One conflict of a file and the resolution people committed, or None where it could not be located with proof.
 
-    `proof` says which method located it: aligned, candidate or both. `patterns` names the methods whose candidate
-    equals the resolution but for white space. `duplicate` marks content already seen in another example.
+    `proof` names the methods of location that found it, `dissent` those that found another text. `patterns` names the
+    methods whose candidate equals the resolution but for white space. `duplicate` marks content already seen in another
+    example.
     """
 
     index: int
     resolution: str | None
-    proof: str
+    proof: tuple[str, ...]
+    dissent: tuple[str, ...]
     duplicate: bool
     patterns: tuple[str, ...]
+
+    @property
+    def grade(self) -> str:
+        """How sure the location is: `a` all three methods agree, `b` two agree, `c` one alone, `d` one found another text,
+        empty where it was not located."""
+        if self.resolution is None:
+            return ""
+        return "d" if self.dissent else GRADES[3 - len(self.proof)]
 
 
 @dataclass(frozen=True, slots=True)
 class FileExample:
-    """One conflicted file of a replayed merge with its provenance.
+    """One file of a replayed merge that both sides changed, with its provenance.
 
     `stages` are the whole texts, `conflicted` is what `git merge-file --diff3` makes of them, `merged` what people
-    committed. The n-th of `conflicts` belongs to the n-th conflict of `conflicted`.
+    committed. The n-th of `conflicts` belongs to the n-th conflict of `conflicted`; a file of the kind `clean` has none.
+    `flags` are the reasons why it would usually be left out: generated, vendored.
     """
 
     repository: str
@@ -60,6 +92,10 @@ class FileExample:
     merged: str
     context: MergeContext
     conflicts: tuple[ConflictExample, ...]
+    kind: str = CONFLICT
+    flags: tuple[str, ...] = ()
+    ours_change: SideChange = UNKNOWN_CHANGE
+    theirs_change: SideChange = UNKNOWN_CHANGE
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON Lines or a Parquet row."""
@@ -75,10 +111,10 @@ def example_from_json(row: Mapping[str, Any]) -> FileExample:
             blobs=ThreeWay(**row["blobs"]),
             stages=ThreeWay(**row["stages"]),
             context=MergeContext(**row["context"]),
-            conflicts=tuple(
-                ConflictExample(**{**conflict, "patterns": tuple(conflict["patterns"])})
-                for conflict in row["conflicts"]
-            ),
+            conflicts=tuple(map(_conflict, row["conflicts"])),
+            flags=tuple(row["flags"]),
+            ours_change=SideChange(**row["ours_change"]),
+            theirs_change=SideChange(**row["theirs_change"]),
         )
     except (KeyError, TypeError) as error:
         raise DatasetError(
@@ -86,7 +122,12 @@ def example_from_json(row: Mapping[str, Any]) -> FileExample:
         ) from error
 
 
+def _conflict(row: Mapping[str, Any]) -> ConflictExample:
+    return ConflictExample(**{**row, **{name: tuple(row[name]) for name in ("proof", "dissent", "patterns")}})
+
+
 _PLAIN = (
+    "kind",
     "repository",
     "merge",
     "ours_commit",

@@ -1,5 +1,6 @@
 """The languages mergebert knows, and which one a path is written in."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ class Language:
     whitespace_sensitive: bool = False
     grammar: tuple[str, str] | None = None  # module and the function in it that gives the grammar
     aliases: tuple[str, ...] = ()
+    interpreters: tuple[str, ...] = ()  # as the first line of a script names them, without a version
 
 
 # A format we know nothing about may give meaning to its blanks, so they are taken to matter.
@@ -28,26 +30,30 @@ LANGUAGES: tuple[Language, ...] = (
         (".js", ".jsx", ".mjs", ".cjs"),
         grammar=("tree_sitter_javascript", "language"),
         aliases=("js", "jsx", "node", "javascriptreact"),
+        interpreters=("node", "nodejs", "rhino"),
     ),
     Language(
         "typescript",
         (".ts", ".tsx", ".mts", ".cts"),
         grammar=("tree_sitter_typescript", "language_typescript"),
         aliases=("ts",),
+        interpreters=("ts-node", "tsx", "deno", "bun"),
     ),
     Language(
         "csharp",
         (".cs", ".csx"),
         grammar=("tree_sitter_c_sharp", "language"),
         aliases=("c#", "cs", "c_sharp"),
+        interpreters=("dotnet-script",),
     ),
     Language(
         "python",
         (".py", ".pyi", ".pyw"),
-        ("SConstruct", "SConscript"),
+        ("SConstruct", "SConscript", "wscript"),
         whitespace_sensitive=True,
         grammar=("tree_sitter_python", "language"),
         aliases=("py", "python3"),
+        interpreters=("python", "pypy", "ipython"),
     ),
     Language("go", (".go",), grammar=("tree_sitter_go", "language"), aliases=("golang",)),
     Language("rust", (".rs",), grammar=("tree_sitter_rust", "language"), aliases=("rs",)),
@@ -59,13 +65,26 @@ LANGUAGES: tuple[Language, ...] = (
         aliases=("c++", "cxx"),
     ),
     Language("kotlin", (".kt", ".kts"), grammar=("tree_sitter_kotlin", "language"), aliases=("kt",)),
-    Language("php", (".php", ".phtml"), grammar=("tree_sitter_php", "language_php")),
+    Language("php", (".php", ".phtml"), grammar=("tree_sitter_php", "language_php"), interpreters=("php",)),
     Language(
         "ruby",
         (".rb", ".rake", ".gemspec", ".podspec", ".ru"),
-        ("Gemfile", "Rakefile", "Podfile", "Fastfile", "Vagrantfile", "Guardfile", "Capfile", "Brewfile"),
+        (
+            *(
+                "Gemfile",
+                "Rakefile",
+                "Podfile",
+                "Fastfile",
+                "Vagrantfile",
+                "Guardfile",
+                "Capfile",
+                "Brewfile",
+            ),
+            *("Appraisals", "Berksfile", "Dangerfile", "Thorfile"),
+        ),
         grammar=("tree_sitter_ruby", "language"),
         aliases=("rb",),
+        interpreters=("ruby", "jruby", "rake", "rbx"),
     ),
     Language("yaml", (".yaml", ".yml"), (".clang-format",), whitespace_sensitive=True, aliases=("yml",)),
     Language(
@@ -74,6 +93,7 @@ LANGUAGES: tuple[Language, ...] = (
         ("Makefile", "makefile", "GNUmakefile"),
         whitespace_sensitive=True,
         aliases=("makefile", "gnumake"),
+        interpreters=("make", "gmake"),
     ),
     TEXT,
 )
@@ -97,6 +117,14 @@ _BY_EXTENSION: Mapping[str, Language] = {
     ".tsx": _TSX,
     ".h": _HEADER,
 }
+_BY_INTERPRETER: Mapping[str, Language] = {
+    interpreter: language for language in LANGUAGES for interpreter in language.interpreters
+}
+# `env` may stand before the interpreter, with options and variables of its own.
+_SHEBANG = re.compile(
+    r"#![ \t]*(?:\S*/env[ \t]+(?:(?:-[^ \t]+|\w+=\S*)[ \t]+)*)?(?:[^ \t\r\n]*/)?([^ \t\r\n/]+)"
+)
+_VERSION = re.compile(r"-?\d[\d.]*$")
 
 
 def language_of(path: str) -> Language:
@@ -108,6 +136,12 @@ def language_of(path: str) -> Language:
     stem, dot, extension = filename.rpartition(".")
     by_extension = _BY_EXTENSION.get(f".{extension.lower()}", TEXT) if stem and dot else TEXT
     return _BY_FILENAME.get(filename, by_extension)
+
+
+def language_of_script(text: str) -> Language:
+    """The language of a text that begins by naming its interpreter (`#!/usr/bin/env python3`); TEXT where none is named."""
+    found = _SHEBANG.match(text)
+    return _BY_INTERPRETER.get(_VERSION.sub("", found[1]), TEXT) if found else TEXT
 
 
 def by_name(name: str) -> Language:

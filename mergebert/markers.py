@@ -84,7 +84,7 @@ def parse(text: str, marker_size: int | None = None) -> MergedFile:
     agreed: list[str] = []
     lines = enumerate(lines_of(text), start=1)
     for number, line in lines:
-        size = _opening_size(line, marker_size)
+        size = _opening_size(line, marker_size) if line.startswith("<") else 0
         if not size:
             agreed.append(line)
             continue

@@ -6,14 +6,19 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mergebert.errors import MergebertError
-from mergebert_data.mine import Plan, Settings, joined, mined, planned
+from mergebert_data.block import Progress as Step
+from mergebert_data.join import joined
+from mergebert_data.local import mined
+from mergebert_data.plan import Each, Plan, Settings, planned
+from mergebert_data.runs import Run, recorded
 from mergebert_data.statistics import table_of
 
 EXAMPLE = """example:
@@ -29,8 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.fromfile_prefix_chars = "@"  # ten thousand paths are more than a command line holds
     parser.add_argument(
-        "repository", nargs="+", type=Path, metavar="REPO", help="work tree or bare repository"
+        "repository",
+        nargs="+",
+        type=Path,
+        metavar="REPO",
+        help="work tree or bare repository; @FILE names one a line",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the mined data"
@@ -47,6 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, metavar="M", help="start nothing new after M minutes, then join"
     )
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="processes here, or a Ray cluster (local)"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="the Ray cluster; without it one of J CPUs is started here"
+    )
+    parser.add_argument(
+        "--keep-generated", action="store_true", help="keep generated and vendored files too, flagged"
+    )
     parser.add_argument("--jsonl", action="store_true", help="write JSON Lines beside Parquet")
     parser.add_argument("--name", metavar="OWNER/NAME", help="name to record, for a single repository")
     parser.add_argument(
@@ -58,18 +77,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Mines, joins and prints the counts; 0, or 1 where something had to be left out."""
     if arguments.name and len(arguments.repository) > 1:
         raise MergebertError("--name names one repository; leave it out or mine them one at a time.")
+    if arguments.address and arguments.engine != "ray":
+        raise MergebertError("--address is that of a Ray cluster; add --engine ray.")
     settings = Settings(
-        arguments.output,
+        arguments.output.absolute(),
         arguments.max_merges,
         arguments.seed,
         arguments.jobs,
         arguments.jsonl,
         arguments.minutes,
+        arguments.keep_generated,
     )
     console = Console(stderr=True)
-    with console.status("listing merges"):
-        plan = planned(arguments.repository, settings, arguments.name)
-    failures = [*plan.skipped.values(), *_mine(plan, settings, console)]
+    repositories = [path.absolute() for path in arguments.repository]
+    with _engine(arguments, settings) as (each, mine, jobs):
+        with console.status("listing merges"):
+            plan = planned(repositories, settings, arguments.name, each)
+        with recorded(settings.out, jobs) as this_run:
+            failures = [*plan.skipped.values(), *_mine(plan, mine(plan, settings), console, this_run)]
+    console.print(this_run.sentence(), highlight=False)
     with console.status("joining shards"):
         statistics = joined(plan, settings).to_json()
     print(json.dumps(statistics, indent=1) if arguments.json else table_of(statistics))
@@ -89,8 +115,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _mine(plan: Plan, settings: Settings, console: Console) -> list[str]:
-    """Mines with a progress bar; gives back why blocks were left out."""
+@contextmanager
+def _engine(
+    arguments: argparse.Namespace, settings: Settings
+) -> Iterator[tuple[Each, Callable[[Plan, Settings], Iterator[Step]], int]]:
+    """What asks the repositories, what mines the blocks, and on how many CPUs: here, or as tasks of a Ray cluster."""
+    if arguments.engine == "local":
+        yield map, mined, settings.jobs
+        return
+    try:
+        from mergebert_data.cluster import cluster
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise MergebertError("--engine ray needs Ray: pip install 'mergebert[data,ray]'.") from error
+    with cluster(settings.out, settings.jobs, arguments.address) as engine:
+        yield engine.each, engine.mined, engine.cpus
+
+
+def _mine(plan: Plan, steps: Iterator[Step], console: Console, this_run: Run) -> list[str]:
+    """Mines with a progress bar, counting in `this_run`; gives back why blocks were left out."""
     failures = []
     columns = (
         BarColumn(),
@@ -101,8 +145,9 @@ def _mine(plan: Plan, settings: Settings, console: Console) -> list[str]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=plan.merges, found="")
         files = located = 0
-        for step in mined(plan, settings):
+        for step in steps:
             files, located = files + step.files, located + step.located
+            this_run.merges += 0 if step.was_done else step.merges
             bar.update(task, advance=step.merges, found=f"{files} files, {located} resolutions")
             if step.failure:
                 failures.append(step.failure)

@@ -3,30 +3,68 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from mergebert.languages import Language
+from mergebert.errors import InputError
+from mergebert.languages import TEXT, Language, by_name, language_of
 from mergebert.markers import MergedFile, has_markers
+from mergebert.threeway import ThreeWay
+from mergebert_data.attributes import Attributes
+from mergebert_data.generated import FLAGS, GENERATED, is_generated_path, is_generated_text, is_vendored_path
+from mergebert_data.replay import Stage
 
 LARGEST_FILE = 1_000_000  # bytes
 MOST_CONFLICTS = 200  # in one file
-LONGEST_LINE = 5_000  # on average nothing a person writes; minified or packed
 
-_GENERATED_PATH = re.compile(
-    r"(\.min\.(js|css)|\.bundle\.js|\.pb(\.gw)?\.go|_pb2(_grpc)?\.pyi?|\.g\.cs|\.designer\.cs|\.d\.ts\.map|[-_]lock\.\w+)$"
-    r"|(^|/)(node_modules|vendor|third_party|dist|bower_components)/",
-    re.IGNORECASE,
-)
-_GENERATED_TEXT = re.compile(r"code generated .*do not edit|@generated\b|<auto-?generated", re.IGNORECASE)
+NO_LANGUAGE = "not a programming language"
 _SEPARATOR = re.compile(r"^={7}\r?$", re.MULTILINE)
 
 
-def path_drop(path: str, language: Language) -> str | None:
-    """Why a path is not mined; None if it is."""
-    if language.grammar is None:
-        return "not a programming language"
-    if "\n" in path or not path.isprintable():
-        return "unprintable path"
-    return "generated or vendored file" if _GENERATED_PATH.search(path) else None
+def language_at(path: str, attributes: Attributes) -> Language:
+    """The language of a path by its name, or the one its repository says it is in."""
+    told = attributes.of(path).get("linguist-language")
+    if told is None:
+        return language_of(path)
+    try:
+        return by_name(told.replace("-", " "))
+    except InputError:
+        return TEXT
+
+
+def may_be_script(path: str) -> bool:
+    """Whether only the first line of such a file tells its language."""
+    return "." not in path.rpartition("/")[2]
+
+
+def path_drop(path: str) -> str | None:
+    """Why a path is not mined in whatever language; None if it is."""
+    if path.isprintable():
+        return None
+    return NO_LANGUAGE if language_of(path).grammar is None else "unprintable path"
+
+
+def stages_drop(stages: ThreeWay[Stage | None]) -> str:
+    """Why the versions of a conflicted path are no three texts to merge."""
+    if None in tuple(stages):
+        return "added, deleted or renamed on a side"
+    return "a symbolic link or submodule on a side"
+
+
+def path_flags(path: str, attributes: Attributes) -> tuple[str, ...]:
+    """Why a path would usually be left out: generated, vendored, by its name unless its repository says otherwise."""
+    told = attributes.of(path)
+    by_path = (is_generated_path(path), is_vendored_path(path))
+    found = zip(FLAGS, by_path, strict=True)
+    return tuple(
+        flag for flag, is_so in found if told.get(f"linguist-{flag}", "true" if is_so else "") == "true"
+    )
+
+
+def text_flags(path: str, texts: Iterable[str], attributes: Attributes) -> tuple[str, ...]:
+    """Why texts would usually be left out, unless their repository says otherwise."""
+    if not any(is_generated_text(path, text) for text in texts):
+        return ()
+    return () if attributes.of(path).get("linguist-generated") == "false" else (GENERATED,)
 
 
 def text_of(content: bytes) -> tuple[str, str | None]:
@@ -41,13 +79,9 @@ def text_of(content: bytes) -> tuple[str, str | None]:
         return "", "not UTF-8"
 
 
-def stage_drop(text: str) -> str | None:
-    """Why a version that went into the merge is not mined; None if it is."""
-    if has_markers(text):
-        return "conflict markers in an input"
-    if _GENERATED_TEXT.search(text, 0, 2_000):
-        return "generated or vendored file"
-    return "generated or vendored file" if _has_packed_line(text) else None
+def is_marked(text: str) -> bool:
+    """Whether conflict markers may stand in a text."""
+    return ("<<<<<<<" in text or ">>>>>>>" in text) and has_markers(text)
 
 
 def cut_drop(cut: MergedFile) -> str | None:
@@ -60,5 +94,8 @@ def cut_drop(cut: MergedFile) -> str | None:
     return "too many conflicts" if count > MOST_CONFLICTS else None
 
 
-def _has_packed_line(text: str) -> bool:
-    return len(text) > LONGEST_LINE and max(map(len, text.split("\n"))) > LONGEST_LINE
+def clean_drop(cut: MergedFile, merged: str) -> str | None:
+    """Why a file that git merged without a conflict is not kept; None if it is."""
+    if cut.conflicts:
+        return "a conflict when cut by lines"
+    return "conflict markers in the merge commit" if is_marked(merged) else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from git import Repo
@@ -14,9 +13,13 @@ from git.cmd import Git
 from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
 
 from mergebert.errors import GitError
+from mergebert_data.plumbing import CLEAN_GIT as CLEAN_GIT
+from mergebert_data.plumbing import answer_of, environment_of
 
-# Nothing of the machine or of the repository's replacement refs may change what is mined.
-CLEAN_GIT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_NO_REPLACE_OBJECTS": "1"}
+OCTOPUS = "merge: of more than two parents"
+CUT_OFF = "merge: cut off by a shallow clone"
+
+ALL = ("--exclude=refs/replace/*", "--all")  # a replacement commit is nobody's history
 
 _SLUG = re.compile(r"[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
@@ -31,16 +34,26 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """The merges to replay, newest first, and how many others there are, by the reason why they are left out."""
+
+    merges: list[Merge]
+    skipped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A repository to mine: its name in the dataset, git directory, objects folder and family.
 
-    `family` is the oldest-named root commit: forks share it.
+    `family` is the oldest-named root commit: forks share it. `graph` is an objects folder with its commit graph, if
+    one was made.
     """
 
     name: str
     git_dir: str
     objects: str
     family: str
+    graph: str = ""
 
 
 def open_source(path: Path, name: str | None = None) -> Source:
@@ -51,19 +64,41 @@ def open_source(path: Path, name: str | None = None) -> Source:
         raise GitError(f"{path} is not a git repository; give a work tree or a bare repository.") from error
     with repository:
         common = Path(repository.common_dir).resolve()
-    if (common / "shallow").exists():
-        raise GitError(f"{path} is a shallow clone; fetch its whole history first (git fetch --unshallow).")
     git = git_in(common)
     try:
         if git.rev_parse("--show-object-format") != "sha1":
             raise GitError(
                 f"{path} names its objects by SHA-256, which the miner cannot read yet; mine a SHA-1 clone."
             )
-        roots = git.rev_list("--all", "--max-parents=0").split()
+        roots = git.rev_list(*ALL, "--max-parents=0").split()
     except GitCommandError as error:
         raise GitError(f"git cannot read the history of {path}: {_last_line(error)}") from error
     objects = str(common / "objects")
     return Source(name or repository_name(path, common), str(common), objects, min(roots, default=""))
+
+
+def graphed(source: Source, place: Path) -> Source:
+    """The source with a commit graph in a folder of its own inside `place`, made once: history is walked several times
+    faster. Where git makes none (a shallow clone) it is as it was."""
+    folder = place / source.name.replace("/", "+")
+    environment = environment_of(folder)
+    if not (folder / "objects" / "info" / "commit-graph").exists():
+        answer_of(environment, "init", "--quiet", "--bare", "--template=", str(folder))
+        alternates = folder / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(exist_ok=True)
+        alternates.write_text(f"{source.objects}\n", encoding="utf-8", errors="surrogateescape")
+        tips = answer_of(environment_of(source.git_dir), "for-each-ref", "--format=%(objectname)").output
+        answer_of(environment, "commit-graph", "write", "--stdin-commits", "--no-progress", asked=tips)
+    is_made = (folder / "objects" / "info" / "commit-graph").exists() and not grafted_commits(source)
+    return replace(source, graph=str((folder / "objects").resolve())) if is_made else source
+
+
+def grafted_commits(source: Source) -> frozenset[str]:
+    """The commits whose parents a shallow clone has cut off."""
+    try:
+        return frozenset((Path(source.git_dir) / "shallow").read_text(encoding="ascii").split())
+    except FileNotFoundError:
+        return frozenset()
 
 
 def git_in(git_dir: Path | str) -> Git:
@@ -75,14 +110,34 @@ def git_in(git_dir: Path | str) -> Git:
 
 def merges(source: Source, limit: int | None = None, seed: int = 0) -> list[Merge]:
     """Every two-parent merge over all refs, newest first, or a sample of `limit` of them."""
+    return listed(source, limit, seed).merges
+
+
+def listed(source: Source, limit: int | None = None, seed: int = 0) -> Listing:
+    """Every two-parent merge over all refs, or a sample of `limit` of them, with the count of those left out.
+
+    Of a shallow clone only merges whose sides are whole down to their base are listed.
+    """
     try:
-        listing = git_in(source.git_dir).rev_list(
-            "--all", "--date-order", "--min-parents=2", "--max-parents=2", "--parents"
-        )
+        listing = git_in(source.git_dir).rev_list(*ALL, "--date-order", "--min-parents=2", "--parents")
     except GitCommandError as error:
         raise GitError(f"git cannot list the merges of {source.name}: {_last_line(error)}") from error
-    found = [Merge(*line.split()) for line in listing.split("\n") if line]
-    return found if limit is None else sampled(found, limit, f"{seed} {source.name}")
+    lines = [line.split() for line in listing.split("\n") if line]
+    found = [Merge(*names) for names in lines if len(names) == 3]
+    chosen = found if limit is None else sampled(found, limit, f"{seed} {source.name}")
+    whole = _whole(source, chosen)
+    skipped = {OCTOPUS: len(lines) - len(found), CUT_OFF: len(chosen) - len(whole)}
+    return Listing(whole, {reason: count for reason, count in skipped.items() if count})
+
+
+def _whole(source: Source, found: list[Merge]) -> list[Merge]:
+    """The merges none of whose commits since the base has lost its parents to a shallow clone."""
+    grafted = {commit.encode() for commit in grafted_commits(source)}
+    if not grafted:
+        return found
+    environment = environment_of(source.git_dir)
+    sides = (answer_of(environment, "rev-list", f"{merge.ours}...{merge.theirs}").output for merge in found)
+    return [merge for merge, commits in zip(found, sides, strict=True) if grafted.isdisjoint(commits.split())]
 
 
 def sampled(found: Sequence[Merge], limit: int, seed: str) -> list[Merge]:

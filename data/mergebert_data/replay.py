@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,10 @@ from types import TracebackType
 
 from git.cmd import Git
 
+from mergebert.errors import GitError
 from mergebert.threeway import ThreeWay
-from mergebert_data.history import Merge, Source, git_in
+from mergebert_data.history import Merge, Source, git_in, grafted_commits
+from mergebert_data.plumbing import Answer, Objects, TreeDiff, TreeDiffs, answer_of, environment_of
 
 # Renamed folders move files nobody in the merge touched; scratch objects need not be durable or small.
 SETTINGS = tuple(
@@ -23,7 +26,8 @@ SETTINGS = tuple(
 OPTIONS = ("--write-tree", "--stdin", "-z", "--no-messages", "--allow-unrelated-histories")
 BATCH_SECONDS = 900  # for one batch; a merge whose rename search never ends must not hold up the rest
 MERGE_SECONDS = 60
-REFUSED = 255  # exit status of git merge-file for an error; 0 to 127 count conflicts
+MERGE_FILE = ("merge-file", "-p", "--diff3", "-L", "ours", "-L", "base", "-L", "theirs")
+REFUSED = 128  # exit status of git merge-file from here on is an error; 0 to 127 count conflicts
 FILE_MODES = ("100644", "100755")
 
 
@@ -69,50 +73,73 @@ class Scratch:
     """
 
     def __init__(self, source: Source, place: Path) -> None:
+        self.source = source
         self.folder = Path(tempfile.mkdtemp(dir=place.resolve()))
         self.git: Git = git_in(self.folder)
         self.git.init("--quiet", "--bare", "--template=")
         alternates = self.folder / "objects" / "info" / "alternates"
         alternates.parent.mkdir(exist_ok=True)
-        alternates.write_text(f"{source.objects}\n", encoding="utf-8", errors="surrogateescape")
+        borrowed = "".join(f"{place}\n" for place in (source.graph, source.objects) if place)
+        alternates.write_text(borrowed, encoding="utf-8", errors="surrogateescape")
+        self.grafted = grafted_commits(source)
+        if self.grafted:
+            (self.folder / "shallow").write_text("".join(f"{commit}\n" for commit in self.grafted))
+        self._environment = environment_of(self.folder)
+        self._objects = Objects(self._environment)
+        self._diffs = TreeDiffs(self._environment)
 
     def __enter__(self) -> Scratch:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._objects.close()
+        self._diffs.close()
         self.git.clear_cache()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def answer(self, *arguments: str, asked: bytes | None = None) -> Answer:
+        """The answer of one git command in this repository."""
+        return answer_of(self._environment, *arguments, asked=asked)
+
     def content(self, name: str) -> bytes | None:
-        """The content of an object (`<id>` or `<commit>:<path>`); None if there is none of that name."""
-        try:
-            return self.git.get_object_data(name)[3]
-        except ValueError:
-            return None
+        """The content of a blob (`<id>` or `<commit>:<path>`); None if there is none of that name."""
+        return self._objects.read([name])[0]
+
+    def contents(
+        self, names: Sequence[str], kind: str = "blob", largest: int | None = None
+    ) -> list[bytes | None]:
+        """The contents of objects of one kind, cut off behind byte `largest`; None for what cannot be read."""
+        return self._objects.read(names, kind, largest)
+
+    def changes(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
+        """The change of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
+        return self._diffs.of(wanted)
+
+    def entry(self, commit: str, path: str) -> Stage | None:
+        """What a commit has at a path; None if nothing, GitError if its trees cannot be read."""
+        listing = self.answer("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
+        if listing.status:
+            raise GitError(f"git cannot read the files of commit {commit}; run git fsck on the repository.")
+        mode, _, rest = listing.output.partition(b"\t")[0].decode().partition(" ")
+        return Stage(mode, rest.rpartition(" ")[2]) if rest else None
+
+    def require_source(self) -> None:
+        """Raises GitError where what could not be read is not one object but the whole repository."""
+        if not Path(self.source.objects).is_dir():
+            raise GitError(
+                f"{self.source.git_dir} was moved or deleted while it was mined; bring it back and mine again."
+            )
 
     def line_merge(self, stages: ThreeWay[str]) -> str | None:
         """What `git merge-file --diff3` makes of the three texts; None if git refuses."""
         names = ThreeWay("base", "ours", "theirs").map(lambda side: self.folder / side)
         for name, text in zip(names, stages, strict=True):
-            name.write_bytes(text.encode("utf-8", "surrogateescape"))
-        labels = [part for label in ("ours", "base", "theirs") for part in ("-L", label)]
-        status, merged, _ = self.git.execute(
-            [
-                "git",
-                "merge-file",
-                "-p",
-                "--diff3",
-                *labels,
-                str(names.ours),
-                str(names.base),
-                str(names.theirs),
-            ],
-            with_extended_output=True,
-            with_exceptions=False,
-            stdout_as_string=False,
-            strip_newline_in_stdout=False,
-        )
-        return None if status == REFUSED else bytes(merged).decode("utf-8", "surrogateescape")
+            with open(name, "wb", opener=_opened_as_it_is) as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+                file.truncate()
+        merged = self.answer(*MERGE_FILE, str(names.ours), str(names.base), str(names.theirs))
+        refused = not 0 <= merged.status < REFUSED
+        return None if refused else merged.output.decode("utf-8", "surrogateescape")
 
     def replayed(self, merges: Sequence[Merge]) -> Iterator[Replay]:
         """Every merge done again, in order: one git process for all, and one more for each it fails at."""
@@ -122,6 +149,7 @@ class Scratch:
                 done += 1
                 yield replay
             if done < len(merges):
+                self.require_source()
                 yield next(self._batch(merges[done : done + 1], MERGE_SECONDS), Replay(merges[done], None))
             merges = merges[done + 1 :]
 
@@ -138,6 +166,11 @@ class Scratch:
                 kill_after_timeout=seconds,
             )
         yield from map(Replay, merges, parsed(bytes(answer)))
+
+
+def _opened_as_it_is(path: str, flags: int) -> int:
+    """An open file not emptied first: some file systems wait for the disk when a file is emptied and written again."""
+    return os.open(path, flags & ~os.O_TRUNC, 0o600)
 
 
 def parsed(answer: bytes) -> Iterator[tuple[ConflictedFile, ...] | None]:

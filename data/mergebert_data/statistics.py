@@ -1,6 +1,6 @@
-"""What was mined, counted: per language, per pattern, per repository, and what was left out and why.
+"""What was mined, counted: per language, pattern, grade and repository, and what was left out and why.
 
-`python -m mergebert_data.statistics OUT` prints the tables of a mined folder.
+`python -m mergebert_data.statistics OUT` prints the tables of a mined folder as they were written.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.errors import DatasetError
+from mergebert.example import CONFLICT
+from mergebert_data import agreement as location
+from mergebert_data.agreement import Agreement
 
 NO_CANDIDATE = "none of the candidates"
 
@@ -26,42 +29,63 @@ class Statistics:
     languages: dict[str, Counter[str]] = field(default_factory=dict)
     repositories: dict[str, Counter[str]] = field(default_factory=dict)
     patterns: Counter[str] = field(default_factory=Counter)
-    proofs: Counter[str] = field(default_factory=Counter)
+    agreement: Agreement = field(default_factory=Agreement)
+    kinds: Counter[str] = field(default_factory=Counter)
+    language_patterns: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def add(self, repository: str, language: str, conflicts: Iterable[Mapping[str, Any]]) -> None:
-        """Counts one conflicted file."""
-        by_language = self.languages.setdefault(language, Counter())
-        by_repository = self.repositories.setdefault(repository, Counter())
+    def add(
+        self, repository: str, language: str, conflicts: Iterable[Mapping[str, Any]], kind: str = CONFLICT
+    ) -> None:
+        """Counts one file; one that git merged cleanly only by its kind."""
+        self.kinds[kind] += 1
+        if kind != CONFLICT:
+            return
+        conflicts = list(conflicts)
+        self.agreement.add(language, conflicts)
         tally: Counter[str] = Counter(files=1)
         for conflict in conflicts:
-            is_located = conflict["resolution"] is not None
-            is_kept = is_located and not conflict["duplicate"]
-            tally.update(hunks=1, located=is_located, distinct=is_kept)
-            self.proofs[conflict["proof"] or "not located"] += 1
-            if is_kept:
-                pattern = (conflict["patterns"] or [NO_CANDIDATE])[0]
-                self.patterns[pattern] += 1
-                tally.update(by_candidate=pattern != NO_CANDIDATE)
-        by_language.update(tally)
+            tally.update(self._conflict(language, conflict))
+        self.languages.setdefault(language, Counter()).update(tally)
+        by_repository = self.repositories.setdefault(repository, Counter())
         by_repository.update(tally)
         by_repository[f"in {language}"] += tally["hunks"]
 
+    def _conflict(self, language: str, conflict: Mapping[str, Any]) -> dict[str, int]:
+        """Counts the pattern of one conflict; gives back what it adds to its language and repository."""
+        is_located = conflict["resolution"] is not None
+        is_kept = is_located and not conflict["duplicate"]
+        is_made = False
+        if is_kept:
+            pattern = (conflict["patterns"] or [NO_CANDIDATE])[0]
+            self.patterns[pattern] += 1
+            self.language_patterns.setdefault(language, Counter())[pattern] += 1
+            is_made = pattern != NO_CANDIDATE
+        return {"hunks": 1, "located": +is_located, "distinct": +is_kept, "by_candidate": +is_made}
+
     def main_languages(self) -> dict[str, str]:
         """The language most hunks of each repository are written in."""
-        return {
-            name: max((count, key[3:]) for key, count in counts.items() if key.startswith("in "))[1]
-            for name, counts in self.repositories.items()
-        }
+        return {name: main_language(counts) for name, counts in self.repositories.items()}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return {
             "counts": dict(sorted(self.counts.items())),
-            "languages": {name: dict(self.languages[name]) for name in sorted(self.languages)},
-            "repositories": {name: dict(self.repositories[name]) for name in sorted(self.repositories)},
+            "kinds": dict(sorted(self.kinds.items())),
+            "languages": _plain_counts(self.languages),
+            "repositories": _plain_counts(self.repositories),
             "patterns": dict(self.patterns.most_common()),
-            "proofs": dict(self.proofs.most_common()),
+            "language_patterns": _plain_counts(self.language_patterns),
+            "agreement": self.agreement.to_json(),
         }
+
+
+def main_language(counts: Mapping[str, int]) -> str:
+    """The language most hunks of a repository are written in, from what was counted of it."""
+    return max((count, key[3:]) for key, count in counts.items() if key.startswith("in "))[1]
+
+
+def _plain_counts(counters: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    return {name: dict(counters[name]) for name in sorted(counters)}
 
 
 def table_of(statistics: Mapping[str, Any]) -> str:
@@ -69,11 +93,44 @@ def table_of(statistics: Mapping[str, Any]) -> str:
     return "\n\n".join(
         (
             _languages(statistics["languages"], statistics["repositories"]),
-            _shares("pattern (first that makes the resolution)", statistics["patterns"]),
-            _shares("proof", statistics["proofs"]),
-            _plain("mining", statistics["counts"]),
+            share_table("pattern (first that makes the resolution)", statistics["patterns"]),
+            location.table_of(statistics["agreement"]),
+            _counts("mining", statistics["counts"]),
         )
     )
+
+
+def repository_table(statistics: Mapping[str, Any], split_of: Mapping[str, str]) -> str:
+    """What each repository holds and its split, the largest first."""
+    header = ("repository", "language", "split", "files", "hunks", "located", "distinct")
+    counted = sorted(statistics["repositories"].items(), key=lambda item: (-item[1]["hunks"], item[0]))
+    rows = [
+        (
+            name,
+            main_language(counts),
+            split_of.get(name, "none"),
+            f"{counts['files']}",
+            f"{counts['hunks']}",
+            _share(counts["located"], counts["hunks"]),
+            f"{counts['distinct']}",
+        )
+        for name, counts in counted
+    ]
+    return markdown_table(header, rows, words=3)
+
+
+def share_table(title: str, counts: Mapping[str, int]) -> str:
+    """Counts of hunks, each with its share of all."""
+    total = sum(counts.values())
+    return markdown_table(
+        (title, "hunks", "share"), [(name, f"{n}", f"{n / total:.1%}") for name, n in counts.items()]
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table, the first columns of words and the others of figures."""
+    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _languages(
@@ -81,48 +138,35 @@ def _languages(
 ) -> str:
     header = ("language", "repositories", "files", "hunks", "located", "distinct", "made by a candidate")
     rows = []
-    for name, counts in sorted(languages.items(), key=lambda item: -item[1].get("distinct", 0)):
+    for name, counts in sorted(languages.items(), key=lambda item: (-item[1].get("distinct", 0), item[0])):
         places = sum(f"in {name}" in of_repository for of_repository in repositories.values())
         rows.append(_language_row(name, places, counts))
     total = sum((Counter(counts) for counts in languages.values()), Counter[str]())
     rows.append(_language_row("all", len(repositories), total))
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _language_row(name: str, places: int, counts: Mapping[str, int]) -> tuple[str, ...]:
-    located = _share(counts.get("located", 0), counts["hunks"])
+    located = _share(counts.get("located", 0), counts.get("hunks", 0))
     made = _share(counts.get("by_candidate", 0), counts.get("distinct", 0))
     return (
         name,
         f"{places}",
-        f"{counts['files']}",
-        f"{counts['hunks']}",
+        f"{counts.get('files', 0)}",
+        f"{counts.get('hunks', 0)}",
         located,
         f"{counts.get('distinct', 0)}",
         made,
     )
 
 
-def _shares(title: str, counts: Mapping[str, int]) -> str:
-    total = sum(counts.values())
-    return _table(
-        (title, "hunks", "share"), [(name, f"{n}", f"{n / total:.1%}") for name, n in counts.items()]
-    )
-
-
-def _plain(title: str, counts: Mapping[str, int]) -> str:
-    return _table(
-        (title, "count"), [(name, f"{n}") for name, n in sorted(counts.items(), key=lambda item: -item[1])]
-    )
+def _counts(title: str, counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return markdown_table((title, "count"), [(name, f"{n}") for name, n in ordered])
 
 
 def _share(part: int, whole: int) -> str:
     return f"{part} ({part / whole:.1%})" if whole else f"{part}"
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [header, ("---", *["---:"] * (len(header) - 1)), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:

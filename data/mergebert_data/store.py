@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pyarrow as pa
@@ -21,13 +22,16 @@ _CONTEXT = pa.struct(
         *((name, pa.int64()) for name in ("ours_time", "theirs_time", "base_time", "merge_time")),
         *((name, pa.int64()) for name in ("ours_commits", "theirs_commits")),
         *((name, pa.bool_()) for name in ("ours_is_merger", "theirs_is_merger")),
+        *((name, pa.string()) for name in ("ours_branch", "theirs_branch")),
     ]
 )
+_CHANGE = pa.struct([("commits", pa.int64()), ("last_time", pa.int64()), ("by_merger", pa.bool_())])
 _CONFLICT = pa.struct(
     [
         ("index", pa.int64()),
         ("resolution", pa.string()),
-        ("proof", pa.string()),
+        ("proof", pa.list_(pa.string())),
+        ("dissent", pa.list_(pa.string())),
         ("duplicate", pa.bool_()),
         ("patterns", pa.list_(pa.string())),
     ]
@@ -39,17 +43,22 @@ SCHEMA = pa.schema(
             for name in ("repository", "merge", "ours_commit", "theirs_commit", "base_commit")
         ),
         ("path", pa.string()),
+        ("kind", pa.string()),
         ("language", pa.string()),
+        ("flags", pa.list_(pa.string())),
         ("blobs", _TEXTS),
         ("stages", _TEXTS),
         ("conflicted", pa.string()),
         ("merged", pa.string()),
         ("context", _CONTEXT),
+        ("ours_change", _CHANGE),
+        ("theirs_change", _CHANGE),
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )
 # A shard also keeps what tells duplicates apart, so that joining shards never looks at texts again.
 SHARD_SCHEMA = SCHEMA.append(pa.field("content_keys", pa.list_(pa.string())))
+EXAMPLES = "examples.parquet"
 COMPRESSION = "zstd"
 _COUNTS = b"mergebert.counts"
 
@@ -57,7 +66,8 @@ _COUNTS = b"mergebert.counts"
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path that takes the place of `path` if the block ends well and vanishes if not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Not by the process alone: those of two computers may have the same number and be at the same file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.part")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -101,19 +111,60 @@ def read_examples(path: Path, columns: Sequence[str] | None = None) -> Iterator[
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a Parquet file, a JSON Lines file or a mined folder as plain values, streamed."""
-    if path.is_dir():
-        path = path / "examples.parquet"
     if path.suffix == ".jsonl":
         yield from _json_rows(path)
         return
+    with opened(path) as file:
+        for batch in batches(file, 64, columns):
+            yield from batch.to_pylist()
+
+
+def batches(
+    file: pq.ParquetFile, size: int, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file in order, at most `size` at once.
+
+    A row group at a time: asked for all of them, pyarrow keeps what it has read, a gigabyte for a gigabyte.
+    """
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(size, row_groups=[group], columns=list(columns) if columns else None)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """The mined Parquet file at `path` (or in that folder); DatasetError where it is none or of another version."""
+    if path.is_dir():
+        path = path / EXAMPLES
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(64, columns=list(columns) if columns else None):
-                yield from batch.to_pylist()
+        file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DatasetError(
             f"{path} is no mined data ({error}); give the folder that mergebert mine wrote."
         ) from error
+    with file:
+        found = file.schema_arrow
+        for wanted in SCHEMA:
+            if wanted.name not in found.names or found.field(wanted.name).type != wanted.type:
+                raise DatasetError(
+                    f"{path} was mined by another version (column {wanted.name!r} is missing or of another shape); "
+                    "mine again with this version."
+                )
+        yield file
+
+
+def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
+    """Puts `changed(rows, number of the first)` in the place of every row group of a mined file, whole or not at all."""
+    with opened(path) as file:
+        target = path / EXAMPLES if path.is_dir() else path
+        with (
+            replacing(target) as temporary,
+            pq.ParquetWriter(temporary, SCHEMA, compression=COMPRESSION) as out,
+        ):
+            first = 0
+            for number in range(file.num_row_groups):
+                table = file.read_row_group(number)
+                out.write_table(changed(table, first))
+                first += table.num_rows
 
 
 def write_json_lines(examples: Path, path: Path) -> None:

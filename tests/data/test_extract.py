@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mergebert.example import FileExample, MergeContext
+from mergebert.errors import GitError
+from mergebert.example import FileExample, SideChange
 from mergebert.markers import parse
+from mergebert_data import clean
 from mergebert_data.extract import Extractor, content_key
-from mergebert_data.history import merges, open_source
-from mergebert_data.replay import Scratch
+from mergebert_data.history import Merge, merges, open_source
+from mergebert_data.replay import Replay, Scratch
 from tests.conftest import Repository
 
 BASE = "import a\nimport b\n\ndef f(x):\n    return x\n\n\ndef g():\n    return 0\n"
@@ -17,14 +21,17 @@ OURS = BASE.replace("return x", "return x + 1")
 THEIRS = BASE.replace("return x", "return 2 * x")
 
 
-def extracted(repository: Repository) -> tuple[list[FileExample], Counter[str]]:
-    """The examples of all merges of a repository, and what was dropped."""
+def extracted(
+    repository: Repository, *, keep_flagged: bool = False, between: Callable[[], object] = lambda: None
+) -> tuple[list[FileExample], Counter[str]]:
+    """The examples of all merges of a repository, and what was dropped; `between` is done when all are replayed."""
     source = open_source(repository.path, "owner/name")
     with Scratch(source, repository.path.parent) as scratch:
-        extractor = Extractor(source.name, scratch)
-        found = [
-            example for replay in scratch.replayed(merges(source)) for example in extractor.examples(replay)
-        ]
+        extractor = Extractor(source.name, scratch, keep_flagged=keep_flagged)
+        replays = list(scratch.replayed(merges(source)))
+        between()
+        extractor.expect(replays)
+        found = [example for replay in replays for example in extractor.examples(replay)]
     return found, extractor.dropped
 
 
@@ -39,7 +46,8 @@ def test_an_example_with_its_provenance(repository: Repository) -> None:
     other = ("--author=Other <other@example.org>", "--date=2020-01-01T00:00:00Z")
     repository.git("commit", "--amend", "--no-edit", "--quiet", *other)
     ours = repository.git("rev-parse", "HEAD")
-    merge = resolve(repository, {"a.py": THEIRS})
+    repository.run("merge", "--quiet", "theirs")
+    merge = repository.commit("Merge branch 'theirs' into main", {"a.py": THEIRS})
     (example,), dropped = extracted(repository)
     assert dropped == {}
     assert (example.repository, example.merge, example.base_commit) == ("owner/name", merge, base)
@@ -51,9 +59,12 @@ def test_an_example_with_its_provenance(repository: Repository) -> None:
     assert (context.ours_commits, context.theirs_commits) == (1, 1)
     assert (context.ours_is_merger, context.theirs_is_merger) == (False, True)
     assert (context.ours_time, context.base_time <= context.merge_time) == (1577836800, True)
-    assert isinstance(context, MergeContext)
+    assert (context.ours_branch, context.theirs_branch) == ("main", "theirs")
+    assert example.ours_change == SideChange(1, 1577836800, False)
+    assert example.theirs_change == SideChange(1, context.theirs_time, True)
+    assert (example.kind, example.flags) == ("conflict", ())
     (conflict,) = example.conflicts
-    assert (conflict.resolution, conflict.proof) == ("    return 2 * x\n", "both")
+    assert (conflict.resolution, conflict.grade) == ("    return 2 * x\n", "a")
     assert "lines: theirs" in conflict.patterns
 
 
@@ -62,14 +73,14 @@ def test_a_resolution_of_new_code_has_no_pattern(repository: Repository) -> None
     resolve(repository, {"a.py": BASE.replace("return x", "return helper(x)")})
     (example,), _ = extracted(repository)
     assert example.conflicts[0].resolution == "    return helper(x)\n"
-    assert (example.conflicts[0].proof, example.conflicts[0].patterns) == ("aligned", ())
+    assert (example.conflicts[0].proof, example.conflicts[0].patterns) == (("aligned", "unique"), ())
 
 
 def test_a_resolution_that_cannot_be_located_stays_as_such(repository: Repository) -> None:
     repository.diverge({"a.py": BASE}, {"a.py": OURS}, {"a.py": THEIRS})
     resolve(repository, {"a.py": "print('all new')\n"})
     (example,), _ = extracted(repository)
-    assert (example.conflicts[0].resolution, example.conflicts[0].proof) == (None, "")
+    assert (example.conflicts[0].resolution, example.conflicts[0].proof) == (None, ())
 
 
 def test_a_merge_committed_with_markers_gives_nothing(repository: Repository) -> None:
@@ -92,10 +103,12 @@ HUGE = "# xxxxxxxx\n" * 100_000
     ("path", "versions", "reason"),
     [
         ("a.txt", PLAIN, "not a programming language"),
-        ("vendor/a.py", PLAIN, "generated or vendored file"),
-        ("x_pb2.py", PLAIN, "generated or vendored file"),
-        ("a.py", tuple(GENERATED + text for text in PLAIN), "generated or vendored file"),
-        ("a.py", tuple(PACKED + text for text in PLAIN), "generated or vendored file"),
+        ("run", PLAIN, "not a programming language"),
+        ("vendor/a.py", PLAIN, "vendored file"),
+        ("x_pb2.py", PLAIN, "generated file"),
+        ("a.py", tuple(GENERATED + text for text in PLAIN), "generated file"),
+        ("a.py", tuple(PACKED + text for text in PLAIN), "generated file"),
+        ("a.py", tuple(f"#\0\n{text}" for text in PLAIN), "binary"),
         ("a.py", tuple(MARKED + text for text in PLAIN), "conflict markers in an input"),
         ("a.py", tuple(HUGE + text for text in PLAIN), "too large"),
         ("a.py", (BASE, OURS, f"{THEIRS}# \xe9\n".encode("latin-1")), "not UTF-8"),
@@ -105,6 +118,8 @@ HUGE = "# xxxxxxxx\n" * 100_000
             "a line of code that reads as a marker",
         ),
         ("a\tb.py", PLAIN, "unprintable path"),
+        ("a\nb.py", PLAIN, "unprintable path"),
+        ("a\udce9.py", PLAIN, "unprintable path"),
     ],
 )
 def test_what_is_dropped_is_counted(
@@ -153,3 +168,205 @@ def test_a_criss_cross_base_with_markers_is_dropped(repository: Repository, tmp_
     found, dropped = extracted(repository)
     assert dropped == {"file: conflict markers in an input": 1}
     assert len(found) == 2
+
+
+def test_flagged_files_are_kept_when_asked_for(repository: Repository) -> None:
+    texts = {
+        "vendor/a.py": PLAIN,
+        "b.py": tuple(GENERATED + text for text in PLAIN),
+        "vendor/c_pb2.py": tuple(PACKED + text for text in PLAIN),
+        "d.py": PLAIN,
+    }
+    repository.diverge(*({path: texts[path][side] for path in texts} for side in range(3)))
+    resolve(repository, {path: texts[path][1] for path in texts})
+    found, dropped = extracted(repository, keep_flagged=True)
+    assert {example.path: example.flags for example in found} == {
+        "b.py": ("generated",),
+        "d.py": (),
+        "vendor/a.py": ("vendored",),
+        "vendor/c_pb2.py": ("generated", "vendored"),
+    }
+    assert dropped == {}
+    assert extracted(repository)[1] == {"file: generated file": 2, "file: vendored file": 1}
+
+
+def test_attributes_of_the_merge_commit_are_believed(repository: Repository) -> None:
+    told = {
+        ".gitattributes": "*.inc linguist-language=PHP\nmade/*.py linguist-generated\n",
+        "vendor/.gitattributes": "*.py linguist-vendored=false\n",
+    }
+    files = ("a.inc", "made/a.py", "vendor/a.py", "vendor/a.go")
+    repository.diverge(*(told | dict.fromkeys(files, text) for text in PLAIN))
+    resolve(repository, dict.fromkeys(files, OURS))
+    found, dropped = extracted(repository)
+    assert [(example.path, example.language) for example in found] == [
+        ("a.inc", "php"),
+        ("vendor/a.py", "python"),
+    ]
+    assert dropped == {"file: generated file": 1, "file: vendored file": 1}
+
+
+def test_a_first_line_tells_the_language_of_a_script(repository: Repository) -> None:
+    repository.diverge(*({"run": "#!/usr/bin/env python3\n" + text} for text in PLAIN))
+    resolve(repository, {"run": OURS})
+    (example,), dropped = extracted(repository)
+    assert (example.language, dropped) == ("python", {})
+
+
+def test_quotes_and_blanks_in_a_path_are_nothing_special(repository: Repository) -> None:
+    name = "a 'b' \"c\" \\é $(x)/*?[d].py"
+    repository.diverge(*({name: text} for text in PLAIN))
+    resolve(repository, {name: OURS})
+    (example,), dropped = extracted(repository)
+    assert (example.path, example.merged, dropped) == (name, OURS, {})
+    assert example.ours_change.commits == 1
+
+
+def test_links_and_submodules_are_dropped(repository: Repository) -> None:
+    repository.diverge({"base.py": "x\n"}, {"a.py": OURS}, {})
+    commit = repository.git("rev-parse", "HEAD")
+    repository.git("checkout", "--quiet", "theirs")
+    (repository.path / "a.py").symlink_to("base.py")
+    repository.git("add", "--all")
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{commit},sub.py")
+    repository.git("commit", "--quiet", "--message", "link")
+    repository.git("checkout", "--quiet", "main")
+    resolve(repository, {"a.py": OURS})
+    found, dropped = extracted(repository)
+    assert found == []
+    assert sum(dropped.values()) >= 1
+    assert set(dropped) <= {"file: added, deleted or renamed on a side", "file: not a programming language"}
+
+
+def test_a_link_both_sides_changed_is_dropped(repository: Repository) -> None:
+    def link(target: str) -> None:
+        (repository.path / "a.py").unlink(missing_ok=True)
+        (repository.path / "a.py").symlink_to(target)
+        repository.commit(target)
+
+    link("base")
+    repository.git("branch", "theirs")
+    link("ours")
+    repository.git("checkout", "--quiet", "theirs")
+    link("theirs")
+    repository.git("checkout", "--quiet", "main")
+    repository.run("merge", "--quiet", "theirs")
+    link("merged")
+    assert extracted(repository) == ([], {"file: a symbolic link or submodule on a side": 1})
+
+
+def test_what_became_a_link_in_the_merge_commit_is_dropped(repository: Repository) -> None:
+    repository.diverge(*({"a.py": text} for text in PLAIN))
+    repository.run("merge", "--quiet", "theirs")
+    (repository.path / "a.py").unlink()
+    (repository.path / "a.py").symlink_to("elsewhere")
+    repository.commit("merge")
+    assert extracted(repository) == ([], {"file: no regular file in the merge commit": 1})
+
+
+def test_an_empty_file_in_the_merge_commit_is_one(repository: Repository) -> None:
+    repository.diverge(*({"a.py": text} for text in PLAIN))
+    resolve(repository, {"a.py": ""})
+    (example,), dropped = extracted(repository)
+    assert (example.merged, dropped) == ("", {})
+
+
+def object_file(repository: Repository, name: str) -> Path:
+    found = repository.git("rev-parse", name)
+    path = repository.path / ".git" / "objects" / found[:2] / found[2:]
+    path.chmod(0o644)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("main:a.py", "file: a version is missing or damaged"),
+        ("main^1:a.py", "file: a version is missing or damaged"),
+        ("main^{tree}", "file: a version is missing or damaged"),
+        ("theirs~0:a.py", "file: a version is missing or damaged"),
+    ],
+)
+@pytest.mark.parametrize("is_zeroed", [True, False])
+def test_lost_and_damaged_objects_are_counted(
+    repository: Repository, name: str, reason: str, is_zeroed: bool
+) -> None:
+    repository.diverge(*({"a.py": text} for text in PLAIN))
+    resolve(repository, {"a.py": BASE.replace("return x", "return 3 * x")})
+    path = object_file(repository, name)
+
+    def damage() -> None:
+        path.write_bytes(bytes(40)) if is_zeroed else path.unlink()
+
+    assert extracted(repository, between=damage) == ([], {reason: 1})
+
+
+def test_a_merge_that_loses_a_commit_is_counted(repository: Repository) -> None:
+    repository.diverge(*({"a.py": text} for text in PLAIN))
+    resolve(repository, {"a.py": OURS})
+    path = object_file(repository, "theirs")
+    found, dropped = extracted(repository, between=path.unlink)
+    assert found == []
+    assert dropped == {"merge: a commit is missing or damaged": 1}
+
+
+def test_a_repository_that_vanishes_is_an_explained_error(repository: Repository) -> None:
+    repository.diverge(*({"a.py": text} for text in PLAIN))
+    resolve(repository, {"a.py": OURS})
+    with pytest.raises(GitError, match="was moved or deleted while it was mined"):
+        extracted(repository, between=lambda: shutil.rmtree(repository.path))
+
+
+def test_histories_that_share_nothing_have_no_three_versions(repository: Repository) -> None:
+    repository.commit("ours", {"a.py": OURS})
+    repository.git("checkout", "--quiet", "--orphan", "theirs")
+    repository.commit("theirs", {"a.py": THEIRS})
+    repository.git("checkout", "--quiet", "main")
+    repository.run("merge", "--quiet", "--allow-unrelated-histories", "theirs")
+    repository.commit("merge", {"a.py": OURS})
+    assert extracted(repository) == ([], {"file: added, deleted or renamed on a side": 1})
+
+
+def test_a_merge_git_gave_up_has_no_examples(repository: Repository) -> None:
+    repository.commit("one", {"a.py": BASE})
+    source = open_source(repository.path)
+    with Scratch(source, repository.path.parent) as scratch:
+        extractor = Extractor(source.name, scratch)
+        replay = Replay(Merge("1" * 40, "2" * 40, "3" * 40), None)
+        extractor.expect([replay])
+        assert extractor.examples(replay) == []
+
+
+def test_files_merged_cleanly_are_sampled(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clean, "ONE_IN_CONFLICTED", 1)
+    names = [f"f{number}.py" for number in range(9)]
+    top, end = BASE.replace("import a", "import c"), BASE.replace("return 0", "return 1")
+    both = top.replace("return 0", "return 1")
+    vendored = dict.fromkeys(["vendor/v.py", "notes.txt"], "")
+    repository.diverge(
+        {"a.py": BASE} | dict.fromkeys(names, BASE) | dict.fromkeys(vendored, BASE),
+        {"a.py": OURS} | dict.fromkeys(names, top) | dict.fromkeys(vendored, top),
+        {"a.py": THEIRS} | dict.fromkeys(names, end) | dict.fromkeys(vendored, end),
+    )
+    resolve(repository, {"a.py": OURS})
+    found, _ = extracted(repository)
+    assert [example.kind for example in found] == ["conflict"] + ["clean"] * clean.MOST_FILES
+    for example in found[1:]:
+        assert example.path in names
+        assert (example.conflicted, example.merged, example.conflicts) == (both, both, ())
+        assert list(example.stages) == [BASE, top, end]
+        assert example.theirs_change.commits == 1
+    assert found == extracted(repository)[0]
+
+
+def test_a_clean_file_may_come_from_a_merge_without_a_conflict(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top, end = BASE.replace("import a", "import c"), BASE.replace("return 0", "return 1")
+    repository.diverge({"a.py": BASE}, {"a.py": top}, {"a.py": end})
+    repository.git("merge", "--quiet", "--no-edit", "theirs")
+    monkeypatch.setattr(clean, "ONE_IN_OTHERS", 1)
+    (example,), dropped = extracted(repository)
+    assert (example.kind, example.path, dropped) == ("clean", "a.py", {})
+    monkeypatch.setattr(clean, "ONE_IN_OTHERS", 10**30)
+    assert extracted(repository) == ([], {})

@@ -14,11 +14,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-import mergebert_data.mine
+import mergebert_data.local
 import mergebert_data.statistics
 from mergebert.errors import DatasetError
+from mergebert_data.block import mine_block, replay_block
 from mergebert_data.cli import main
-from mergebert_data.mine import Settings, joined, mine_block, planned
+from mergebert_data.join import joined
+from mergebert_data.plan import Settings, planned
+from mergebert_data.runs import runs_of
 from mergebert_data.store import read_examples, read_rows
 from tests.conftest import Repository
 
@@ -105,10 +108,11 @@ def test_a_finished_block_is_not_mined_again(
 ) -> None:
     out = tmp_path / "out"
     mine(two, out)
-    monkeypatch.setattr(mergebert_data.mine, "_mined", lambda todo, *_: iter(todo))
+    monkeypatch.setattr(mergebert_data.local, "over_processes", lambda todo, *_: iter(todo))
     before = {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()}
     assert mine(two, out) == 0
     assert {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()} == before
+    assert [run.merges for run in runs_of(out)] == [6, 0]
 
 
 def test_a_file_of_a_fork_is_kept_once(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
@@ -126,6 +130,24 @@ def test_no_time_mines_nothing_and_says_so(two: list[Path], tmp_path: Path) -> N
     figures = json.loads((tmp_path / "statistics.json").read_text(encoding="utf-8"))
     assert figures["counts"]["block: not mined"] == 2
     assert list(read_rows(tmp_path)) == []
+
+
+def test_replays_are_kept_and_give_the_same_rows(two: list[Path], tmp_path: Path) -> None:
+    mine(two, tmp_path / "whole")
+    out = tmp_path / "in two steps"
+    for block in planned(two, Settings(out)).blocks:
+        assert replay_block(block).merges == 3
+    kept = {path: path.stat().st_mtime_ns for path in (out / "replays").iterdir()}
+    assert len(kept) == 2
+    assert mine(two, out) == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert list(read_rows(out)) == list(read_rows(tmp_path / "whole"))
+
+
+def test_torn_replays_say_what_to_do(two: list[Path], tmp_path: Path) -> None:
+    (block,) = planned(two[:1], Settings(tmp_path)).blocks
+    block.replays.write_bytes(b"torn")
+    assert "delete it and mine again" in (mine_block(block).failure or "")
 
 
 def test_a_block_that_fails_is_reported(two: list[Path], tmp_path: Path) -> None:
@@ -162,9 +184,9 @@ def children_of(pid: int) -> list[int]:
 
 LAUNCHER = """
 import sys
-import mergebert_data.mine
+import mergebert_data.plan
 from mergebert_data.cli import main
-mergebert_data.mine.BLOCK = 2
+mergebert_data.plan.BLOCK = 2
 if __name__ == "__main__":
     sys.exit(main())
 """

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from mergebert.errors import GitError
 from mergebert.threeway import ThreeWay
 from mergebert_data.history import Merge, merges, open_source
 from mergebert_data.replay import ConflictedFile, Scratch, Stage, parsed
@@ -114,6 +116,7 @@ def test_what_git_merge_file_makes(repository: Repository) -> None:
         )
         assert scratch.line_merge(ThreeWay("a\r\n", "\ufeffa\r\n", "a\r\n")) == "\ufeffa\r\n"
         assert scratch.line_merge(ThreeWay("a\0\n", "b\n", "c\n")) is None
+        assert scratch.line_merge(ThreeWay("", "", "a\n")) == "a\n"
 
 
 @pytest.mark.parametrize("cut_off", [0, 1])
@@ -126,3 +129,49 @@ def test_an_answer_is_read_as_far_as_it_is_whole(cut_off: int) -> None:
     found = list(parsed(answer if not cut_off else answer[:-10]))
     assert found == [(), (file,)][: 2 - cut_off]
     assert list(parsed(b"")) == []
+
+
+def test_what_a_commit_has_at_a_path(repository: Repository) -> None:
+    commit = repository.commit("begin", {"a*.py": BASE, "ab.py": OURS, "x/run": THEIRS})
+    (repository.path / "x" / "run").chmod(0o755)
+    (repository.path / "link").symlink_to("a*.py")
+    commit = repository.commit("more")
+    blob = repository.git("rev-parse", "HEAD:a*.py")
+    with scratch_of(repository) as scratch:
+        assert scratch.entry(commit, "a*.py") == Stage("100644", blob)
+        assert [(scratch.entry(commit, path) or Stage("", "")).mode for path in ("x/run", "link", "x")] == [
+            "100755",
+            "120000",
+            "040000",
+        ]
+        assert scratch.entry(commit, "no") is None
+        with pytest.raises(GitError, match="run git fsck"):
+            scratch.entry("1" * 40, "a*.py")
+
+
+def test_what_git_gives_up_when_the_repository_is_gone_is_no_merge_it_gave_up(repository: Repository) -> None:
+    repository.diverge({"a.py": BASE}, {"a.py": OURS}, {"a.py": THEIRS})
+    merge = resolved_merge(repository, {"a.py": OURS})
+    with scratch_of(repository) as scratch:
+        shutil.rmtree(repository.path)
+        with pytest.raises(GitError, match="bring it back and mine again"):
+            list(scratch.replayed([merge]))
+
+
+def test_a_version_that_is_missing_is_a_merge_git_gives_up(repository: Repository) -> None:
+    repository.diverge({"a.py": BASE}, {"a.py": OURS}, {"a.py": THEIRS})
+    merge = resolved_merge(repository, {"a.py": OURS})
+    blob = repository.git("rev-parse", f"{merge.theirs}:a.py")
+    (repository.path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with scratch_of(repository) as scratch:
+        (replay,) = scratch.replayed([merge])
+    assert replay.conflicts is None
+
+
+def test_paths_of_any_bytes_are_told_apart(repository: Repository) -> None:
+    names = ("line\nbreak.py", 'tab\t"quoted".py', "latin\udce9.py")
+    repository.diverge(*(dict.fromkeys(names, text) for text in (BASE, OURS, THEIRS)))
+    resolved_merge(repository, dict.fromkeys(names, OURS))
+    with scratch_of(repository) as scratch:
+        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+    assert {file.path for file in replay.conflicts or ()} == set(names)

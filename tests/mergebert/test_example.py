@@ -8,17 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergebert.errors import DatasetError
-from mergebert.example import ConflictExample, FileExample, MergeContext, example_from_json
+from mergebert.example import ConflictExample, FileExample, MergeContext, SideChange, example_from_json
 from mergebert.threeway import ThreeWay
 
 names = st.text(max_size=8)
 times = st.integers(-(2**40), 2**40)
 triples = st.builds(ThreeWay, names, names, names)
+changes = st.builds(SideChange, st.integers(0, 9), st.none() | times, st.none() | st.booleans())
 conflicts = st.builds(
     ConflictExample,
     index=st.integers(0, 9),
     resolution=st.none() | names,
-    proof=st.sampled_from(["aligned", "candidate", "both", ""]),
+    proof=st.sampled_from([(), ("aligned",), ("aligned", "unique", "candidate")]),
+    dissent=st.sampled_from([(), ("unique",)]),
     duplicate=st.booleans(),
     patterns=st.lists(names, max_size=3).map(tuple),
 )
@@ -28,7 +30,13 @@ examples = st.builds(
     **dict.fromkeys(("path", "language", "conflicted", "merged"), names),
     blobs=triples,
     stages=triples,
-    context=st.builds(MergeContext, *[times] * 6, st.booleans(), st.booleans()),
+    context=st.builds(
+        MergeContext, *[times] * 6, st.booleans(), st.booleans(), st.none() | names, st.none() | names
+    ),
+    kind=st.sampled_from(["conflict", "clean"]),
+    flags=st.sampled_from([(), ("generated",), ("generated", "vendored")]),
+    ours_change=changes,
+    theirs_change=changes,
     conflicts=st.lists(conflicts, max_size=3).map(tuple),
 )
 
@@ -64,10 +72,14 @@ def test_rows_that_lack_a_field_are_no_examples(example: FileExample, data: st.D
         ("conflicts", [{"index": 0}]),
         ("conflicts", [None]),
         ("conflicts", None),
+        ("conflicts", [{"index": 0, "resolution": "", "proof": "both", "duplicate": False, "patterns": []}]),
+        ("flags", None),
+        ("ours_change", None),
+        ("theirs_change", {"commits": 1}),
     ],
 )
 def test_rows_of_another_shape_are_no_examples(name: str, value: object) -> None:
-    conflict = ConflictExample(0, "x", "both", False, ("lines:ours",))
+    conflict = ConflictExample(0, "x", ("aligned",), (), False, ("lines:ours",))
     texts = ThreeWay("", "", "")
     context = MergeContext(0, 0, 0, 0, 1, 1, True, False)
     whole = FileExample("o/r", "m", "a", "b", "c", "p", "java", texts, texts, "", "", context, (conflict,))
@@ -77,6 +89,23 @@ def test_rows_of_another_shape_are_no_examples(name: str, value: object) -> None
 
 
 def test_an_unlocated_resolution_stays_unknown() -> None:
-    unknown = ConflictExample(0, None, "", False, ())
+    unknown = ConflictExample(0, None, (), (), False, ())
     assert replace(unknown, resolution="").resolution is not None
     assert unknown.resolution is None
+
+
+@pytest.mark.parametrize(
+    ("resolution", "proof", "dissent", "grade"),
+    [
+        ("x", ("aligned", "unique", "candidate"), (), "a"),
+        ("x", ("aligned", "candidate"), (), "b"),
+        ("x", ("unique",), (), "c"),
+        ("x", ("aligned", "unique"), ("candidate",), "d"),
+        ("x", ("candidate",), ("aligned",), "d"),
+        (None, (), (), ""),
+    ],
+)
+def test_a_grade_says_how_sure_the_place_is(
+    resolution: str | None, proof: tuple[str, ...], dissent: tuple[str, ...], grade: str
+) -> None:
+    assert ConflictExample(0, resolution, proof, dissent, False, ()).grade == grade

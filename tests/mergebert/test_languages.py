@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from mergebert.errors import InputError
-from mergebert.languages import LANGUAGES, TEXT, by_name, language_of
+from mergebert.languages import LANGUAGES, TEXT, by_name, language_of, language_of_script
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ from mergebert.languages import LANGUAGES, TEXT, by_name, language_of
         ("build.gradle.kts", "kotlin"),
         ("index.php", "php"),
         ("Gemfile", "ruby"),
+        ("app/Dangerfile", "ruby"),
+        ("wscript", "python"),
         (".github/workflows/ci.yml", "yaml"),
         ("src/Makefile", "make"),
         ("README.md", "text"),
@@ -66,3 +68,32 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 def test_text_is_the_fallback() -> None:
     assert TEXT.grammar is None
     assert language_of("data.unknown") is TEXT
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("#!/usr/bin/python\nx = 1\n", "python"),
+        ("#! /usr/local/bin/python3.11 -u\r\n", "python"),
+        ("#!/usr/bin/env python3", "python"),
+        ("#!/usr/bin/env -S LANG=C node --harmony\n", "javascript"),
+        ("#!/usr/bin/env ruby\n", "ruby"),
+        ("#!/usr/bin/env -S deno run\n", "typescript"),
+        ("#!/usr/bin/php5.6\n", "php"),
+        ("#!make -f\n", "make"),
+        ("#!/bin/sh\npython x.py\n", "text"),
+        ("#!/usr/bin/env\n", "text"),
+        ("#!\n/usr/bin/python\n", "text"),
+        ("# !/usr/bin/python\n", "text"),
+        ("x\n#!/usr/bin/python\n", "text"),
+        ("#!/opt/python/bin/other\n", "text"),
+        ("", "text"),
+    ],
+)
+def test_a_first_line_tells_the_language_of_a_script(text: str, name: str) -> None:
+    assert language_of_script(text).name == name
+
+
+def test_an_interpreter_runs_one_language() -> None:
+    interpreters = Counter(name for language in LANGUAGES for name in language.interpreters)
+    assert max(interpreters.values()) == 1

@@ -1,0 +1,202 @@
+"""git asked cheaply: a lean process for one question, and two that answer many: objects, and what commits changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import accumulate, takewhile
+from pathlib import Path
+from typing import IO, TypeVar
+
+from mergebert.errors import GitError
+
+# Nothing of the machine, nor grafts and replacements of the repository, may change what is mined.
+CLEAN_GIT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+}
+GIT = shutil.which("git") or "git"  # in full: only then can the process be made without a copy of this one
+PIPED = (
+    8_000  # bytes of names asked for at once: less than a pipe holds, or both ends could wait for each other
+)
+_SKIP = 1 << 20  # bytes of an object that is too large, read at a time
+
+
+_TIME = re.compile(r"-?\d{1,18}")  # what fits 64 bits
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a git command printed, and its exit status."""
+
+    status: int
+    output: bytes
+
+
+def environment_of(git_dir: Path | str) -> dict[str, str]:
+    """The environment of a git that knows one repository and no configuration outside it."""
+    return {**os.environ, **CLEAN_GIT, "GIT_DIR": str(git_dir)}
+
+
+def answer_of(environment: Mapping[str, str], *arguments: str, asked: bytes | None = None) -> Answer:
+    """The answer of `git ARGUMENTS`, with `asked` on its standard input."""
+    try:
+        done = subprocess.run(
+            [GIT, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL if asked is None else None,
+            input=asked,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            close_fds=False,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise GitError("git is not installed or not on the PATH; install git 2.39 or newer.") from error
+    return Answer(done.returncode, done.stdout)
+
+
+class _Conversation:
+    """A git process that answers one line after the other, started when first asked, anew when a question killed it."""
+
+    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
+        self._environment = dict(environment)
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def answers(self, lines: Sequence[bytes], read: Callable[[IO[bytes]], T], lost: T) -> list[T]:
+        """What `read` makes of the answer to each line; `lost` for one that killed the process."""
+        found: list[T] = []
+        while len(found) < len(lines):
+            ends = accumulate(len(line) for line in lines[len(found) :])
+            count = max(1, sum(1 for _ in takewhile(lambda end: end <= PIPED, ends)))
+            asked = lines[len(found) : len(found) + count]
+            try:
+                questions, answers = self._pipes()
+                questions.write(b"".join(asked))
+                questions.flush()
+                for _ in asked:
+                    found.append(read(answers))
+            except (BrokenPipeError, EOFError):
+                self.close()
+                found.append(lost)
+        return found
+
+    def close(self) -> None:
+        """Ends the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+            process.wait()
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [GIT, *self._arguments],
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                close_fds=False,
+            )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        return self._process.stdin, self._process.stdout
+
+
+class Objects:
+    """The objects of a repository, read through one long-lived process."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._git = _Conversation(environment, "cat-file", "--batch")
+        self.close = self._git.close
+
+    def read(
+        self, names: Sequence[str], kind: str = "blob", largest: int | None = None
+    ) -> list[bytes | None]:
+        """The contents of the objects of these names, cut off behind byte `largest`; None for one that is missing,
+        damaged or of another kind."""
+        if any("\n" in name for name in names):
+            raise ValueError("an object cannot be asked for by a name with a line break in it")
+        lines = [os.fsencode(name) + b"\n" for name in names]
+        return self._git.answers(lines, lambda answers: _content(answers, kind.encode(), largest), None)
+
+
+def _content(answers: IO[bytes], kind: bytes, largest: int | None) -> bytes | None:
+    head = answers.readline()
+    if not head.endswith(b"\n"):
+        raise EOFError
+    fields = head.split()
+    if not fields[-1].isdigit():
+        return None
+    size = int(fields[-1])
+    content = answers.read(size if largest is None else min(size, largest + 1))
+    left = size - len(content) + 1  # and the line feed behind it
+    while left > 0:
+        skipped = len(answers.read(min(left, _SKIP)))
+        if not skipped:
+            raise EOFError
+        left -= skipped
+    return content if fields[-2] == kind else None
+
+
+@dataclass(frozen=True, slots=True)
+class TreeDiff:
+    """What one commit changed, or one tree against another: author address and time of a commit, and for each path
+    the modes and ids as `git diff-tree --raw` prints them."""
+
+    author: str
+    time: int
+    changes: Mapping[str, str]
+
+
+class TreeDiffs:
+    """What commits changed, told by one long-lived process, without looking for renames."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        options = ("--stdin", "-r", "-z", "--raw", "--no-renames", "--abbrev=64", "--format=%x01%at %ae")
+        self._git = _Conversation(environment, "diff-tree", *options)
+        self.close = self._git.close
+        # git repeats a line that names no object: where an answer ends. No path of a repository can be made to hold it.
+        self._end = f"end {secrets.token_hex(16)}\n".encode()
+
+    def of(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
+        """The change of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
+        lines = [f"{names}\n".encode() + self._end for names in wanted]
+        answers = self._git.answers(lines, self._answer, b"")
+        return [tree_diff(answer) for answer in answers]
+
+    def _answer(self, answers: IO[bytes]) -> bytes:
+        parts: list[bytes] = []
+        while not (parts and parts[-1].endswith(self._end)):
+            parts.append(answers.readline())
+            if not parts[-1]:
+                raise EOFError
+        return b"".join(parts)[: -len(self._end)]
+
+
+def tree_diff(answer: bytes) -> TreeDiff | None:
+    """The change told by an answer of `git diff-tree --stdin -z --raw`; None if it tells none."""
+    head, line_end, rest = answer.partition(b"\n")
+    if not line_end:
+        return None
+    fields = rest.split(b"\0")
+    paths = (path.decode("utf-8", "surrogateescape") for path in fields[1::2])
+    changes = dict(zip(paths, (field[1:].decode() for field in fields[::2]), strict=False))
+    time, _, address = head.strip(b"\x01\0").decode("utf-8", "replace").partition(" ")
+    if not head.startswith(b"\x01"):
+        return TreeDiff("", 0, changes)
+    return TreeDiff(address.lower(), int(time), changes) if _TIME.fullmatch(time) else None

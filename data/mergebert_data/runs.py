@@ -1,0 +1,59 @@
+"""What each run of the miner into a folder cost: merges, wall time, memory. Kept, since a corpus takes several runs."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; getrusage counts in kilobytes but on macOS
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: when it began (seconds since 1970), how long it took, and what was mined by how many processes.
+
+    `peak_bytes` is the largest resident size of any one process, git's included.
+    """
+
+    began: int
+    jobs: int
+    merges: int = 0
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+    def sentence(self) -> str:
+        """The run in a line for people."""
+        rate = self.merges / self.seconds if self.seconds else 0.0
+        return (
+            f"mined {self.merges} merges in {self.seconds:.1f} s ({rate:.0f} merges/s, {self.jobs} processes, "
+            f"largest process {self.peak_bytes / 1e6:.0f} MB)"
+        )
+
+
+@contextmanager
+def recorded(out: Path, jobs: int) -> Iterator[Run]:
+    """A run to count merges in; what it cost is added to OUT/runs.jsonl even if it is cut short."""
+    run = Run(int(time.time()), jobs)
+    started = time.monotonic()
+    try:
+        yield run
+    finally:
+        run.seconds = round(time.monotonic() - started, 1)
+        own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        run.peak_bytes = max(own.ru_maxrss, workers.ru_maxrss) * _UNIT
+        with (out / "runs.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(asdict(run)) + "\n")
+
+
+def runs_of(out: Path) -> list[Run]:
+    """The runs recorded in a mined folder, oldest first."""
+    path = out / "runs.jsonl"
+    if not path.exists():
+        return []
+    return [Run(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]
