@@ -14,12 +14,14 @@ from mergebert.markers import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A conflict, its candidates, its columns for the classifier, and the features of each candidate for the ranker.
+    """A conflict and its diffs, its candidates, its columns for the classifier, and the features of each candidate for
+    the ranker.
 
     `features` has one row more than `options`: the last stands for "none of these".
     """
 
     conflict: Conflict
+    diff: ConflictDiff
     options: tuple[Candidate, ...]
     columns: Columns
     features: Sequence[Values]
@@ -34,5 +36,5 @@ def described(evidence: FileEvidence, pieces: Pieces) -> list[Described]:
         options = candidates(conflict, evidence.language, diff)
         columns = encode(diff, evidence.surroundings[index], pieces)
         rows = [row | context for row in candidate_features(evidence, index, diff, options)]
-        found.append(Described(conflict, options, columns, rows))
+        found.append(Described(conflict, diff, options, columns, rows))
     return found

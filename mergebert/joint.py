@@ -17,7 +17,7 @@ from mergebert.features import Values
 
 KINDS = ("ours", "theirs", "base", "ours+theirs", "theirs+ours", "merge", "union", "other")
 GROUPS = ("one side ours", "one side theirs", "both", "neither")
-_GROUP_OF = (0, 1, 3, 2, 2, 2, 2, 3)
+GROUP_OF = (0, 1, 3, 2, 2, 2, 2, 3)
 
 Floats = NDArray[np.float64]
 
@@ -108,7 +108,7 @@ def _features_of(
         row |= {"first entropy": entropy, "first kind": float(own[kind]), "kind": float(kind)}
         for name, mean in means.items():
             row[f"{name} kind"] = float(mean[kind])
-            row[f"{name} group"] = float(_groups(mean)[_GROUP_OF[kind]])
+            row[f"{name} group"] = float(_groups(mean)[GROUP_OF[kind]])
         rows.append(row)
     return rows
 
@@ -124,7 +124,7 @@ def _shared(means: Mapping[str, Floats], in_file: int, in_merge: int, answers: i
 def _groups(mean: Floats) -> Floats:
     return np.array(
         [
-            mean[[kind for kind, group in enumerate(_GROUP_OF) if group == at]].sum()
+            mean[[kind for kind, group in enumerate(GROUP_OF) if group == at]].sum()
             for at in range(len(GROUPS))
         ]
     )

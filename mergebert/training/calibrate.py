@@ -19,11 +19,12 @@ CAUTION = 0.5  # standard errors, over repositories, added to the measured error
 @dataclass(frozen=True, slots=True)
 class Ranked:
     """The outcome of ranking located conflicts of several repositories: per conflict the ranker's probabilities of its
-    candidates (best first), which of them are right, and the repository."""
+    candidates (best first), which of them are right, the repository, and its number there, the same in every view."""
 
     probabilities: Sequence[NDArray[np.float64]]
     right: Sequence[NDArray[np.bool_]]
     repositories: Sequence[str]
+    numbers: Sequence[int]
 
     @property
     def best(self) -> NDArray[np.float64]:
@@ -57,20 +58,28 @@ def risk_curve(ranked: Ranked, best: Curve) -> list[tuple[float, float, float]]:
     order = np.argsort(-confidence, kind="stable")
     confidence, wrong = confidence[order], ~ranked.is_right[order]
     _, repository = np.unique(np.array(ranked.repositories)[order], return_inverse=True)
+    distinct = _distinct(repository, np.array(ranked.numbers)[order])
     return [
         (
             float(confidence[count - 1]),
             count / len(confidence),
             _cautious_error(wrong[:count], repository[:count]),
         )
-        for count in _counts(confidence)
+        for count in _counts(confidence, distinct)
     ]
 
 
-def _counts(confidence: NDArray[np.float64]) -> list[int]:
+def _distinct(repository: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many different conflicts stand at each place or before it: one seen in two views says no more than in one."""
+    fresh = np.zeros(len(number), np.int64)
+    fresh[np.unique(np.stack([repository, number]), axis=1, return_index=True)[1]] = 1
+    return np.cumsum(fresh)
+
+
+def _counts(confidence: NDArray[np.float64], distinct: NDArray[np.int64]) -> list[int]:
     """How many of the most confident to look at: a few hundred numbers, none that parts equal confidences."""
     ends = np.append(np.flatnonzero(np.diff(confidence)) + 1, len(confidence))
-    enough = ends[ends >= LEAST_APPLIED]
+    enough = ends[distinct[ends - 1] >= LEAST_APPLIED]
     if len(enough) <= 4 * POINTS:
         return [int(end) for end in enough]
     # Closer together where little is applied: that is where error budgets are met.

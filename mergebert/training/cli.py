@@ -1,26 +1,25 @@
-"""The offline commands of the core: `dataset`, `train` and `export` (`evaluate` has a module of its own)."""
+"""The offline commands of the core: `train` and `export` (`evaluate` has a module of its own)."""
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from fractions import Fraction
 from pathlib import Path
 
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.evaluation import add_evaluate_arguments, run_evaluate
 
 __all__ = [
-    "add_dataset_arguments",
     "add_evaluate_arguments",
     "add_export_arguments",
     "add_train_arguments",
-    "run_dataset",
     "run_evaluate",
     "run_export",
     "run_train",
 ]
 
-STAGES = ("tokenizer", "prepare", "network", "score", "ranker")
+STAGES = ("tokenizer", "prepare", "pretrain", "network", "score", "ranker")
 
 
 def add_train_arguments(parser: ArgumentParser) -> None:
@@ -32,12 +31,45 @@ def add_train_arguments(parser: ArgumentParser) -> None:
         action="append",
         help="run only this stage (may be repeated); all, in order, by default",
     )
-    parser.add_argument("--jobs", type=int, default=2, help="processes that prepare examples")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that prepare, score and fit")
+    parser.add_argument(
+        "--curve",
+        nargs="+",
+        type=share,
+        metavar="SHARE",
+        help="instead, draw the learning curve over these shares of the training repositories, such as 1/4 1/2 1",
+    )
+    parser.add_argument(
+        "--grades",
+        action="store_true",
+        help="instead, compare what surely and less surely located resolutions teach",
+    )
+
+
+def share(text: str) -> Fraction:
+    """A share above 0 and up to 1, written 1/4 or 0.25."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if not 0 < value <= 1:
+        raise ArgumentTypeError(f"{text!r} is not a share above 0 and up to 1, such as 1/4")
+    return value
 
 
 def run_train(arguments: Namespace) -> int:
     """Runs the stages of a training run; what is already in its workspace is not made again."""
     config = load_config(arguments.config)
+    if arguments.curve:
+        from mergebert.training.curve import write_curve
+
+        write_curve(config, arguments.curve, arguments.jobs)
+        return 0
+    if arguments.grades:
+        from mergebert.training.grades import write_comparison
+
+        write_comparison(config, arguments.jobs)
+        return 0
     for stage in STAGES:
         if arguments.stage is None or stage in arguments.stage:
             print(f"stage {stage}", flush=True)
@@ -52,14 +84,15 @@ def _run_stage(stage: str, config: TrainConfig, jobs: int) -> None:
         pipeline.make_tokenizer(config)
     elif stage == "prepare":
         pipeline.prepare_all(config, jobs)
+        pipeline.prepare_clean_files(config, jobs)
+    elif stage == "pretrain":
+        pipeline.pretrain_encoder(config)
     elif stage == "network":
         pipeline.train_networks(config)
     elif stage == "score":
         pipeline.score_all(config, jobs)
     else:
-        fit.fit_first(config)
-        for variant in (fit.BASELINE, fit.NETWORK):
-            fit.fit_second(config, variant)
+        fit.fit_rankers(config, jobs)
 
 
 def add_export_arguments(parser: ArgumentParser) -> None:
@@ -79,26 +112,4 @@ def run_export(arguments: Namespace) -> int:
 
     facts = write_bundle(load_config(arguments.config), arguments.output, not arguments.without_network)
     print(json.dumps(facts, indent=1))
-    return 0
-
-
-def add_dataset_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `mergebert dataset`."""
-    parser.add_argument("examples", type=Path, help="a folder that `mergebert mine` has filled")
-    parser.add_argument("--json", action="store_true", help="for programs")
-
-
-def run_dataset(arguments: Namespace) -> int:
-    """Prints what a mined dataset holds and which repositories are in which split."""
-    from mergebert.training.pipeline import repository_splits
-
-    split_of = repository_splits(arguments.examples)
-    if arguments.json:
-        figures = json.loads((arguments.examples / "statistics.json").read_text(encoding="utf-8"))
-        print(json.dumps(figures | {"splits": dict(split_of)}, indent=1))
-        return 0
-    print((arguments.examples / "statistics.md").read_text(encoding="utf-8"))
-    for split in ("train", "development", "test"):
-        names = sorted(name for name, part in split_of.items() if part == split)
-        print(f"{split}: {len(names)} repositories: {', '.join(names)}")
     return 0

@@ -12,15 +12,38 @@ from mergebert.training.model import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
+class PretrainConfig:
+    """How the encoder is pretrained on merges that nobody labelled."""
+
+    epochs: float = 4.0
+    batch_columns: int = 6144
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warm_up: float = 0.03  # share of the steps
+    mask_share: float = 0.3  # of the columns
+    dropout: float = 0.0
+    clean_windows: int = 1000  # of each repository's cleanly merged files
+    start: str = ""  # the folder of another pretraining of the same shape and tokenizer to go on from
+    checkpoint_seconds: float = 120.0
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """How the classifier is trained."""
 
     epochs: float = 3.0
     batch_columns: int = 6144
     learning_rate: float = 8e-4
+    encoder_rate: float = (
+        1.0  # of a pretrained encoder: its learning rate as a share of that of the new heads
+    )
     weight_decay: float = 0.05
     warm_up: float = 0.05  # share of the steps
+    smoothing: float = 0.0  # of the labels: this share of the loss asks for no opinion at all
     hunks_a_merge: int = 20  # a few merges hold thousands of alike conflicts
+    checks_an_epoch: int = 4  # looks at development conflicts; the best weights are kept
+    patience: int = 4  # looks without gain that end the training; 0 never ends it
     checkpoint_seconds: float = 120.0
     threads: int = 1
 
@@ -38,6 +61,8 @@ class RankerConfig:
     hunks_a_merge: int = 10
     context_share: float = 0.5  # of merges keep their context features, so that the trees can do without
     folds: int = 4
+    hunks: int = 0  # at most so many teach the trees, drawn by chance; 0 takes all
+    threads: int = 1  # of one fit; several would wait for each other busily, fits side by side do not
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +71,23 @@ class TrainConfig:
 
     examples: Path
     workspace: Path
+    shared: Path | None = (
+        None  # the workspace whose tokenizer, arrays and encoder are used, where it is another
+    )
+    repositories: float = 1.0  # share of the training repositories that is learnt from
     seed: int = 0
     folds: int = 2  # networks, each trained on the repositories the others do not see
     tokenizer_files: int = 4000
+    grades: str = "abcd"  # of located resolutions that teach network and ranker, the surest first
     model: ModelConfig = field(default_factory=ModelConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ranker: RankerConfig = field(default_factory=RankerConfig)
+
+    @property
+    def source(self) -> Path:
+        """The workspace whose tokenizer, arrays and pretrained encoder this run uses."""
+        return self.shared or self.workspace
 
 
 def load_config(path: Path) -> TrainConfig:
@@ -60,12 +96,19 @@ def load_config(path: Path) -> TrainConfig:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path} cannot be read as a training configuration: {error}.") from error
-    parts = {"model": ModelConfig, "network": NetworkConfig, "ranker": RankerConfig}
+    parts = {
+        "model": ModelConfig,
+        "pretrain": PretrainConfig,
+        "network": NetworkConfig,
+        "ranker": RankerConfig,
+    }
     values: dict[str, Any] = {name: _checked(kind, found.pop(name, {}), path) for name, kind in parts.items()}
     for name in ("examples", "workspace"):
         if name not in found:
             raise InputError(f"{path} does not say `{name}`; add it.")
         found[name] = Path(found[name])
+    if "shared" in found:
+        found["shared"] = Path(found["shared"])
     return _checked(TrainConfig, found | values, path)
 
 

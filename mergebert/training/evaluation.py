@@ -23,7 +23,7 @@ from typing import Any
 from mergebert.bundle import default_bundle_path, load_bundle
 from mergebert.errors import DatasetError
 from mergebert.evaluate import Outcome, Place, counted
-from mergebert.example import FileExample
+from mergebert.example import CONFLICT, FileExample
 from mergebert.resolve import Resolver
 from mergebert.training.judge import TOOL, WITHOUT_NETWORK, Case, Judged, Options, judged, place_of
 from mergebert.training.prepare import capped
@@ -161,17 +161,18 @@ def measure(arguments: Namespace, options: Options, wanted: Sequence[str]) -> Me
 
 
 def file_count(examples: Path, wanted: Sequence[str]) -> int:
-    """How many files of the wanted repositories there are."""
+    """How many conflicted files of the wanted repositories there are."""
     import pyarrow.compute as compute
     import pyarrow.parquet as parquet
 
     path = examples / "examples.parquet"
     try:
-        column = parquet.read_table(path, columns=["repository"]).column(0)
+        rows = parquet.read_table(path, columns=["repository", "kind"])
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first."
         ) from error
+    column = rows.filter(compute.equal(rows["kind"], CONFLICT))["repository"]
     counts = {row["values"]: row["counts"] for row in compute.value_counts(column).to_pylist()}
     return sum(counts.get(name, 0) for name in wanted)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ from numpy.typing import NDArray
 
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import load
+from mergebert.training.dataset import EVERY_GRADE, Arrays, load
+from mergebert.training.joint_table import JOINT_FEATURES
 from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, file_name, prepared_names, write_arrays
 from mergebert.training.rank import (
+    NETWORK_FEATURES,
     Floats,
     Part,
     Repository,
     View,
     beliefs_of,
+    drawn_conflicts,
     grown,
     joint_table,
     network_table,
@@ -30,6 +35,8 @@ from mergebert.training.rank import (
 )
 
 NETWORK, BASELINE = "network", "baseline"
+SURE = "ab"  # grades of locations that two methods agree on and none contradicts
+TOP = (0.02, 0.05, 0.1)  # shares of the conflicts, the most confident first
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +61,31 @@ class Fitted:
         return dict(json.loads((self.folder / "facts.json").read_text(encoding="utf-8")))
 
 
-def fit_first(config: TrainConfig) -> None:
-    """Fits the first pass and keeps its beliefs: out of fold for training repositories, of all trees for development."""
+def fit_rankers(config: TrainConfig, jobs: int) -> None:
+    """Fits both passes in both variants, several fits side by side; each uses one thread and a copy of its table."""
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        pool.starmap(fit_first, [(config, fold) for fold in (None, *range(config.ranker.folds))], chunksize=1)
+        pool.starmap(fit_second, [(config, variant) for variant in (NETWORK, BASELINE)], chunksize=1)
+
+
+def fit_first(config: TrainConfig, fold: int | None) -> None:
+    """Fits the first pass without the repositories of a fold and keeps what it believes of those; with no fold it
+    learns from all training repositories and speaks of development ones."""
     space = Workspace(config)
-    if (space.ranker / "first.txt").exists():
+    target = space.ranker / ("first.txt" if fold is None else f"first-{fold}.txt")
+    if target.exists():
         return
-    settings, seed = config.ranker, config.seed
-    training = _repositories(config, TRAIN)
-    names = tuple(training[0].names)
-    parts = [Part(one, one.features, names, np.ones(len(one), bool)) for one in training]
-    for fold in range(settings.folds):
-        seen = [part for part in parts if fold_of(part.repository.name, settings.folds) != fold]
-        booster = grown(table(seen, settings.hunks_a_merge, seed), settings, seed)
-        for one in training:
-            if fold_of(one.name, settings.folds) == fold:
-                write_arrays(
-                    _beliefs_path(space, one.name), {"first": beliefs_of(booster, one, one.features)}
-                )
-        print(f"first pass: fold {fold} of {settings.folds}", flush=True)
-    booster = grown(table(parts, settings.hunks_a_merge, seed), settings, seed)
-    development = _repositories(config, DEVELOPMENT)
-    for one in development:
-        write_arrays(_beliefs_path(space, one.name), {"first": beliefs_of(booster, one, one.features)})
-    print(
-        f"first pass on development: {figures(ranked([(one, _first(space, one)) for one in development], config))}",
-        flush=True,
-    )
-    booster.save_model(space.ranker / "first.txt")
+    folds = tree_folds(prepared_names(config, TRAIN), config.ranker.folds)
+    training = (one for one in repositories_of(config, TRAIN) if folds[one.name] != fold)
+    parts = (Part(one, one.features, tuple(one.names), np.ones(len(one), bool)) for one in training)
+    booster = grown(table(parts, taught_conflicts(config)), config.ranker, config.seed)
+    for one in repositories_of(config, DEVELOPMENT if fold is None else TRAIN):
+        if fold is None or folds[one.name] == fold:
+            write_arrays(beliefs_path(space, one.name), {"first": beliefs_of(booster, one, one.features)})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(".tmp")
+    booster.save_model(draft)
+    os.replace(draft, target)
 
 
 def fit_second(config: TrainConfig, variant: str) -> None:
@@ -90,36 +95,55 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     if (folder / "facts.json").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    settings, seed = config.ranker, config.seed
-    training = _repositories(config, TRAIN)
-    parts = [_second(space, one, variant, view) for view in (View.MERGE, View.ANSWERS) for one in training]
-    booster = grown(table(parts, settings.hunks_a_merge, seed), settings, seed)
-    del parts
-    development = _repositories(config, DEVELOPMENT)
-    rows = [_second(space, one, variant, View.MERGE) for one in development]
+    chosen = taught_conflicts(config)
+    views = (View.MERGE, View.ANSWERS)
+    parts = (_part(space, one, variant, view) for one in repositories_of(config, TRAIN) for view in views)
+    data = table(parts, chosen)
+    booster = grown(data, config.ranker, config.seed)
+    calibration, measured, probe = _judged(space, booster, variant)
+    booster.save_model(folder / "ranker.txt")
+    write_arrays(folder / "probe.npz", {"rows": probe})
+    first = len(data.names) - len(JOINT_FEATURES) - (len(NETWORK_FEATURES) if variant == NETWORK else 0)
+    facts = {
+        "features": {"first": list(data.names[:first]), "ranker": list(data.names)},
+        "taught": int(sum(kept.sum() for kept in chosen.values())),
+        "calibration": calibration,
+        "metrics": measured,
+    }
+    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    print(f"second pass, {variant}: {measured}", flush=True)
+
+
+def taught_conflicts(config: TrainConfig) -> dict[str, NDArray[np.bool_]]:
+    """Which conflicts of each training repository teach the trees of a run."""
+    return drawn_conflicts(repositories_of(config, TRAIN), config.ranker, config.seed, config.grades)
+
+
+def _judged(
+    space: Workspace, booster: lightgbm.Booster, variant: str
+) -> tuple[dict[str, Any], dict[str, Any], Floats]:
+    """The calibration on development repositories, the figures there, and some rows to prove an export with."""
+    config = space.config
+    development = list(repositories_of(config, DEVELOPMENT))
+    rows = [_part(space, one, variant, View.MERGE) for one in development]
     believed = [_believed(booster, part) for part in rows]
-    taught = [_believed(booster, _second(space, one, variant, View.ANSWERS)) for one in development]
-    alone_in_file = [_believed(booster, _second(space, one, variant, View.FILE)) for one in development]
-    outcome = ranked(believed, config)
+    taught = [_believed(booster, _part(space, one, variant, View.ANSWERS)) for one in development]
+    alone_in_file = [_believed(booster, _part(space, one, variant, View.FILE)) for one in development]
     everything = ranked([*believed, *alone_in_file], config)  # as `solve` and as the driver see them
     best = best_curve(everything)
     calibration = {"best": best, "other": other_curve(everything), "risk": risk_curve(everything, best)}
+    first = [(one, first_beliefs(space, one)) for one in development]
     measured = {
-        "development": figures(outcome),
+        "development, first pass": figures(ranked(first, config)),
+        "development": figures(ranked(believed, config)),
+        "development, surely located": figures(ranked(believed, config, SURE)),
         "development, some conflicts answered": figures(ranked(taught, config)),
         "development, one file at a time": figures(ranked(alone_in_file, config)),
     }
     if variant == NETWORK:
         alone = [(part.repository, _network_alone(part)) for part in rows]
         measured["development, network alone"] = figures(ranked(alone, config))
-    names = {"first": list(training[0].names), "ranker": list(rows[0].names)}
-    booster.save_model(folder / "ranker.txt")
-    probe = np.concatenate([part.features[:400] for part in rows])
-    write_arrays(folder / "probe.npz", {"rows": probe})
-    (folder / "facts.json").write_text(
-        json.dumps({"features": names, "calibration": calibration, "metrics": measured}), encoding="utf-8"
-    )
-    print(f"second pass, {variant}: {measured}", flush=True)
+    return calibration, measured, np.concatenate([part.features[:400] for part in rows])
 
 
 def _believed(booster: lightgbm.Booster, part: Part) -> tuple[Repository, NDArray[np.float64]]:
@@ -132,28 +156,32 @@ def _network_alone(part: Part) -> NDArray[np.float64]:
     return np.nan_to_num(part.features[:, part.names.index("network share")].astype(np.float64))
 
 
-def fold_of(repository: str, folds: int) -> int:
-    """The fold of a repository: the trees that speak of it do not learn from it."""
-    return hashlib.sha256(repository.encode()).digest()[0] % folds
+def tree_folds(repositories: Sequence[str], folds: int) -> dict[str, int]:
+    """The fold of each repository, dealt out in an order drawn by hash: the trees that speak of it do not learn from it."""
+    order = sorted(repositories, key=lambda name: hashlib.sha256(name.encode()).digest())
+    return {name: at % folds for at, name in enumerate(order)}
 
 
-def ranked(beliefs: Sequence[tuple[Repository, NDArray[np.float64]]], config: TrainConfig) -> Ranked:
-    """The outcome over the counted conflicts of some repositories."""
-    probabilities, right, names = [], [], []
-    for repository, rows in beliefs:
+def ranked(
+    believed: Sequence[tuple[Repository, NDArray[np.float64]]], config: TrainConfig, grades: str = EVERY_GRADE
+) -> Ranked:
+    """The outcome over the counted conflicts of some repositories, those whose location is of one of `grades`."""
+    probabilities, right, names, numbers = [], [], [], []
+    for repository, beliefs in believed:
         ends = np.cumsum(repository.sizes)[:-1]
-        kept = repository.counted(config.ranker.hunks_a_merge, config.seed)
-        for use, row, hit in zip(kept, np.split(rows, ends), np.split(repository.right, ends), strict=True):
-            if use:
-                order = np.argsort(-row[:-1], kind="stable")
-                probabilities.append(row[:-1][order])
-                right.append(hit[:-1][order])
-                names.append(repository.name)
-    return Ranked(probabilities, right, names)
+        rows, hits = np.split(beliefs, ends), np.split(repository.right, ends)
+        for at in np.flatnonzero(repository.counted(config.ranker.hunks_a_merge, config.seed, grades)):
+            order = np.argsort(-rows[at][:-1], kind="stable")
+            probabilities.append(rows[at][:-1][order])
+            right.append(hits[at][:-1][order])
+            names.append(repository.name)
+            numbers.append(int(at))
+    return Ranked(probabilities, right, names, numbers)
 
 
 def figures(outcome: Ranked) -> dict[str, float]:
-    """Accuracy at 1 and 3, the ceiling, and the coverage at 90 % and 95 % precision, of all located conflicts."""
+    """Accuracy at 1 and 3, the ceiling, the coverage at 90 % and 95 % precision, of all located conflicts, and the
+    precision of the most confident ones."""
     top3 = np.mean([bool(row[:3].any()) for row in outcome.right])
     ceiling = np.mean([bool(row.any()) for row in outcome.right])
     found = {
@@ -164,6 +192,9 @@ def figures(outcome: Ranked) -> dict[str, float]:
     }
     for precision in (0.9, 0.95):
         found[f"coverage at {precision:.0%}"] = coverage(outcome.best, outcome.is_right, precision)
+    hits = outcome.is_right[np.argsort(-outcome.best, kind="stable")]
+    for share in TOP:
+        found[f"precision of the top {share:.0%}"] = float(hits[: max(1, round(share * len(hits)))].mean())
     return {name: round(value, 4) for name, value in found.items()}
 
 
@@ -175,20 +206,30 @@ def coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_], precisio
     return float((enough[-1] + 1) / len(hits)) if len(enough) else 0.0
 
 
-def _repositories(config: TrainConfig, split: str) -> list[Repository]:
+def repositories_of(config: TrainConfig, split: str) -> Iterator[Repository]:
+    """The repositories of a split as the ranker sees them, one after the other; of the merges taught, some without
+    their context."""
     space = Workspace(config)
-    found = [Repository(space.prepared(name)) for name in prepared_names(config, split)]
-    for number, one in enumerate(found):
+    for number, name in enumerate(prepared_names(config, split)):
+        one = Repository(space.prepared(name))
         one.forget_context(config.ranker.context_share if split == TRAIN else 0.0, config.seed + number)
-    return found
+        yield one
 
 
-def _second(space: Workspace, one: Repository, variant: str, view: View) -> Part:
-    """The second pass's features of a repository."""
-    near, near_names = _joint(space, one, view)
+def _part(space: Workspace, one: Repository, variant: str, view: View) -> Part:
+    """The second pass's features of a repository of this workspace."""
+    said = load(space.logits(one.name)) if variant == NETWORK else None
+    return second_part(one, first_beliefs(space, one), said, view, space.config.seed)
+
+
+def second_part(
+    one: Repository, first: NDArray[np.float64], said: Arrays | None, view: View, seed: int
+) -> Part:
+    """The second pass's features of a repository, from what the first pass believes of it and, where it is asked, what
+    the classifier says."""
+    near, near_names = joint_table(one, first, view, seed)
     parts, names = [one.features, near], [*one.names, *near_names]
-    if variant == NETWORK:
-        said = load(space.logits(one.name))
+    if said is not None:
         ends = np.cumsum(one.arrays["heads_sizes"])[:-1]
         voice, voice_names = network_table(
             one, list(zip(said["classes"], np.split(said["hunks"], ends), strict=True))
@@ -201,19 +242,11 @@ def _second(space: Workspace, one: Repository, variant: str, view: View) -> Part
     return Part(one, features, tuple(names), known if view is View.ANSWERS else np.ones(len(one), bool))
 
 
-def _joint(space: Workspace, one: Repository, view: View) -> tuple[Floats, tuple[str, ...]]:
-    """The joint features of a repository, made once for both variants."""
-    path = space.ranker / "joint" / f"{file_name(one.name)}-{view.value}.npz"
-    if not path.exists():
-        rows, names = joint_table(one, _first(space, one), view, space.config.seed)
-        write_arrays(path, {"rows": rows, "names": np.array(names)})
-    found = load(path)
-    return found["rows"], tuple(map(str, found["names"]))
+def first_beliefs(space: Workspace, one: Repository) -> NDArray[np.float64]:
+    """What the first pass believes of every row of a repository that it has not learnt from."""
+    return load(beliefs_path(space, one.name))["first"]
 
 
-def _first(space: Workspace, one: Repository) -> NDArray[np.float64]:
-    return load(_beliefs_path(space, one.name))["first"]
-
-
-def _beliefs_path(space: Workspace, name: str) -> Path:
+def beliefs_path(space: Workspace, name: str) -> Path:
+    """Where they are kept."""
     return space.ranker / "first" / f"{file_name(name)}.npz"

@@ -17,6 +17,9 @@ from torch.nn import functional
 from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
 from mergebert.patterns import PATTERNS
 
+REACH = 3  # columns on either side that are mixed into a column before the first layer
+HEADS = ("conflict_head.", "hunk_head.")  # the parameters that only labels can teach
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -74,14 +77,20 @@ class ColumnsNetwork(nn.Module):
         self.edit_theirs = nn.Embedding(EDITS, config.width)
         self.changes = nn.Embedding(CHANGES, config.width)
         self.places = nn.Embedding(MAX_COLUMNS, config.width)
+        self.near = nn.Parameter(torch.empty(2 * REACH + 1, config.width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.conflict_head = nn.Linear(2 * config.width, len(CONFLICT_CLASSES))
         self.hunk_head = nn.Linear(config.width, len(PATTERNS))
         self.apply(_initialised)
+        for weight in self.sides.parameters():
+            # Or places and edits, which are not projected, would drown the words at first.
+            nn.init.normal_(weight, std=config.width**-0.5)
+        nn.init.normal_(self.near, std=0.3)
 
-    def forward(self, ids: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
-        """`ids` and `kinds` are [batch, length, 3] integers, padded with PAD; see mergebert.encode."""
+    def states(self, ids: Tensor, kinds: Tensor) -> Tensor:
+        """What the layers make of each column, [batch, length, width]; `ids` and `kinds` are [batch, length, 3] integers,
+        padded with PAD; see mergebert.encode."""
         present = ids[:, :, 0] != PAD  # [batch, length]
         states = self.places(torch.arange(ids.shape[1], device=ids.device))[None]
         for side, project in enumerate(self.sides):
@@ -92,13 +101,31 @@ class ColumnsNetwork(nn.Module):
             + self.edit_theirs(kinds[:, :, 1])
             + self.changes(kinds[:, :, 2])
         )
+        states = self._mixed(states * present[:, :, None])
+        states = functional.dropout(states, self.config.dropout, self.training)
         mask = torch.where(present, 0.0, -1e4)[:, None, None, :].to(states.dtype)
         for block in self.blocks:
             states = block(states, mask)
-        states = self.norm(states)
-        weights = present.to(states.dtype)[:, :, None]
+        normed: Tensor = self.norm(states)
+        return normed
+
+    def _mixed(self, states: Tensor) -> Tensor:
+        """Each column with a weighted sum of the columns around it: what stands beside it need not be searched for."""
+        # Sums of shifted columns and no convolution, which int8 could not run.
+        wide = functional.pad(states, (0, 0, REACH, REACH))
+        for at, weight in enumerate(self.near):
+            states = states + weight * wide[:, at : at - 2 * REACH or None]
+        return states
+
+    def forward(self, ids: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """`ids` and `kinds` are [batch, length, 3] integers, padded with PAD; see mergebert.encode."""
+        states = self.states(ids, kinds)
+        weights = (ids[:, :, 0] != PAD).to(states.dtype)[:, :, None]
         mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-        return self.conflict_head(torch.cat([states[:, 0], mean], dim=-1)), self.hunk_head(states)
+        whole = functional.dropout(
+            torch.cat([states[:, 0], mean], dim=-1), self.config.dropout, self.training
+        )
+        return self.conflict_head(whole), self.hunk_head(states)
 
 
 def _initialised(module: nn.Module) -> None:
@@ -108,10 +135,13 @@ def _initialised(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
+def resolution_loss(
+    conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets, smoothing: float = 0.0
+) -> Tensor:
     """Minus the log of the summed probability of every way that makes the human resolution; [batch].
 
     Several patterns often give the same text, so all of them are right (design, section 3), not an arbitrary first one.
+    With `smoothing`, that share of the loss is the mean over all classes, right or wrong: certainty costs.
     """
     classes = functional.log_softmax(conflict_logits.float(), dim=-1)  # [batch, classes]
     patterns = functional.log_softmax(hunk_logits.float(), dim=-1)  # [batch, length, 9]
@@ -128,7 +158,8 @@ def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targe
     joint = chosen + classes[:, targets.tokens_class, None]
     joint = joint.masked_fill(~targets.tuple_right, -1e9)
     direct = classes.masked_fill(~targets.class_right, -1e9)
-    return -torch.logsumexp(torch.cat([joint, direct], dim=-1), dim=-1)
+    loss = -torch.logsumexp(torch.cat([joint, direct], dim=-1), dim=-1)
+    return (1 - smoothing) * loss - smoothing * classes.mean(-1) if smoothing else loss
 
 
 def is_right(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:

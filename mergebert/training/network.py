@@ -8,7 +8,6 @@ bundle holds their mean.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,80 +17,102 @@ from numpy.typing import NDArray
 
 from mergebert.classify import length_buckets, padded
 from mergebert.encode import Columns
+from mergebert.errors import InputError
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import Conflicts
-from mergebert.training.loop import Run, Schedule, train
-from mergebert.training.model import ColumnsNetwork, is_right, resolution_loss
+from mergebert.training.dataset import Conflicts, from_step
+from mergebert.training.loop import Check, Run, Schedule, device, half_precision, train
+from mergebert.training.model import HEADS, ColumnsNetwork, is_right, resolution_loss
+from mergebert.training.pretrain import pretrained_encoder
+
+CHECKED = 3000  # conflicts of development repositories that show how it does
+CHECKED_A_MERGE = 10
 
 
 def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], development: Sequence[Path]) -> None:
-    """Trains the network of one fold on `files` and logs how it does on `development`."""
-    settings = config.network
+    """Trains the network of one fold on `files`, from the pretrained encoder where there is one, and keeps the weights
+    that did best on a sample of `development`."""
+    settings, run = config.network, network_run(config, fold)
+    if run.is_finished:
+        return
     torch.manual_seed(config.seed + fold)
     torch.set_num_threads(settings.threads)
-    folder = fold_folder(config, fold)
-    folder.mkdir(parents=True, exist_ok=True)
-    conflicts = Conflicts(files)
-    network = ColumnsNetwork(config.model)
-    order = conflicts.chosen(settings.hunks_a_merge, config.seed)
-    an_epoch = sum(1 for _ in conflicts.batches(order, settings.batch_columns, config.seed))
-    schedule = Schedule(
+    run.folder.mkdir(parents=True, exist_ok=True)
+    conflicts, unseen = Conflicts(files, config.grades), Conflicts(development)
+    network = started_network(config).to(device())
+    sample = unseen.chosen(CHECKED_A_MERGE, config.seed)[:CHECKED]
+
+    def epoch(number: int) -> Iterator[list[int]]:
+        order = conflicts.chosen(settings.hunks_a_merge, config.seed + number)
+        return conflicts.batches(order, settings.batch_columns, config.seed + number)
+
+    def loss_of(numbered: tuple[int, list[int]]) -> tuple[torch.Tensor, int]:
+        ids, kinds, targets = conflicts.tensors(numbered[1], device())
+        with half_precision(device()):
+            classes, patterns = network(ids, kinds)
+        loss = resolution_loss(classes, patterns, targets, settings.smoothing).mean()
+        return loss, ids.shape[0] * ids.shape[1]
+
+    def look() -> float:
+        loss, accuracy = loss_and_accuracy(network, unseen, sample, settings.batch_columns)
+        run.log(fold=fold, development_loss=round(loss, 4), development_accuracy=round(accuracy, 4))
+        return loss
+
+    an_epoch = sum(1 for _ in epoch(0))
+    schedule = _schedule(config, an_epoch)
+    run.log(
+        fold=fold, conflicts=len(conflicts.chosen(settings.hunks_a_merge, config.seed)), steps=schedule.steps
+    )
+    check = Check(look, max(1, an_epoch // settings.checks_an_epoch), settings.patience)
+    train(network, lambda start: from_step(start, epoch), loss_of, (schedule, run), check)
+
+
+def _schedule(config: TrainConfig, an_epoch: int) -> Schedule:
+    settings = config.network
+    is_pretrained = pretrained_encoder(config) is not None
+    return Schedule(
         max(1, round(settings.epochs * an_epoch)),
         settings.learning_rate,
         settings.warm_up,
         settings.weight_decay,
-    )
-    run = Run(folder, settings.checkpoint_seconds)
-    run.log(
-        fold=fold,
-        conflicts=len(order),
-        steps=schedule.steps,
-        parameters=sum(p.numel() for p in network.parameters()),
+        (*((head, 1.0) for head in HEADS), ("", settings.encoder_rate if is_pretrained else 1.0)),
     )
 
-    def batches(start: int) -> Iterator[list[int]]:
-        for epoch in count(start // an_epoch):
-            shuffled = conflicts.chosen(settings.hunks_a_merge, config.seed + epoch)
-            groups = conflicts.batches(shuffled, settings.batch_columns, config.seed + epoch)
-            for at, group in enumerate(groups):
-                if epoch > start // an_epoch or at >= start % an_epoch:
-                    yield group
 
-    def loss_of(group: list[int]) -> tuple[torch.Tensor, int]:
-        ids, kinds, targets = conflicts.tensors(group)
-        with torch.autocast("cpu", torch.bfloat16):
-            classes, patterns = network(ids, kinds)
-        return resolution_loss(classes, patterns, targets).mean(), ids.shape[0] * ids.shape[1]
-
-    train(network, batches, loss_of, (schedule, run))
-    loss, accuracy = loss_and_accuracy(network, Conflicts(development), config)
-    run.log(fold=fold, development_loss=round(loss, 4), development_accuracy=round(accuracy, 4))
+def started_network(config: TrainConfig) -> ColumnsNetwork:
+    """The network as training starts: the pretrained encoder, where there is one, under new heads."""
+    network = ColumnsNetwork(config.model)
+    encoder = pretrained_encoder(config)
+    if encoder is not None:
+        try:
+            network.load_state_dict(network.state_dict() | encoder)
+        except RuntimeError as error:
+            raise InputError(
+                "The pretrained encoder is of another shape than `[model]` says; pretrain again."
+            ) from error
+    return network
 
 
-def fold_folder(config: TrainConfig, fold: int) -> Path:
-    """Where the network of a fold is kept."""
-    return config.workspace / f"network-{fold}"
+def network_run(config: TrainConfig, fold: int) -> Run:
+    """The run that trains the network of a fold."""
+    return Run(config.workspace / f"network-{fold}", config.network.checkpoint_seconds)
 
 
 def trained_network(config: TrainConfig, fold: int) -> ColumnsNetwork:
     """The trained network of a fold, ready to be asked."""
     network = ColumnsNetwork(config.model)
-    state = torch.load(Run(fold_folder(config, fold), 0).checkpoint, weights_only=True)
-    network.load_state_dict(state["network"])
+    network.load_state_dict(network_run(config, fold).weights())
     return network.eval()
 
 
 @torch.no_grad()
 def loss_and_accuracy(
-    network: ColumnsNetwork, conflicts: Conflicts, config: TrainConfig
+    network: ColumnsNetwork, conflicts: Conflicts, order: Sequence[int], columns: int
 ) -> tuple[float, float]:
-    """The mean loss, and the share whose likeliest resolution is right, of conflicts that can be expressed (ten of a merge)."""
-    network.eval()
-    order = conflicts.chosen(10, config.seed)
+    """The mean loss over the conflicts at `order`, and the share of them whose likeliest resolution is right."""
     loss = right = 0.0
-    for group in conflicts.batches(order, config.network.batch_columns, config.seed):
-        ids, kinds, targets = conflicts.tensors(group)
-        with torch.autocast("cpu", torch.bfloat16):
+    for group in conflicts.batches(order, columns, 0):
+        ids, kinds, targets = conflicts.tensors(group, device())
+        with half_precision(device()):
             classes, patterns = network(ids, kinds)
         loss += float(resolution_loss(classes, patterns, targets).sum())
         right += float(is_right(classes, patterns, targets).sum())
@@ -105,7 +126,7 @@ def logits_of(
     """For each conflict, in groups of like length: its number, its class logits, its pattern logits at every column."""
     for group in length_buckets([len(row) for row in ids], 8192):
         batch, marks = padded([Columns(ids[at], kinds[at], ()) for at in group])
-        with torch.autocast("cpu", torch.bfloat16):
-            classes, patterns = network(torch.from_numpy(batch), torch.from_numpy(marks))
+        with half_precision(device()):
+            classes, patterns = network(*(torch.from_numpy(part).to(device()) for part in (batch, marks)))
         for row, at in enumerate(group):
-            yield at, classes[row].float().numpy(), patterns[row].float().numpy()
+            yield at, classes[row].float().cpu().numpy(), patterns[row].float().cpu().numpy()

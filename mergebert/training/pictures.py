@@ -26,6 +26,53 @@ def draw(outcomes: Mapping[str, Sequence[Outcome]], folder: Path) -> None:
         _save(_risk_coverage(outcomes), folder / "risk-coverage")
 
 
+def draw_curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Writes curve.png and curve.svg: a panel for each figure, in it a line with intervals for each of its tools."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        _save(_curve(points, lines), folder / "curve")
+
+
+def _curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[str]]) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 5.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(-(-len(lines) // 2), 2, squeeze=False).ravel()
+    taught = [point["conflicts taught"] for point in points]
+    for axes, (name, tools) in zip(panels, lines.items(), strict=False):
+        for shift, tool in enumerate(tools):
+            found = [point["figures"][tool][name] for point in points]
+            places = [
+                count * (1 + 0.03 * shift) for count in taught
+            ]  # beside each other, not one on the other
+            axes.errorbar(places, _percent(found, "value"), _bars(found), label=tool, marker="o", capsize=2)
+        axes.set(xscale="log", title=f"{name}, %", xlabel="conflicts learnt from, thousands")
+        axes.set_xticks(taught, [f"{count / 1000:.1f}" for count in taught])
+        axes.set_xticks([], minor=True)
+        axes.grid(alpha=0.25)
+    panels[0].legend(loc="lower right", frameon=False)
+    return figure
+
+
+def _percent(found: Sequence[Mapping[str, float | None]], name: str) -> list[float]:
+    return [100 * (one[name] or 0.0) for one in found]
+
+
+def _bars(found: Sequence[Mapping[str, float | None]]) -> list[list[float]]:
+    """How far the interval of each value reaches below and above it."""
+    reach = [
+        (
+            max(0.0, (one["value"] or 0.0) - (one["low"] if one["low"] is not None else one["value"] or 0.0)),
+            max(0.0, (one["high"] or one["value"] or 0.0) - (one["value"] or 0.0)),
+        )
+        for one in found
+    ]
+    return [[100 * below for below, _ in reach], [100 * above for _, above in reach]]
+
+
 def _save(figure: Any, stem: Path) -> None:
     for form in FORMATS:
         metadata = {"Date": None} if form == "svg" else {"Software": None}

@@ -2,6 +2,7 @@
 
 workspace/tokenizer.json        subwords
 workspace/prepared/*.npz        examples as arrays, one file a repository
+workspace/pretrained/           checkpoints and logs of the encoder pretrained on unlabelled merges
 workspace/network-<fold>/       checkpoints and logs of the classifier
 workspace/logits/*.npz          what the classifier says of repositories it did not learn from
 workspace/ranker/               trees, calibration and figures, with and without the classifier
@@ -13,7 +14,7 @@ import json
 import multiprocessing
 import os
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -24,14 +25,18 @@ import torch
 
 from mergebert.classify import hunk_scores, log_softmax
 from mergebert.errors import DatasetError, InputError
-from mergebert.example import FileExample, example_from_json
+from mergebert.example import CLEAN, CONFLICT, FileExample, example_from_json
 from mergebert.pieces import TokenPieces
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import load, splits
+from mergebert.training.dataset import Arrays, load, splits
+from mergebert.training.loop import device
 from mergebert.training.network import logits_of, train_fold, trained_network
 from mergebert.training.prepare import prepare
+from mergebert.training.pretrain import pretrain
 from mergebert.training.rank import normalised
+from mergebert.training.shares import drawn, main_languages
 from mergebert.training.subwords import save, trained_tokenizer
+from mergebert.training.windows import prepare_clean
 
 TRAIN, DEVELOPMENT, TEST = "train", "development", "test"
 
@@ -45,11 +50,15 @@ class Workspace:
     @property
     def tokenizer(self) -> Path:
         """The subword vocabulary."""
-        return self.config.workspace / "tokenizer.json"
+        return self.config.source / "tokenizer.json"
 
     def prepared(self, repository: str) -> Path:
         """The arrays of a repository."""
-        return self.config.workspace / "prepared" / f"{file_name(repository)}.npz"
+        return self.config.source / "prepared" / f"{file_name(repository)}.npz"
+
+    def clean(self, repository: str) -> Path:
+        """The windows of a repository's cleanly merged files."""
+        return self.prepared(repository).with_suffix(".clean.npz")
 
     def logits(self, repository: str) -> Path:
         """What the classifier says of a repository."""
@@ -77,8 +86,10 @@ def repository_splits(examples: Path) -> Mapping[str, str]:
         ) from error
 
 
-def examples_of(examples: Path, wanted: Collection[str]) -> Iterator[tuple[str, list[FileExample]]]:
-    """The mined examples of each wanted repository, one repository in memory at a time."""
+def examples_of(
+    examples: Path, wanted: Collection[str], kind: str = CONFLICT
+) -> Iterator[tuple[str, list[FileExample]]]:
+    """The mined examples of one kind of each wanted repository, one repository in memory at a time."""
     import pyarrow.parquet as parquet
 
     path = examples / "examples.parquet"
@@ -88,16 +99,19 @@ def examples_of(examples: Path, wanted: Collection[str]) -> Iterator[tuple[str, 
         raise DatasetError(
             f"{path} cannot be read; mine with `mergebert mine ... -o {examples}` first."
         ) from error
-    rows = (row for number in range(table.num_row_groups) for row in _rows(table, number, wanted))
+    rows = (row for number in range(table.num_row_groups) for row in _rows(table, number, wanted, kind))
     for repository, group in groupby(rows, key=lambda row: str(row["repository"])):
         yield repository, [example_from_json(row) for row in group]
 
 
-def _rows(table: Any, number: int, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
-    """The rows of a row group that belong to wanted repositories; texts are read only where there are some."""
-    names = set(table.read_row_group(number, columns=["repository"]).column(0).to_pylist())
-    if names & set(wanted):
-        yield from (row for row in table.read_row_group(number).to_pylist() if row["repository"] in wanted)
+def _rows(table: Any, number: int, wanted: Collection[str], kind: str) -> Iterator[dict[str, Any]]:
+    """The rows of a row group that are wanted; texts are read only where there are some."""
+    if "kind" not in table.schema_arrow.names:
+        raise DatasetError("These examples do not say of which kind they are; mine again with this version.")
+    places = table.read_row_group(number, columns=["repository", "kind"]).to_pylist()
+    keep = [at for at, row in enumerate(places) if row["repository"] in wanted and row["kind"] == kind]
+    if keep:
+        yield from table.read_row_group(number).take(keep).to_pylist()
 
 
 def make_tokenizer(config: TrainConfig) -> None:
@@ -121,29 +135,73 @@ def prepare_all(config: TrainConfig, jobs: int) -> None:
     """Describes every conflict of every repository but those of the test split."""
     space = Workspace(config)
     split_of = repository_splits(config.examples)
-    todo = [name for name, split in split_of.items() if split != TEST and not space.prepared(name).exists()]
+    prepare_repositories(
+        config, {name: space.prepared(name) for name, split in split_of.items() if split != TEST}, jobs
+    )
+
+
+def prepare_clean_files(config: TrainConfig, jobs: int) -> None:
+    """Cuts windows out of the cleanly merged files of training repositories, for pretraining."""
+    space = Workspace(config)
+    names = [name for name, split in repository_splits(config.examples).items() if split == TRAIN]
+    _side_by_side(_clean_some, config, {name: space.clean(name) for name in names}, jobs)
+
+
+def prepare_repositories(config: TrainConfig, targets: Mapping[str, Path], jobs: int) -> None:
+    """Describes every conflict of some repositories, each into its target."""
+    _side_by_side(_prepare_some, config, targets, jobs)
+
+
+def _side_by_side(
+    work: Callable[[tuple[TrainConfig, Sequence[tuple[str, Path]]]], None],
+    config: TrainConfig,
+    targets: Mapping[str, Path],
+    jobs: int,
+) -> None:
+    """Does the work for all targets that are not there yet, in `jobs` processes."""
+    todo = [(name, path) for name, path in targets.items() if not path.exists()]
     parts = [(config, todo[number::jobs]) for number in range(jobs)]
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        pool.map(_prepare_some, parts, chunksize=1)
+        pool.map(work, [part for part in parts if part[1]], chunksize=1)
 
 
-def _prepare_some(part: tuple[TrainConfig, Sequence[str]]) -> None:
-    config, names = part
-    space, wanted = Workspace(config), set(names)
-    pieces = TokenPieces(space.tokenizer)
-    for repository, examples in examples_of(config.examples, wanted):
-        count = prepare(examples, pieces, space.prepared(repository))
+def _prepare_some(part: tuple[TrainConfig, Sequence[tuple[str, Path]]]) -> None:
+    config, targets = part[0], dict(part[1])
+    pieces = TokenPieces(Workspace(config).tokenizer)
+    for repository, examples in examples_of(config.examples, targets):
+        count = prepare(examples, pieces, targets[repository])
         print(f"prepared {repository}: {count} conflicts", flush=True)
 
 
+def _clean_some(part: tuple[TrainConfig, Sequence[tuple[str, Path]]]) -> None:
+    config, targets = part[0], dict(part[1])
+    pieces = TokenPieces(Workspace(config).tokenizer)
+    for repository, examples in examples_of(config.examples, targets, CLEAN):
+        count = prepare_clean(examples, pieces, config.pretrain.clean_windows, targets[repository])
+        print(f"prepared {repository}: {count} windows of clean files", flush=True)
+
+
 def prepared_names(config: TrainConfig, split: str) -> list[str]:
-    """The repositories of a split that have prepared conflicts, in order of name."""
+    """The repositories of a split that have prepared conflicts, in order of name; of training ones the configured share.
+
+    Those of the test split have none for anybody who learns: see mergebert.training.curve.
+    """
     space = Workspace(config)
-    return sorted(
-        name
-        for name, part in repository_splits(config.examples).items()
-        if part == split and space.prepared(name).exists()
+    names = [name for name, part in repository_splits(config.examples).items() if part == split]
+    if split == TRAIN and config.repositories < 1.0:
+        languages = main_languages(config.examples)
+        names = drawn({name: languages.get(name, "") for name in names}, config.repositories, config.seed)
+    return sorted(name for name in names if space.prepared(name).exists())
+
+
+def pretrain_encoder(config: TrainConfig) -> None:
+    """Pretrains the encoder on all that training repositories hold, labelled or not."""
+    space = Workspace(config)
+    conflicts, clean = (
+        [place(name) for name in prepared_names(config, TRAIN)] for place in (space.prepared, space.clean)
     )
+    development = [space.prepared(name) for name in prepared_names(config, DEVELOPMENT)]
+    pretrain(config, [*conflicts, *(path for path in clean if path.exists())], development)
 
 
 def train_networks(config: TrainConfig) -> None:
@@ -192,16 +250,18 @@ def score_all(config: TrainConfig, jobs: int) -> None:
 
 def _score_some(part: tuple[TrainConfig, Sequence[tuple[str, str]]]) -> None:
     config, places = part
+    space = Workspace(config)
     torch.set_num_threads(1)
-    networks = [trained_network(config, fold) for fold in range(config.folds)]
+    networks = [trained_network(config, fold).to(device()) for fold in range(config.folds)]
     folds = network_folds(config)
     for split, name in places:
         asked = [folds[name]] if split == TRAIN else range(config.folds)
-        _score(Workspace(config), name, [networks[fold] for fold in asked])
+        found = scores_of([networks[fold] for fold in asked], load(space.prepared(name)))
+        write_arrays(space.logits(name), found)
 
 
-def _score(space: Workspace, name: str, networks: Sequence[Any]) -> None:
-    arrays = load(space.prepared(name))
+def scores_of(networks: Sequence[Any], arrays: Arrays) -> Arrays:
+    """The mean of what some networks say of a repository: `classes` [conflicts, classes], `hunks` [all hunks, 9]."""
     ids, kinds, heads = (splits(arrays, part) for part in ("ids", "kinds", "heads"))
     classes: list[Any] = [0.0] * len(ids)
     hunks: list[Any] = [0.0] * len(ids)
@@ -210,7 +270,7 @@ def _score(space: Workspace, name: str, networks: Sequence[Any]) -> None:
             classes[at] = classes[at] + log_softmax(own) / len(networks)
             hunks[at] = hunks[at] + hunk_scores(patterns, heads[at]) / len(networks)
     hunks = [normalised(rows, places) for rows, places in zip(hunks, heads, strict=True)]
-    write_arrays(space.logits(name), {"classes": np.stack(classes), "hunks": np.concatenate(hunks)})
+    return {"classes": np.stack(classes), "hunks": np.concatenate(hunks)}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.candidates import ConflictDiff, token_units, whitespace_key
+from mergebert.candidates import token_units, whitespace_key
 from mergebert.describe import Described, described
 from mergebert.encode import CONFLICT_CLASSES, Pieces, conflict_class
 from mergebert.evidence import FileEvidence, FileMerge
-from mergebert.example import ConflictExample, FileExample
+from mergebert.example import GRADES, ConflictExample, FileExample
 from mergebert.joint import kind_of
 from mergebert.markers import parse
 from mergebert.patterns import PATTERNS, label
@@ -67,7 +67,7 @@ def prepare(examples: Sequence[FileExample], pieces: Pieces, target: Path) -> in
             evidence = FileEvidence(file_merge(example))
             arrays.start_file()
             for one, known in zip(described(evidence, pieces), example.conflicts, strict=True):
-                arrays.add(one, known, evidence, merge)
+                arrays.add(one, known, merge)
     arrays.write(target)
     return arrays.count
 
@@ -84,19 +84,20 @@ class _Arrays:
     def start_file(self) -> None:
         self.file += 1
 
-    def add(self, one: Described, known: ConflictExample, evidence: FileEvidence, merge: int) -> None:
+    def add(self, one: Described, known: ConflictExample, merge: int) -> None:
         rows = self.rows
         self.names = self.names or tuple(one.features[0])
         rows["merge"].append(merge)
         rows["file_number"].append(self.file)
         rows["located"].append(known.resolution is not None)
+        rows["grade"].append(np.int8(GRADES.index(known.grade) if known.grade else -1))
         rows["duplicate"].append(known.duplicate)
         rows["ids"].append(one.columns.ids.astype(np.int16))
         rows["kinds"].append(one.columns.kinds.astype(np.int8))
         rows["heads"].append(np.array(one.columns.heads, np.int16))
         rows["features"].append(matrix(one.features, self.names))
         rows["kind_of"].append(np.array([kind_of(option) for option in one.options], np.int8))
-        self._add_targets(one, known, evidence)
+        self._add_targets(one, known)
         for option in one.options:
             rows["origins"].append(len(option.origins))
             for origin in option.origins:
@@ -109,7 +110,7 @@ class _Arrays:
                 rows["origin_patterns"].append(np.array(patterns, np.int8))
         self.count += 1
 
-    def _add_targets(self, one: Described, known: ConflictExample, evidence: FileEvidence) -> None:
+    def _add_targets(self, one: Described, known: ConflictExample) -> None:
         right = np.zeros(len(one.options), bool)
         exact = np.zeros(len(one.options), bool)
         classes = np.zeros(len(CONFLICT_CLASSES), bool)
@@ -121,7 +122,7 @@ class _Arrays:
             for at in np.flatnonzero(right):
                 for origin in one.options[at].origins:
                     classes[conflict_class(origin)] = True
-            tuples = _right_tuples(one, known.resolution, evidence)
+            tuples = _right_tuples(one, known.resolution)
         classes[_TOKENS] = False
         self.rows["right"].append(right)
         self.rows["exact"].append(exact)
@@ -138,19 +139,24 @@ class _Arrays:
                 flat[f"{name}_sizes"] = np.array([len(row) for row in rows], np.int32)
             else:
                 flat[name] = np.array(rows)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_suffix(f".{os.getpid()}.tmp")
-        with draft.open("wb") as out:
-            np.savez_compressed(out, **flat)  # type: ignore[arg-type]
-        os.replace(draft, target)
+        write_compressed(target, flat)
 
 
-def _right_tuples(one: Described, resolution: str, evidence: FileEvidence) -> list[tuple[int, ...]]:
-    diff = ConflictDiff(one.conflict, evidence.language)
+def write_compressed(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Writes named arrays as one compressed file, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(f".{os.getpid()}.tmp")
+    with draft.open("wb") as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    os.replace(draft, target)
+
+
+def _right_tuples(one: Described, resolution: str) -> list[tuple[int, ...]]:
+    diff = one.diff
     if not diff.is_small or len(diff.token_diff.disputed) > HUNKS:
         return []
     keys = diff.tokens.map(lambda units: units.keys)
-    wanted = [key for key in token_units(resolution, evidence.language).keys if key]
+    wanted = [key for key in token_units(resolution, diff.language).keys if key]
     # White space behind the last token is a unit of its own, with an empty key, on the sides that have it.
     chosen = label(diff.token_diff, keys, wanted, limit=TUPLES) or label(
         diff.token_diff, keys, [*wanted, ""], limit=TUPLES

@@ -7,7 +7,7 @@ merge, always of trees that did not learn from that repository, are features of 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from mergebert.classify import log_softmax
 from mergebert.encode import CONFLICT_CLASSES
+from mergebert.example import GRADES
 from mergebert.features import CONTEXT_FEATURES, language_number
-from mergebert.joint import Belief, joint_features
-from mergebert.ranker import matrix
-from mergebert.resolve import SHARED_BY_ALL
+from mergebert.joint import Belief
 from mergebert.training.config import RankerConfig
-from mergebert.training.dataset import Arrays, load, splits
+from mergebert.training.dataset import EVERY_GRADE, Arrays, load, splits
+from mergebert.training.joint_table import JOINT_FEATURES, joint_rows
 
 Floats = NDArray[np.float32]
 
@@ -40,6 +40,7 @@ class Repository:
         self.sizes: NDArray[np.int32] = arrays["features_sizes"]  # rows of each conflict, "none" included
         self.merge, self.file = arrays["merge"], arrays["file_number"]
         self.located = arrays["located"] & ~arrays["duplicate"]
+        self.grade: NDArray[np.int8] = arrays["grade"]  # an index in GRADES
         self.kinds = splits(arrays, "kind_of")
         starts = np.cumsum(self.sizes) - self.sizes
         is_python = self.features[starts, self.names.index("language")] == language_number("python")
@@ -51,9 +52,13 @@ class Repository:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def counted(self, most: int, seed: int) -> NDArray[np.bool_]:
-        """The located conflicts that count: at most `most` of one merge, chosen by chance."""
-        order = np.flatnonzero(self.located)
+    def graded(self, grades: str) -> NDArray[np.bool_]:
+        """The located conflicts whose location is of one of `grades`."""
+        return np.asarray(self.located & np.isin(self.grade, [GRADES.index(grade) for grade in grades]))
+
+    def counted(self, most: int, seed: int, grades: str = EVERY_GRADE) -> NDArray[np.bool_]:
+        """The located conflicts that count: of those with one of `grades` at most `most` of one merge, by chance."""
+        order = np.flatnonzero(self.graded(grades))
         random.Random(f"{seed} {self.name}").shuffle(order)  # type: ignore[arg-type]
         taken: dict[int, int] = {}
         kept = np.zeros(len(self), bool)
@@ -121,16 +126,35 @@ class Part:
     use: NDArray[np.bool_]
 
 
-def table(parts: Sequence[Part], most: int, seed: int) -> Table:
-    """The used and counted conflicts of some repositories as one table."""
+def drawn_conflicts(
+    repositories: Iterable[Repository], config: RankerConfig, seed: int, grades: str = EVERY_GRADE
+) -> dict[str, NDArray[np.bool_]]:
+    """Which conflicts of each repository teach the trees."""
+    counted = {one.name: one.counted(config.hunks_a_merge, seed, grades) for one in repositories}
+    return dict(zip(counted, _at_most(list(counted.values()), config.hunks, seed), strict=True))
+
+
+def table(parts: Iterable[Part], chosen: Mapping[str, NDArray[np.bool_]]) -> Table:
+    """The used conflicts of some repositories that are among the chosen as one table; a part is let go once read."""
     features, right, sizes = [], [], []
+    names: tuple[str, ...] = ()
     for part in parts:
-        kept = part.repository.counted(most, seed) & part.use
+        names = part.names
+        kept = chosen[part.repository.name] & part.use
         flat = np.repeat(kept, part.repository.sizes)
         features.append(part.features[flat])
         right.append(part.repository.right[flat])
         sizes.append(part.repository.sizes[kept])
-    return Table(np.concatenate(features), np.concatenate(right), np.concatenate(sizes), parts[0].names)
+    return Table(np.concatenate(features), np.concatenate(right), np.concatenate(sizes), names)
+
+
+def _at_most(chosen: list[NDArray[np.bool_]], most: int, seed: int) -> list[NDArray[np.bool_]]:
+    """The same with at most `most` chosen in all, drawn by chance; 0 leaves all."""
+    flat = np.concatenate(chosen)
+    places = np.flatnonzero(flat)
+    if 0 < most < len(places):
+        flat[np.random.default_rng(seed).permutation(places)[most:]] = False
+    return np.split(flat, np.cumsum([len(part) for part in chosen])[:-1])
 
 
 def grown(data: Table, config: RankerConfig, seed: int, rounds: int | None = None) -> lightgbm.Booster:
@@ -157,8 +181,8 @@ def grown(data: Table, config: RankerConfig, seed: int, rounds: int | None = Non
         "max_bin": 63,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 2,
+        "force_col_wise": True,
+        "num_threads": config.threads,
         "verbosity": -1,
     }
     rows = lightgbm.Dataset(
@@ -177,7 +201,7 @@ def beliefs_of(booster: lightgbm.Booster, repository: Repository, features: Floa
     """The probability of every row of a repository."""
     starts = np.concatenate([[0], np.cumsum(repository.sizes)[:-1]])
     group = np.repeat(np.arange(len(repository)), repository.sizes)
-    return softmax_by_group(np.asarray(booster.predict(features, num_threads=2)), starts, group)
+    return softmax_by_group(np.asarray(booster.predict(features, num_threads=1)), starts, group)
 
 
 class View(Enum):
@@ -196,7 +220,6 @@ def joint_table(
     rows = [part[:-1] for part in np.split(first, ends[:-1])]
     truth = [part[:-1] for part in np.split(repository.right, ends[:-1])]
     draw = random.Random(f"{seed} {repository.name}")
-    names: tuple[str, ...] = ()
     found: dict[int, Floats] = {}
     for members in _seen_together(repository.file if view is View.FILE else repository.merge):
         share = draw.choice((0.2, 0.5, 0.8)) if view is View.ANSWERS else 0.0
@@ -206,11 +229,8 @@ def joint_table(
             answer = truth[at] / truth[at].sum() if known else None
             kinds = repository.kinds[at].astype(np.int64)
             beliefs.append(Belief(int(repository.file[at]), kinds, rows[at], answer))
-        for at, values in zip(members, joint_features(beliefs), strict=True):
-            names = names or tuple(values[0])
-            shared = {name: value for name, value in values[0].items() if name in SHARED_BY_ALL}
-            found[int(at)] = matrix([*values, shared], names)
-    return np.concatenate([found[at] for at in range(len(repository))]), names
+        found |= zip(members.tolist(), joint_rows(beliefs), strict=True)
+    return np.concatenate([found[at] for at in range(len(repository))]), JOINT_FEATURES
 
 
 def _seen_together(group: NDArray[Any]) -> list[NDArray[np.int64]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -12,13 +13,14 @@ import pyarrow.parquet as pq
 
 from mergebert.candidates import candidates
 from mergebert.cut import cut
-from mergebert.example import ConflictExample, FileExample, MergeContext
+from mergebert.example import CLEAN, ConflictExample, FileExample, MergeContext
 from mergebert.languages import language_of
 from mergebert.markers import Conflict, render, resolved
 from mergebert.threeway import ThreeWay
 from mergebert_data.store import COMPRESSION, SCHEMA
 
 NAMES = ("total", "count", "price", "items", "size", "owner", "state", "offset")
+PROOFS = (("aligned", "unique", "candidate"), ("aligned", "candidate"), ("unique",))
 PATHS = ("src/main.py", "lib/Cart.java", "web/app.ts", "pkg/run.go", "tests/test_cart.py")
 
 
@@ -36,7 +38,8 @@ def example(repository: str, number: int, conflicts: int = 2) -> FileExample:
         texts[index] = _wanted(draw, conflict, options)
         located = draw.random() > 0.1
         resolution = texts[index] if located else None
-        known.append(ConflictExample(index, resolution, "both" if located else "", draw.random() < 0.05, ()))
+        proof = PROOFS[draw.randrange(len(PROOFS))] if located else ()
+        known.append(ConflictExample(index, resolution, proof, (), draw.random() < 0.05, ()))
     time = 1_500_000_000 + 1000 * number
     return FileExample(
         repository=repository,
@@ -60,10 +63,35 @@ def examples(repository: str, count: int) -> list[FileExample]:
     return [example(repository, number) for number in range(count)]
 
 
+def clean_example(repository: str, number: int) -> FileExample:
+    """A file that both sides changed in different places, so that git merged it without conflict."""
+    draw = Random(f"clean {repository} {number}")
+    lines = [f"{draw.choice(NAMES)}{at} = {at}\n" for at in range(16)]
+    ours, theirs = list(lines), list(lines)
+    ours[3] = f"ours = {draw.choice(NAMES)}\n"
+    theirs[12] = f"theirs = {draw.choice(NAMES)}\n"
+    stages = ThreeWay("".join(lines), "".join(ours), "".join(theirs))
+    merged = render(cut(stages))
+    one = example(repository, number)
+    return replace(
+        one,
+        kind=CLEAN,
+        path=f"clean/{number}.py",
+        stages=stages,
+        conflicted=merged,
+        merged=merged,
+        conflicts=(),
+    )
+
+
 def write_mined(folder: Path, repositories: Mapping[str, Sequence[str]], count: int) -> None:
-    """What `mergebert mine` leaves behind, as far as training reads it: splits, and `count` files of each repository."""
+    """What `mergebert mine` leaves behind, as far as training reads it: splits, `count` conflicted files and three clean ones
+    of each repository."""
     splits = {name: split for split, names in repositories.items() for name in names}
-    rows = [one.to_json() for name in sorted(splits) for one in examples(name, count)]
+    made = (
+        [*examples(name, count), *(clean_example(name, at) for at in range(3))] for name in sorted(splits)
+    )
+    rows = [one.to_json() for files in made for one in files]
     folder.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(rows, SCHEMA)
     pq.write_table(table, folder / "examples.parquet", compression=COMPRESSION, row_group_size=5)

@@ -26,7 +26,7 @@ def drawn(count: int, seed: int = 0, repositories: int = 8, honest: bool = True)
         np.array([one, *sorted(others, reverse=True)]) for one, others in zip(best, rest, strict=True)
     ]
     right = [np.array([is_right, not is_right and draw.random() < 0.3, False]) for is_right in hit]
-    return Ranked(probabilities, right, [f"own/{at % repositories}" for at in range(count)])
+    return Ranked(probabilities, right, [f"own/{at % repositories}" for at in range(count)], range(count))
 
 
 @given(st.integers(0, 20), st.booleans())
@@ -66,7 +66,7 @@ def test_luck_at_the_top_hides_nothing_and_bad_luck_there_forbids_nothing() -> N
     for place, at in enumerate(order):
         is_right = place >= LEAST_APPLIED // 2
         right[at] = np.array([is_right, False, False])
-    ranked = Ranked(one.probabilities, right, one.repositories)
+    ranked = Ranked(one.probabilities, right, one.repositories, one.numbers)
     straight = [(0.0, 0.0), (1.0, 1.0)]
     curve = risk_curve(ranked, straight)
     assert curve[0][2] > 0.4
@@ -77,7 +77,7 @@ def test_luck_at_the_top_hides_nothing_and_bad_luck_there_forbids_nothing() -> N
 def test_equal_confidences_are_applied_together() -> None:
     one = drawn(600)
     rounded = [np.array([round(float(row[0]), 1), *row[1:]]) for row in one.probabilities]
-    ranked = Ranked(rounded, one.right, one.repositories)
+    ranked = Ranked(rounded, one.right, one.repositories, one.numbers)
     curve = risk_curve(ranked, [(0.0, 0.0), (1.0, 1.0)])
     assert 1 < len(curve) <= 9
     for threshold, coverage, _ in curve:
@@ -112,17 +112,43 @@ def test_repositories_that_differ_call_for_caution() -> None:
     errors = {}
     for name, repositories in (("alike", list(one.repositories)), ("apart", ["bad", "good"])):
         names = repositories if name == "alike" else [repositories[int(right)] for right in one.is_right]
-        ranked = Ranked(one.probabilities, one.right, names)
+        ranked = Ranked(one.probabilities, one.right, names, one.numbers)
         errors[name] = risk_curve(ranked, best_curve(ranked))[-1][2]
     assert errors["apart"] > errors["alike"] + 0.1
 
 
 def test_none_wrong_of_a_few_is_not_no_risk() -> None:
     one = drawn(LEAST_APPLIED, repositories=LEAST_APPLIED)
-    ranked = Ranked(one.probabilities, [np.array([True, False, False])] * LEAST_APPLIED, one.repositories)
+    ranked = Ranked(
+        one.probabilities, [np.array([True, False, False])] * LEAST_APPLIED, one.repositories, one.numbers
+    )
     [(_, coverage, error)] = risk_curve(ranked, best_curve(ranked))[-1:]
     assert coverage == 1.0
     assert error > 1 / (LEAST_APPLIED + 2)
+
+
+def test_a_conflict_seen_in_two_views_counts_once() -> None:
+    one = drawn(LEAST_APPLIED - 1)
+    both = Ranked(
+        [*one.probabilities, *one.probabilities],
+        [*one.right, *one.right],
+        [*one.repositories, *one.repositories],
+        [*one.numbers, *one.numbers],
+    )
+    assert risk_curve(both, best_curve(both)) == []
+    enough = drawn(LEAST_APPLIED)
+    twice = Ranked(
+        [*enough.probabilities, *enough.probabilities],
+        [*enough.right, *enough.right],
+        [*enough.repositories, *enough.repositories],
+        [*enough.numbers, *enough.numbers],
+    )
+    assert [point[1] for point in risk_curve(twice, best_curve(twice))] == [1.0]
+    # The same number in another repository is another conflict.
+    apart = Ranked(
+        twice.probabilities, twice.right, [f"{at}" for at in range(len(twice.right))], [0] * len(twice.right)
+    )
+    assert len(risk_curve(apart, best_curve(apart))) > 1
 
 
 def test_too_few_conflicts_allow_nothing() -> None:

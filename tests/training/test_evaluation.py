@@ -60,7 +60,7 @@ def example(
     """A file whose conflicts have these sides and resolutions."""
     texts = [file_of([(side,) * 3 for side in part]) for part in zip(*(sides for sides, _ in conflicts))]  # noqa: B905
     known = tuple(
-        ConflictExample(at, resolution, "both" if resolution else "", duplicate=False, patterns=())
+        ConflictExample(at, resolution, ("aligned",) if resolution else (), (), duplicate=False, patterns=())
         for at, (_, resolution) in enumerate(conflicts)
     )
     return FileExample(

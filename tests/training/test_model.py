@@ -8,7 +8,14 @@ from torch import Tensor
 
 from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
 from mergebert.patterns import PATTERNS
-from mergebert.training.model import ColumnsNetwork, ModelConfig, Targets, is_right, resolution_loss
+from mergebert.training.model import (
+    REACH,
+    ColumnsNetwork,
+    ModelConfig,
+    Targets,
+    is_right,
+    resolution_loss,
+)
 
 TINY = ModelConfig(vocabulary=40, width=16, layers=2, heads=2, dropout=0.0)
 CLASSES, TOKENS = len(CONFLICT_CLASSES), CONFLICT_CLASSES.index("tokens")
@@ -102,6 +109,29 @@ def test_a_clean_token_merge_needs_no_pattern() -> None:
     logits = torch.randn(1, CLASSES)
     found = resolution_loss(logits, torch.randn(1, 4, 9), targets([], [[]], []))
     assert found.item() == pytest.approx(-logits[0].log_softmax(0)[TOKENS].item(), abs=1e-5)
+
+
+def test_smoothing_makes_certainty_cost() -> None:
+    logits, patterns, chosen = torch.randn(1, CLASSES), torch.randn(1, 4, 9), targets(["lines:ours"], [], [])
+    plain = resolution_loss(logits, patterns, chosen)
+    smooth = resolution_loss(logits, patterns, chosen, smoothing=0.1)
+    assert smooth.item() == pytest.approx(
+        0.9 * plain.item() - 0.1 * logits[0].log_softmax(0).mean().item(), abs=1e-5
+    )
+    sure = torch.zeros(1, CLASSES)
+    sure[0, CONFLICT_CLASSES.index("lines:ours")] = 40.0
+    assert resolution_loss(sure, patterns, chosen, smoothing=0.1) > resolution_loss(
+        sure / 10, patterns, chosen, smoothing=0.1
+    )
+
+
+def test_a_column_sees_its_neighbours_before_the_first_layer() -> None:
+    net = network(layers=0)
+    ids, kinds = batch(20)
+    changed = ids.clone()
+    changed[0, 10] = 5 + (changed[0, 10] % 7)
+    moved = (net.states(ids, kinds) - net.states(changed, kinds)).abs().sum(-1)[0]
+    assert (moved > 1e-6).nonzero().flatten().tolist() == list(range(10 - REACH, 10 + REACH + 1))
 
 
 def test_hunks_that_were_cut_off_cost_nothing() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from mergebert.resolve import Resolver, accepted_file
 from mergebert.training import assemble, cli, export, fit
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.dataset import load
-from mergebert.training.fit import BASELINE, NETWORK, fold_of
+from mergebert.training.fit import BASELINE, NETWORK, tree_folds
 from mergebert.training.pipeline import (
     DEVELOPMENT,
     TEST,
@@ -35,71 +34,14 @@ from mergebert.training.pipeline import (
 )
 from mergebert.training.prepare import capped
 from mergebert.training.rank import Repository, View
-from tests.training.synthetic import examples, write_mined
-
-FILES = 6  # of each repository
-
-CONFIG = """
-examples = "{folder}/mined"
-workspace = "{folder}/work"
-seed = 3
-folds = 2
-tokenizer_files = 800
-
-[model]
-vocabulary = 320
-width = 16
-layers = 1
-heads = 2
-dropout = 0.0
-
-[network]
-epochs = 2.0
-batch_columns = 1024
-learning_rate = 0.01
-checkpoint_seconds = 0.0
-hunks_a_merge = 50
-
-[ranker]
-rounds = 2
-leaves = 4
-leaf_rows = 3
-folds = 2
-"""
-
-
-def in_both_folds(names: Sequence[str]) -> list[str]:
-    """Four of the names, two of each fold of the trees."""
-    return [name for fold in range(2) for name in [one for one in names if fold_of(one, 2) == fold][:2]]
-
-
-TABLE = {
-    TRAIN: in_both_folds([f"own/train{at}" for at in range(20)]),
-    DEVELOPMENT: ["own/development", "own/development2"],
-    TEST: ["own/test"],
-}
-
-
-def asked(add_arguments: Any, *arguments: str) -> Any:
-    parser = ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(arguments)
-
-
-def train(config: Path, *stages: str) -> None:
-    chosen = [word for stage in stages for word in ("--stage", stage)]
-    assert cli.run_train(asked(cli.add_train_arguments, str(config), "--jobs", "1", *chosen)) == 0
+from tests.training.synthetic import examples
+from tests.training.tiny_run import CONFIG, FILES, TABLE, asked, train
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config(finished_run: Path) -> Path:
     """The configuration of a finished run."""
-    folder = tmp_path_factory.mktemp("run")
-    write_mined(folder / "mined", TABLE, FILES)
-    path = folder / "tiny.toml"
-    path.write_text(CONFIG.format(folder=folder), encoding="utf-8")
-    train(path)
-    return path
+    return finished_run
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +85,9 @@ def test_a_run_leaves_what_its_stages_promise(settings: TrainConfig) -> None:
 
 
 def test_the_test_split_is_never_read(settings: TrainConfig) -> None:
-    made = [path.name for path in settings.workspace.rglob("*") if "test" in path.name]
-    assert made == []
+    """But for the learning curve, which keeps what it reads to itself."""
+    made = [path for path in settings.workspace.rglob("*") if "own+test" in path.name]
+    assert [path for path in made if path.parent.parent != settings.workspace / "curve"] == []
 
 
 def test_examples_are_read_by_repository(settings: TrainConfig) -> None:
@@ -237,7 +180,7 @@ def test_the_answered_copy_of_a_conflict_is_used_only_where_something_is_answere
 ) -> None:
     space = Workspace(settings)
     one = Repository(space.prepared(TABLE[TRAIN][0]))
-    parts = {view: fit._second(space, one, NETWORK, view) for view in View}
+    parts = {view: fit._part(space, one, NETWORK, view) for view in View}
     answers = parts[View.ANSWERS]
     known = answers.features[np.cumsum(one.sizes) - one.sizes, answers.names.index("answers_known")] > 0
     assert known.any() and not known.all()
@@ -275,6 +218,15 @@ def test_a_bundle_that_cannot_take_its_place_leaves_the_one_before_it(
         assemble._replace(draft, bundle)
     assert moves == [bundle.with_name("old"), bundle, bundle]
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+
+
+def test_trees_speak_of_repositories_they_have_not_seen(settings: TrainConfig) -> None:
+    folds = tree_folds(TABLE[TRAIN], 2)
+    assert folds.keys() == set(TABLE[TRAIN])
+    assert sorted(folds.values()) == [0, 0, 1, 1]
+    assert tree_folds(TABLE[TRAIN][::-1], 2) == folds
+    asked = Workspace(settings).ranker / "first"
+    assert len(list(asked.iterdir())) == len(TABLE[TRAIN]) + len(TABLE[DEVELOPMENT])
 
 
 def test_one_fold_is_refused(settings: TrainConfig) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,10 @@ from mergebert.candidates import ConflictDiff, token_units, whitespace_key
 from mergebert.describe import Described, described
 from mergebert.encode import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
 from mergebert.evidence import FileEvidence
-from mergebert.example import FileExample
+from mergebert.example import GRADES, FileExample
 from mergebert.joint import kind_of
 from mergebert.patterns import PATTERNS, merged_sources
-from mergebert.training.dataset import Arrays, Conflicts, load, splits
+from mergebert.training.dataset import Arrays, Conflicts, from_step, load, splits
 from mergebert.training.prepare import CONFLICTS_A_MERGE, HUNKS, TUPLES, capped, file_merge, prepare
 from tests.training.synthetic import example, examples
 
@@ -82,6 +84,8 @@ def test_what_is_right_is_told_but_for_white_space(
         resolution = mined.conflicts[index].resolution
         assert arrays["located"][row] == (resolution is not None)
         assert arrays["duplicate"][row] == mined.conflicts[index].duplicate
+        grade = mined.conflicts[index].grade
+        assert arrays["grade"][row] == (GRADES.index(grade) if grade else -1)
         assert kinds[row].tolist() == [kind_of(option) for option in one.options]
         for at, option in enumerate(one.options):
             same = resolution is not None and whitespace_key(option.text) == whitespace_key(resolution)
@@ -183,6 +187,17 @@ def test_conflicts_to_learn_from(path: Path, arrays: Arrays) -> None:
     assert all(
         len(group) == 1 or len(group) * max(len(found.ids[at]) for at in group) <= 400 for group in groups
     )
+
+
+def test_batches_go_on_from_any_step_over_the_ends_of_epochs() -> None:
+    epochs = [[[0], [1, 2]], [[2], [0], [1]]]
+
+    def epoch(number: int) -> Iterator[list[int]]:
+        return iter(epochs[number % 2])
+
+    whole = list(islice(from_step(0, epoch), 7))
+    assert whole == list(enumerate([*epochs[0], *epochs[1], *epochs[0]]))
+    assert list(islice(from_step(3, epoch), 4)) == whole[3:]
 
 
 def test_tensors_of_a_batch(path: Path) -> None:

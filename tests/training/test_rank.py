@@ -27,6 +27,7 @@ from mergebert.training.rank import (
     Table,
     View,
     beliefs_of,
+    drawn_conflicts,
     grown,
     joint_table,
     network_table,
@@ -259,7 +260,9 @@ def test_a_table_holds_the_conflicts_that_count(repository: Repository) -> None:
     part = Part(repository, repository.features, tuple(repository.names), everything)
     kept = repository.counted(1, 0)
     first = np.flatnonzero(kept)[0]
-    data = table([part, replace(part, use=np.arange(len(repository)) == first)], most=1, seed=0)
+    config = replace(TINY, hunks_a_merge=1)
+    chosen = drawn_conflicts([repository], config, seed=0)
+    data = table([part, replace(part, use=np.arange(len(repository)) == first)], chosen)
     assert data.sizes.tolist() == [*repository.sizes[kept], repository.sizes[first]]
     assert len(data.features) == len(data.right) == data.sizes.sum()
     starts = np.concatenate([[0], np.cumsum(data.sizes)[:-1]])

@@ -18,7 +18,7 @@ def test_a_repository_without_any_conflict_that_tokens_resolve_is_read(tmp_path:
     right = np.zeros(len(CONFLICT_CLASSES), bool)
     right[0] = True
     row = {
-        "merge": 0, "located": True, "duplicate": False, "class_right": right, "tuples": 0,
+        "merge": 0, "grade": 0, "duplicate": False, "class_right": right, "tuples": 0,
         "ids": np.ones((3, 3), np.int16), "kinds": np.zeros((3, 3), np.int8), "heads": np.zeros(0, np.int16),
     }  # fmt: skip
     for name, value in row.items():
