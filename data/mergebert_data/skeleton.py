@@ -76,12 +76,6 @@ class Lines:
             if start >= 0 and self.keys[start : start + len(wanted)] == wanted:
                 yield start
 
-    def only_place(self, keys: Sequence[str]) -> int | None:
-        """Where `keys` stand if they stand in the file once."""
-        found = self.places(keys)
-        place = next(found, None)
-        return place if next(found, None) is None else None
-
     def text(self, span: Span) -> str:
         """What people wrote in these lines."""
         return "".join(self.texts[span[0] : span[1]])
