@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = (ROOT / "mergebert", ROOT / "data" / "mergebert_data")
+PACKAGES = (ROOT / "mergebert", ROOT / "data" / "mergebert_data", ROOT / "fusion" / "mergebert_fusion")
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 LONGEST_FUNCTION = 60
 LONGEST_FILE = 500

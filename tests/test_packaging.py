@@ -44,8 +44,9 @@ def source_files(folder: Path) -> set[str]:
     return {path.relative_to(folder.parent).as_posix() for path in folder.rglob("*.py")}
 
 
-def test_the_wheel_holds_both_packages_whole(wheel: zipfile.ZipFile) -> None:
-    expected = source_files(ROOT / "mergebert") | source_files(ROOT / "data" / "mergebert_data")
+def test_the_wheel_holds_every_package_whole(wheel: zipfile.ZipFile) -> None:
+    satellites = (ROOT / "data" / "mergebert_data", ROOT / "fusion" / "mergebert_fusion")
+    expected = source_files(ROOT / "mergebert").union(*map(source_files, satellites))
     assert expected <= set(wheel.namelist())
 
 
@@ -56,7 +57,11 @@ def test_the_wheel_holds_the_bundle(wheel: zipfile.ZipFile) -> None:
 
 def test_the_wheel_installs_no_other_top_level_name(wheel: zipfile.ZipFile) -> None:
     top = {name.split("/")[0] for name in wheel.namelist()}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"mergebert", "mergebert_data"}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "mergebert",
+        "mergebert_data",
+        "mergebert_fusion",
+    }
     assert not [name for name in wheel.namelist() if "__pycache__" in name or name.endswith(".pyc")]
 
 

@@ -1,0 +1,1 @@
+"""Fuses checkpoints of one architecture into one, streamed tensor by tensor."""

@@ -1,0 +1,174 @@
+"""`mergebert fuse`: merges checkpoints by a recipe, explains the methods, and compares them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+from mergebert.terminal import visible
+from mergebert_fusion.errors import RecipeError
+
+ACTIONS = ("list", "explain", "compare", "restore")
+_USAGE = """\
+mergebert fuse RECIPE -o OUT      merge by a recipe
+       mergebert fuse RECIPE --plan      show what would be done, and do nothing
+       mergebert fuse list               show the methods and what each needs
+       mergebert fuse explain METHOD     show equation, source and parameters of a method
+       mergebert fuse compare FILE -o OUT    score every applicable method
+       mergebert fuse restore FOLDER MODEL -o OUT    give one model back from what a fusion kept"""
+_PATIENCE = 2.0  # seconds before progress is shown
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of `mergebert fuse`."""
+    parser.usage = _USAGE
+    parser.add_argument(
+        "what", nargs="+", metavar="RECIPE | list | explain | compare | restore", help="see above"
+    )
+    parser.add_argument("-o", "--output", type=Path, help="the folder of the new model")
+    parser.add_argument("--plan", action="store_true", help="show what would be done, and do nothing")
+    parser.add_argument("--json", action="store_true", help="for programs: of list, explain and --plan")
+    parser.add_argument(
+        "--device", default="cpu", help="where blocks are computed, as torch names it; cpu by default"
+    )
+    parser.add_argument("--dtype", help="the type of the output; takes the place of dtype in the recipe")
+    parser.add_argument(
+        "--threads", type=int, help="how many blocks are computed at a time; all cores by default"
+    )
+    parser.add_argument(
+        "--shard-size", type=int, default=5000, help="largest file of the output in MB; 5000 by default"
+    )
+    parser.add_argument("--base", help="of restore: where the base lies now")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="take away what a fusion left in the output folder"
+    )
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def run(arguments: Namespace) -> int:
+    """The exit code of `mergebert fuse`."""
+    what: list[str] = arguments.what
+    wanted = {"list": 1, "explain": 2, "compare": 2, "restore": 3}.get(what[0], 1)
+    if len(what) != wanted:
+        raise RecipeError(
+            f"`mergebert fuse {what[0]}` takes {wanted - 1} further argument(s); `mergebert fuse --help` shows them."
+        )
+    if what[0] == "list":
+        return _list(arguments)
+    if what[0] == "explain":
+        return _explain(what[1], arguments)
+    if what[0] == "compare":
+        from mergebert_fusion.compare import compare
+
+        return compare(Path(what[1]), _output(arguments), arguments)
+    if what[0] == "restore":
+        from mergebert_fusion.restore import restore
+
+        restore(Path(what[1]), what[2], _output(arguments), arguments.base)
+        return 0
+    return _fuse(Path(what[0]), arguments)
+
+
+def _list(arguments: Namespace) -> int:
+    from mergebert_fusion.describe import method_as_json, method_table
+    from mergebert_fusion.registry import METHODS
+
+    if arguments.json:
+        print(json.dumps([method_as_json(method) for method in METHODS.values()], indent=1))
+    else:
+        print("\n".join(method_table()))
+    return 0
+
+
+def _explain(name: str, arguments: Namespace) -> int:
+    from mergebert_fusion.describe import explained, method_as_json
+    from mergebert_fusion.registry import method
+
+    wanted = method(name)
+    print(json.dumps(method_as_json(wanted), indent=1) if arguments.json else "\n".join(explained(wanted)))
+    return 0
+
+
+def _fuse(file: Path, arguments: Namespace) -> int:
+    from dataclasses import replace
+
+    from mergebert_fusion.describe import described_plan, plan_as_json
+    from mergebert_fusion.plan import Options
+    from mergebert_fusion.recipe import load_recipe
+    from mergebert_fusion.run import fuse
+    from mergebert_fusion.tensorfile import DTYPE_WORDS
+    from mergebert_fusion.work import planned_recipe
+
+    recipe = load_recipe(file)
+    if arguments.dtype is not None:
+        if arguments.dtype not in DTYPE_WORDS:
+            raise RecipeError(f"--dtype {arguments.dtype} is no type; there are {', '.join(DTYPE_WORDS)}.")
+        recipe = replace(recipe, dtype=arguments.dtype)
+    options = Options(
+        _device(arguments.device), _threads(arguments.threads), arguments.shard_size * 1_000_000
+    )
+    with planned_recipe(recipe, options) as plan:
+        if arguments.plan:
+            shown = (
+                json.dumps(plan_as_json(plan), indent=1)
+                if arguments.json
+                else "\n".join(described_plan(plan))
+            )
+            print(visible(shown))
+            return 0
+        out = _output(arguments)
+        fuse(plan, out, overwrite=arguments.overwrite, tell=_teller(arguments.quiet))
+        for note in plan.notes:
+            print(visible(f"note: {note}"), file=sys.stderr)
+    print(visible(f"{out}: fused from {len(plan.models)} models with {plan.recipe.method.name}."))
+    return 0
+
+
+def _output(arguments: Namespace) -> Path:
+    if arguments.output is None:
+        raise RecipeError("Say where to write with -o FOLDER; --plan shows what would be written.")
+    output: Path = arguments.output
+    return output
+
+
+def _device(wanted: str) -> str:
+    """A device that torch can compute on here."""
+    import torch
+
+    try:
+        torch.empty(1, device=wanted)
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise RecipeError(
+            f"--device {wanted} cannot be used here ({reason}): leave it out to use the CPU."
+        ) from error
+    return wanted
+
+
+def _threads(wanted: int | None) -> int:
+    if wanted is not None and wanted < 1:
+        raise RecipeError(f"--threads {wanted} computes nothing: give 1 or more.")
+    return (
+        wanted or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else wanted or os.cpu_count() or 1
+    )
+
+
+def _teller(quiet: bool) -> Callable[[str], None]:
+    """Shows how far it is, on a terminal and after a while only."""
+    start = last = time.monotonic()
+
+    def tell(message: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - start > _PATIENCE and now - last > 0.2:
+            last = now
+            print(f"\r\x1b[K{visible(message)}", end="", file=sys.stderr, flush=True)
+
+    return tell if sys.stderr.isatty() and not quiet else lambda message: None

@@ -1,0 +1,70 @@
+"""DARE: drop entries of the task vectors at random, rescale those that are left, and add them up.
+
+d'_t = m * d_t / (1 - p) with m ~ Bernoulli(1 - p), so that the expectation of d'_t is d_t;
+W = W_0 + scaling * sum_t weight_t d'_t. Yu et al., Language Models are Super Mario, arXiv 2311.03099.
+
+A recipe gives the density 1 - p. The authors' code (MergeLM) rescales only when told to and drops a tenth by default;
+its examples, and the default here, drop nine tenths and rescale. mergekit does not divide by 1 - p: it multiplies each
+tensor so that its sum of magnitudes is kept, which depends on the draw and keeps no expectation. That is
+`rescale: l1` here. Masks belong to seed, model, tensor and element: no order, cut, device or thread can change them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from mergebert_fusion.block import Block, Grain
+from mergebert_fusion.combination import added
+from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.methods import task_arithmetic
+from mergebert_fusion.parameters import setting
+from mergebert_fusion.sparsify import rescale_setting, survivors
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters(task_arithmetic.Parameters):
+    """What a recipe may set for a tensor, or for the whole merge."""
+
+    rescale: str = rescale_setting()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParameters(task_arithmetic.ModelParameters):
+    """What a recipe may set for a tensor of one model."""
+
+    density: float = setting(0.1, "the share of entries that is kept: 1 - drop rate", at_least=0, at_most=1)
+
+
+def dropped(block: Block[Any, Any, Any]) -> list[Tensor]:
+    """The task vectors, a random part of each set to 0 and the rest rescaled."""
+    return [
+        survivors(vector, block.uniform(i) < model.density, model.density, block.parameters.rescale)
+        for i, (vector, model) in enumerate(zip(block.task_vectors, block.each, strict=True))
+    ]
+
+
+def dare_linear(block: Block[Parameters, ModelParameters, None]) -> Tensor:
+    """W_0 + scaling * sum_t weight_t d'_t."""
+    return added(block, dropped(block))
+
+
+def grain(parameters: Any) -> Grain:
+    """Any cut will do, unless the L1 norm of the whole tensor is needed."""
+    return Grain.TENSOR if parameters.rescale == "l1" else Grain.ELEMENT
+
+
+METHOD = MergeMethod(
+    name="dare_linear",
+    summary="task arithmetic with most entries dropped at random and the rest rescaled",
+    source="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
+    family=Family.TASK_VECTORS,
+    base=Base.REQUIRED,
+    parameters=Parameters,
+    model_parameters=ModelParameters,
+    check=task_arithmetic.check,
+    merge=dare_linear,
+    grain=grain,
+)

@@ -1,0 +1,129 @@
+"""EMR: elect one unified vector; a mask and a rescaler for each model give it back.
+
+unified = sign(sum_t d_t) * max of |d_t| over the t that have this sign; mask_t = [ d_t has the sign of unified ];
+rescaler_t = sum |d_t| / sum |mask_t * unified| over the whole model; model t is restored as
+W_0 + rescaler_t * mask_t * unified. Huang et al., EMR-Merging, arXiv 2405.17461.
+
+The body of the paper could not be read; the official repository (EMR_Merging) has two rescalers. The one above is that of
+main_emr_30_vits.py and keeps the summed magnitude of a model; `rescaler: tensor_means` is that of main_emr_merging.py and
+the BEiT-3 code, which divides sums of one mean per tensor, so that a bias counts as much as an embedding table.
+Where the task vectors cancel the code elects the negative sign; here nothing is elected and every model gets the base.
+
+The merged model is W_0 + scaling * unified. What this method is for are its artifacts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mergebert_fusion.arithmetic import total
+from mergebert_fusion.block import Block, Grain
+from mergebert_fusion.method import Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.parameters import NoParameters, setting
+from mergebert_fusion.signs import elected_signs
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a recipe may set for a tensor, or for the whole merge."""
+
+    scaling: float = setting(1.0, "multiplies the unified vector in the merged model", alias=("lambda",))
+    rescaler: str = setting(
+        "sums",
+        "what a rescaler divides: the summed magnitudes, or the summed means of the tensors",
+        choices=("sums", "tensor_means"),
+        varies=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rescaler of every model."""
+
+    names: tuple[str, ...]
+    rescalers: tuple[float, ...]
+
+
+EmrBlock = Block[Parameters, NoParameters, Found]
+Magnitudes = tuple[
+    tuple[float, float], ...
+]  # for each model: of its task vector, of the masked unified vector
+
+
+def survey(inputs: Inputs) -> Survey[Found]:
+    """What each masked unified vector has to be multiplied by to be as large as the task vector."""
+    magnitudes = yield Pass(_magnitudes, _added)
+    return Found(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes))
+
+
+def unified_vector(block: EmrBlock) -> Tensor:
+    """The largest change at each element among those that have the elected sign."""
+    signs = elected_signs(block.task_vectors)
+    largest = torch.zeros_like(signs)
+    for mask, vector in zip(_masks(block, signs), block.task_vectors, strict=True):
+        largest = torch.maximum(largest, vector.abs().masked_fill(~mask, 0.0))
+    return largest * signs
+
+
+def merged(block: EmrBlock) -> Tensor:
+    """W_0 + scaling * unified."""
+    return block.origin + unified_vector(block) * block.parameters.scaling
+
+
+def artifacts(block: EmrBlock) -> dict[str, Tensor]:
+    """The unified vector, and the mask of every model."""
+    unified = unified_vector(block)
+    masks = zip(block.names, _masks(block, unified), strict=True)
+    return {"vector": unified, **{f"mask.{name}": mask for name, mask in masks}}
+
+
+def restored(block: Block[None, None, Found], kept: Mapping[str, Tensor], model: str) -> Tensor:
+    """W_0 + rescaler_t * mask_t * unified."""
+    rescaler = block.found.rescalers[block.found.names.index(model)]
+    return block.origin + kept["vector"] * kept[f"mask.{model}"] * rescaler
+
+
+def _masks(block: EmrBlock, unified: Tensor) -> list[Tensor]:
+    """Where each model changed something in the direction of the unified vector."""
+    # Signs are compared, since the product of two small numbers may be 0.
+    return [(torch.sign(vector) == torch.sign(unified)) & (vector != 0) for vector in block.task_vectors]
+
+
+def _magnitudes(block: EmrBlock) -> Magnitudes:
+    unified = unified_vector(block)
+    share = 1.0 if block.parameters.rescaler == "sums" else 1.0 / math.prod(block.place.shape)
+    pairs = zip(block.task_vectors, _masks(block, unified), strict=True)
+    return tuple(
+        (share * total(vector.abs()), share * total((unified * mask).abs())) for vector, mask in pairs
+    )
+
+
+def _added(a: Magnitudes, b: Magnitudes) -> Magnitudes:
+    return tuple((own + more, masked + further) for (own, masked), (more, further) in zip(a, b, strict=True))
+
+
+def _quotient(own: float, masked: float) -> float:
+    """One over the other in float32, coarser than the last bits of a sum; 1 where there is nothing to rescale."""
+    return float(torch.tensor(own / masked, dtype=torch.float32)) if masked > 0 else 1.0
+
+
+METHOD = MergeMethod(
+    name="emr",
+    summary="one elected vector for all models, with a mask and a rescaler to restore each",
+    source="Huang et al., EMR-Merging, arXiv 2405.17461",
+    family=Family.MASKS,
+    base=Base.REQUIRED,
+    parameters=Parameters,
+    merge=merged,
+    grain=Grain.ELEMENT,
+    survey=survey,
+    passes=1,
+    artifacts=artifacts,
+    restore=restored,
+    found=Found,
+)

@@ -1,0 +1,97 @@
+"""NuSLERP: the changes of two models interpolated along the arc between them.
+
+W = W_0 + slerp(t, W_1 - W_0, W_2 - W_0) with t = w_2 / (w_1 + w_2); without a base the models themselves are turned.
+There is no paper: the method and its name are mergekit's. With the base, the angle is that between two fine-tunings
+and not that between two nearly equal models.
+
+What differs from mergekit: weights that add up to 0 are refused and not taken for equal, and `along` replaces
+nuslerp_flatten (true: tensor) and nuslerp_row_wise, whose code turns columns when it is true and rows when it is
+false, the other way round than documented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mergebert_fusion.angles import arc, cosine, row_cosines
+from mergebert_fusion.arithmetic import weighted_sum
+from mergebert_fusion.block import Block, Grain
+from mergebert_fusion.errors import RecipeError
+from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.parameters import setting
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a recipe may set for the whole merge."""
+
+    along: str = setting(
+        "tensor",
+        "what one angle is taken of: the tensor, each of its rows, or each of its columns",
+        choices=("tensor", "row", "column"),
+        varies=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParameters:
+    """What a recipe may set for a tensor of one model."""
+
+    weight: float = setting(1.0, "how near to this model the result lies", at_least=0)
+
+
+def nuslerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
+    """W_0 plus the two changes interpolated along their arc."""
+    t = block.each[1].weight / (block.each[0].weight + block.each[1].weight)
+    vectors = block.models if block.base is None else block.task_vectors
+    turned = _interpolated(t, vectors[0], vectors[1], block.parameters.along)
+    return turned if block.base is None else block.base + turned
+
+
+def _interpolated(t: float, first: Tensor, second: Tensor, along: str) -> Tensor:
+    if along == "tensor":
+        return weighted_sum((first, second), arc(t, cosine(first, second)))
+    if along == "row":
+        rows = (_as_rows(first), _as_rows(second))
+        return _rows_interpolated(t, *rows).reshape(first.shape)
+    columns = (_as_columns(first), _as_columns(second))
+    return _rows_interpolated(t, *columns).T.reshape(first.shape)
+
+
+def _as_rows(tensor: Tensor) -> Tensor:
+    return tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1)
+
+
+def _as_columns(tensor: Tensor) -> Tensor:
+    """The vectors along the first dimension as the rows of a matrix."""
+    return tensor.reshape(tensor.shape[0] if tensor.dim() else 1, -1).T.contiguous()
+
+
+def _rows_interpolated(t: float, first: Tensor, second: Tensor) -> Tensor:
+    arcs = torch.tensor([arc(t, cos) for cos in row_cosines(first, second)]).to(first.device)  # [rows, 2]
+    return first * arcs[:, :1] + second * arcs[:, 1:]
+
+
+def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:
+    """Refuses weights that name no place between the models."""
+    if sum(model.weight for model in each) == 0:
+        raise RecipeError("The weights add up to 0: give at least one of the two models a weight above 0.")
+
+
+METHOD = MergeMethod(
+    name="nuslerp",
+    summary="what two models changed, interpolated along the arc between the changes",
+    source="mergekit (no paper)",
+    family=Family.AVERAGES,
+    base=Base.OPTIONAL,
+    parameters=Parameters,
+    model_parameters=ModelParameters,
+    least_models=2,
+    most_models=2,
+    check=check,
+    merge=nuslerp,
+    grain=lambda parameters: Grain.ROW if parameters.along == "row" else Grain.TENSOR,
+)
