@@ -9,7 +9,9 @@ mergekit maps its inputs. Budget: at most mergekit's time, and a third of what a
 
 Where a method is not defined alike, the recipe of ours says so: TIES is run once as mergekit defines it (trimmed tensor
 by tensor, signs of the weighted vectors) and once as in the paper. DARE draws other masks in either program, so single
-numbers differ; what is comparable is the spread of the result around the base.
+numbers differ; what is comparable is the spread of the result around the base. In bf16 the two also differ by
+rounding (mergekit casts before it merges, ours after) and by equal magnitudes at the threshold of a trim (mergekit keeps
+an exact count, ours all of them); `--inputs float32` has neither, and shows whether the definitions agree.
 """
 
 from __future__ import annotations
@@ -82,7 +84,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    _write_models(folder, arguments.size, arguments.models)
+    _write_models(folder, arguments.size, arguments.models, getattr(torch, arguments.inputs))
     mergekit = arguments.mergekit or _installed(folder / "mergekit-venv")
     rows = []
     for name, recipes in ROWS.items():
@@ -102,6 +104,9 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="where checkpoints and results go; kept")
     parser.add_argument("--size", type=int, default=1000, help="MB of a checkpoint (1000)")
+    parser.add_argument(
+        "--inputs", choices=("bfloat16", "float32"), default="bfloat16", help="their type (bfloat16)"
+    )
     parser.add_argument("--models", type=int, default=4, help="fine-tuned checkpoints beside the base (4)")
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count(), help="of either program; all cores by default"
@@ -135,7 +140,6 @@ def _config(size: int) -> dict[str, object]:
         "num_key_value_heads": width // 64,
         "rms_norm_eps": 1e-6,
         "tie_word_embeddings": False,
-        "torch_dtype": "bfloat16",
         "vocab_size": vocabulary,
     }
 
@@ -158,10 +162,10 @@ def _shapes(config: Mapping[str, object]) -> Iterator[tuple[str, tuple[int, ...]
     yield "lm_head.weight", (words, width)
 
 
-def _write_models(folder: Path, size: int, models: int) -> None:
+def _write_models(folder: Path, size: int, models: int, dtype: torch.dtype = torch.bfloat16) -> None:
     """Writes base and models, unless they are there; every block of every tensor is drawn from a seed of its own."""
-    config = _config(size)
-    specs = {name: Spec(shape, torch.bfloat16) for name, shape in _shapes(config)}
+    config = {**_config(size * 2 // dtype.itemsize), "torch_dtype": str(dtype).removeprefix("torch.")}
+    specs = {name: Spec(shape, dtype) for name, shape in _shapes(config)}
     for model in range(models + 1):
         place = folder / "models" / ("base" if model == 0 else f"model{model}")
         if (place / "config.json").is_file():
@@ -207,7 +211,7 @@ def _measured(
 ) -> dict[str, object]:
     """One row: both programs on one recipe, in turns, and the difference of their last results."""
     threads = str(arguments.threads)
-    texts = [_recipe(recipe, arguments.models) for recipe in recipes]
+    texts = [_recipe(recipe, arguments.models, arguments.inputs) for recipe in recipes]
     outs = [folder / "mergekit-out", folder / "mergebert-out"]
     files = [folder / "models" / "mergekit.yaml", folder / "models" / "mergebert.yaml"]
     for file, text in zip(files, texts, strict=True):
@@ -237,12 +241,12 @@ def _measured(
     return {"name": name, "ours": asdict(ours), "mergekit": asdict(theirs), "difference": asdict(difference)}
 
 
-def _recipe(recipe: str, models: int) -> str:
+def _recipe(recipe: str, models: int, dtype: str = "bfloat16") -> str:
     entries = "\n".join(
         f"  - model: ./model{i}\n    parameters: {{weight: 1.0}}" for i in range(1, models + 1)
     )
     base = "" if recipe.startswith("merge_method: linear") else "base_model: ./base\n"
-    return f"{recipe}\n{base}models:\n{entries}\ndtype: bfloat16\n"
+    return f"{recipe}\n{base}models:\n{entries}\ndtype: {dtype}\n"
 
 
 def _warm(folder: Path) -> None:

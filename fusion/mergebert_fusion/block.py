@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
@@ -77,6 +77,7 @@ class Block(Generic[P, M, F]):
     each: tuple[M, ...]  # as they hold for this tensor, in the order of the models
     found: F  # None without a survey
     seed: int = 0
+    local: Any = None  # what was found of this tensor alone, where the method asks for that
 
     @property
     def origin(self) -> Tensor:

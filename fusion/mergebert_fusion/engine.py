@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -21,14 +21,14 @@ from torch import Tensor
 
 from mergebert_fusion.block import Block, Grain, Place
 from mergebert_fusion.errors import CheckpointError, FusionError
-from mergebert_fusion.method import AnyMethod, Inputs, MergeMethod, Pass
+from mergebert_fusion.method import AnyMethod, Inputs, MergeMethod, Pass, Survey
 from mergebert_fusion.source import Source
 from mergebert_fusion.values import Values
 
 # Elements of a block: small enough that a block of every model stays in the processor's cache.
 BLOCK = 1 << 18
 # Elements of all blocks that are computed at one time; one tensor that is larger is computed alone.
-AT_ONCE = 1 << 24
+AT_ONCE = 1 << 22
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -41,6 +41,12 @@ class Job:
     place: Place
     start: int
     stop: int
+    local: Any = field(default=None, compare=False)  # what was found of a tensor of several blocks
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all there is of its tensor."""
+        return self.elements == self.place.elements
 
     @property
     def elements(self) -> int:
@@ -81,9 +87,18 @@ class Merge:
 
     def jobs(self) -> Iterator[Job]:
         """Every tensor cut as finely as the method allows."""
-        grain = self.grain
         for place in self.places:
-            yield from jobs_of(place, grain, self.block)
+            yield from self.jobs_at(place)
+
+    def jobs_at(self, place: Place) -> Iterator[Job]:
+        """One tensor cut as finely as the method allows, with what has to be known of it before."""
+        local = getattr(self.method, "local", None)
+        cut = list(jobs_of(place, self.grain, self.block))
+        if local is None or len(cut) < 2:
+            yield from cut
+            return
+        found = answered(local(self.inputs), lambda asked: _total(self, asked, cut))
+        yield from (replace(job, local=found) for job in cut)
 
     def read(self, source: Source, job: Job) -> Tensor:
         """The elements of a job out of one source, in float32, shaped by the grain, on the device."""
@@ -94,7 +109,7 @@ class Merge:
         """The block of a job, of all models or of those numbered."""
         own, each = self.settings[job.place.name]
         chosen = range(len(self.models)) if models is None else models
-        return Block(
+        block: Block[Any, Any, Any] = Block(
             place=job.place,
             start=job.start,
             base=None if self.base is None else self.read(self.base, job),
@@ -104,7 +119,12 @@ class Merge:
             each=tuple(each[i] for i in chosen),
             found=found,
             seed=self.seed,
+            local=job.local,
         )
+        local = getattr(self.method, "local", None)
+        if local is None or not job.is_whole:
+            return block
+        return replace(block, local=answered(local(self.inputs), lambda asked: asked.measure(block)))
 
 
 def jobs_of(place: Place, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
@@ -126,19 +146,24 @@ def surveyed(merge: Merge) -> Any:
     method = merge.method
     if not isinstance(method, MergeMethod) or method.survey is None:
         return None
-    survey = method.survey(merge.inputs)
+    return answered(method.survey(merge.inputs), lambda asked: _total(merge, asked, merge.jobs()))
+
+
+def answered(survey: Survey[Any], total: Callable[[Pass[Any]], Any]) -> Any:
+    """What a survey finds when it is told the total of every pass it asks for."""
     try:
         asked = next(survey)
         while True:
-            asked = survey.send(_total(merge, asked))
+            asked = survey.send(total(asked))
     except StopIteration as end:
         return end.value
 
 
-def _total(merge: Merge, asked: Pass[A]) -> A:
-    """What all blocks add up to, the first ones first."""
-    jobs, cost = merge.jobs(), attrgetter("elements")
-    measured = ordered(lambda job: asked.measure(merge.loaded(job, None)), jobs, merge.threads, cost)
+def _total(merge: Merge, asked: Pass[A], jobs: Iterable[Job]) -> A:
+    """What the blocks of these jobs add up to, the first ones first."""
+    measured = ordered(
+        lambda job: asked.measure(merge.loaded(job, None)), jobs, merge.threads, attrgetter("elements")
+    )
     return functools.reduce(asked.combine, measured)
 
 

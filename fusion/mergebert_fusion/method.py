@@ -88,7 +88,9 @@ class MergeMethod(Card):
     merge: Callable[[Block[Any, Any, Any]], Tensor]
     grain: Grain | Callable[[Any], Grain] = Grain.ELEMENT  # a function gets the parameters of the whole merge
     survey: Callable[[Inputs], Survey[Any]] | None = None
-    passes: int = 0  # how often at most the survey reads everything
+    passes: int = 0  # how often at most everything is read before it is merged
+    # Like a survey, but of each tensor by itself; blocks get its outcome as `local`, those of surveys too.
+    local: Callable[[Inputs], Survey[Any]] | None = None
     artifacts: Callable[[Block[Any, Any, Any]], Mapping[str, Tensor]] | None = None
     restore: Callable[[Block[Any, Any, Any], Mapping[str, Tensor], str], Tensor] | None = None
     found: type | None = None  # with `restore`: the dataclass of numbers and tuples that the survey returns

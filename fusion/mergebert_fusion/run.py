@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from mergebert_fusion.block import Grain
+from mergebert_fusion.block import Grain, Place
 from mergebert_fusion.card import model_card
 from mergebert_fusion.checkpoint import CONFIG, INDEX
 from mergebert_fusion.engine import (
@@ -159,9 +159,13 @@ def _write(plan: Plan, volume: Volume, out: Path, make: _Maker, tell: Tell) -> l
 
 def _tasks(plan: Plan, volume: Volume) -> Iterator[Task]:
     for decision in volume.decisions:
-        grain = plan.merge_of[decision.place.name].grain if decision.treatment in COMPUTED else Grain.ELEMENT
-        for job in jobs_of(decision.place, grain, BLOCK):
-            yield Task(decision, job)
+        is_computed = decision.treatment in COMPUTED
+        cut = plan.merge_of[decision.place.name].jobs_at if is_computed else _blocks
+        yield from (Task(decision, job) for job in cut(decision.place))
+
+
+def _blocks(place: Place) -> Iterator[Job]:
+    return jobs_of(place, Grain.ELEMENT, BLOCK)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from mergebert_fusion.block import Block
 from mergebert_fusion.method import Survey
-from mergebert_fusion.selection import kth_largest, kth_largest_of
+from mergebert_fusion.selection import kth_largest
 
 # The density of every model in a block.
 Densities: TypeAlias = Callable[[Block[Any, Any, Any]], Sequence[float]]
@@ -32,7 +32,10 @@ def kept(density: float, count: int) -> int:
 
 
 def surveyed_thresholds(densities: Densities) -> Survey[Thresholds]:
-    """The thresholds of a trim over whole models; tensors that share a density are trimmed as one vector."""
+    """The thresholds of a trim over all that is surveyed, whole models or one tensor.
+
+    Tensors of a model that share a density are trimmed as one vector.
+    """
 
     def magnitudes(block: Block[Any, Any, Any]) -> dict[tuple[int, float], Tensor]:
         vectors = zip(block.task_vectors, densities(block), strict=True)
@@ -43,15 +46,9 @@ def surveyed_thresholds(densities: Densities) -> Survey[Thresholds]:
 
 
 def trimmed(vectors: Sequence[Tensor], densities: Sequence[float], thresholds: Thresholds) -> list[Tensor]:
-    """The vectors with 0 in place of what lies below the thresholds of a trim over whole models."""
+    """The vectors with 0 in place of what lies below the thresholds."""
     pairs = zip(vectors, densities, strict=True)
     return [_cut(vector, _threshold(thresholds, i, density)) for i, (vector, density) in enumerate(pairs)]
-
-
-def trimmed_within(vectors: Sequence[Tensor], densities: Sequence[float]) -> list[Tensor]:
-    """The vectors with 0 in place of all but their own largest entries: mergekit's trim."""
-    pairs = zip(vectors, densities, strict=True)
-    return [_cut(v, kth_largest_of(v.abs(), kept(density, v.numel()))) for v, density in pairs]
 
 
 def _threshold(thresholds: Thresholds, model: int, density: float) -> float:

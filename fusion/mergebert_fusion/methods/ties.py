@@ -31,7 +31,7 @@ from mergebert_fusion.signs import (
     surveyed_majority,
     weighted_agreement,
 )
-from mergebert_fusion.trimming import Thresholds, surveyed_thresholds, trimmed, trimmed_within
+from mergebert_fusion.trimming import Thresholds, surveyed_thresholds, trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,11 @@ def survey(inputs: Inputs) -> Survey[Found]:
     return Found(thresholds, majority)
 
 
+def local_survey(inputs: Inputs) -> Survey[Thresholds]:
+    """The thresholds of a trim of each tensor by itself, where that is asked for."""
+    return (yield from surveyed_thresholds(_densities)) if inputs.parameters.trim == "tensor" else ()
+
+
 def ties(block: TiesBlock) -> Tensor:
     """W_0 + scaling * the disjoint mean of the trimmed task vectors."""
     vectors = _trimmed(block, block.found.thresholds)
@@ -110,9 +115,8 @@ def _densities(block: TiesBlock) -> list[float]:
 
 
 def _trimmed(block: TiesBlock, thresholds: Thresholds) -> list[Tensor]:
-    if block.parameters.trim == "tensor":
-        return trimmed_within(block.task_vectors, _densities(block))
-    return trimmed(block.task_vectors, _densities(block), thresholds)
+    own = block.local if block.parameters.trim == "tensor" else thresholds
+    return trimmed(block.task_vectors, _densities(block), own)
 
 
 METHOD = MergeMethod(
@@ -125,7 +129,8 @@ METHOD = MergeMethod(
     model_parameters=ModelParameters,
     check=check,
     merge=ties,
-    grain=lambda parameters: Grain.TENSOR if parameters.trim == "tensor" else Grain.ELEMENT,
+    grain=Grain.ELEMENT,
     survey=survey,
-    passes=3,
+    local=local_survey,
+    passes=5,
 )
