@@ -8,6 +8,7 @@ has all the code. This is the one place that prepares test repositories, in a fo
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from mergebert.evaluate import Outcome, differences, figures
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import load
+from mergebert.training.dataset import EVERY_GRADE, load
 from mergebert.training.fit import BASELINE, NETWORK, Fitted, fit_rankers, second_part
 from mergebert.training.loop import device
 from mergebert.training.network import trained_network
@@ -28,6 +29,7 @@ from mergebert.training.pipeline import (
     TEST,
     TRAIN,
     file_name,
+    needed,
     prepare_repositories,
     prepared_names,
     repository_splits,
@@ -88,7 +90,7 @@ def _kept_point(config: TrainConfig, share: Fraction, jobs: int) -> Point:
         train_networks(run)
         score_all(run, jobs)
         fit_rankers(run, jobs)
-        outcomes = _outcomes(run, [tested(config, name) for name in _test_names(config)])
+        outcomes = _outcomes(run, [tested(config, name) for name in _test_names(config)], jobs)
         text = json.dumps(_point(run, share, outcomes), indent=1)
         path.write_text(text + "\n", encoding="utf-8")
     return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -108,21 +110,26 @@ def _point(run: TrainConfig, share: Fraction, outcomes: Mapping[str, Sequence[Ou
     }
 
 
-def _outcomes(run: TrainConfig, files: Sequence[Path]) -> dict[str, list[Outcome]]:
+def _outcomes(run: TrainConfig, files: Sequence[Path], jobs: int) -> dict[str, list[Outcome]]:
     """What the two rankers of a run make of the located conflicts of test repositories, at most ten of a merge, each
     merge seen whole and nothing known of its ages and authors."""
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        parts = pool.starmap(_outcomes_of, [(run, path) for path in files], chunksize=1)
+    return {line: [one for part in parts for one in part[line]] for line in LINES}
+
+
+def _outcomes_of(run: TrainConfig, path: Path) -> dict[str, list[Outcome]]:
     torch.set_num_threads(1)
     networks = [trained_network(run, fold).to(device()) for fold in range(run.folds)]
     fitted = {line: Fitted(run.workspace / "ranker" / variant) for line, variant in LINES.items()}
-    first, second = fitted[ALONE].first, {line: one.ranker for line, one in fitted.items()}
-    found: dict[str, list[Outcome]] = {line: [] for line in LINES}
-    for path in files:
-        one = Repository(path)
-        one.forget_context(0.0, run.seed)
-        beliefs, said = beliefs_of(first, one, one.features), scores_of(networks, load(path))
-        for line, voice in ((ALONE, None), (WITH_NETWORK, said)):
-            part = second_part(one, beliefs, voice, View.MERGE, run.seed)
-            found[line] += _judged(run, one, beliefs_of(second[line], one, part.features))
+    one = Repository(path)
+    one.forget_context(0.0, run.seed)
+    beliefs = beliefs_of(fitted[ALONE].first, one, one.features)
+    said = scores_of(networks, load(path), needed(one, run, (EVERY_GRADE,)))
+    found: dict[str, list[Outcome]] = {}
+    for line, voice in ((ALONE, None), (WITH_NETWORK, said)):
+        part = second_part(one, beliefs, voice, View.MERGE, run.seed)
+        found[line] = _judged(run, one, beliefs_of(fitted[line].ranker, one, part.features))
     return found
 
 

@@ -19,6 +19,7 @@ from mergebert.training.model import Targets
 from mergebert.training.prepare import HUNKS, TUPLES
 
 EVERY_GRADE = "".join(GRADES)
+SURE_GRADES = "ab"  # of locations that two methods agree on and none contradicts
 Arrays = dict[str, NDArray[Any]]
 POOL = 6000  # conflicts among which those of like length are batched together
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import EVERY_GRADE, Arrays, load
+from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, Arrays, load
 from mergebert.training.joint_table import JOINT_FEATURES
 from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, file_name, prepared_names, write_arrays
 from mergebert.training.rank import (
@@ -35,7 +35,6 @@ from mergebert.training.rank import (
 )
 
 NETWORK, BASELINE = "network", "baseline"
-SURE = "ab"  # grades of locations that two methods agree on and none contradicts
 TOP = (0.02, 0.05, 0.1)  # shares of the conflicts, the most confident first
 
 
@@ -136,7 +135,7 @@ def _judged(
     measured = {
         "development, first pass": figures(ranked(first, config)),
         "development": figures(ranked(believed, config)),
-        "development, surely located": figures(ranked(believed, config, SURE)),
+        "development, surely located": figures(ranked(believed, config, SURE_GRADES)),
         "development, some conflicts answered": figures(ranked(taught, config)),
         "development, one file at a time": figures(ranked(alone_in_file, config)),
     }

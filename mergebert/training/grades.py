@@ -37,7 +37,8 @@ def compared_grades(config: TrainConfig, jobs: int) -> Measured:
     masks = {choice: taught_conflicts(replace(whole, grades=choice)) for choice in CHOICES}
     sizes = {choice: int(sum(kept.sum() for kept in found.values())) for choice, found in masks.items()}
     possible = {choice: size for choice, size in sizes.items() if size}
-    hunks = min(possible.values(), default=0)
+    limits = [config.ranker.hunks] if config.ranker.hunks else []
+    hunks = min([*possible.values(), *limits], default=0)
     runs = {choice: _run(config, choice, hunks) for choice in possible}
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         firsts = [(run, fold) for run in runs.values() for fold in (None, *range(FOLDS))]

@@ -22,18 +22,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mergebert.classify import hunk_scores, log_softmax
+from mergebert.encode import CONFLICT_CLASSES
 from mergebert.errors import DatasetError, InputError
 from mergebert.example import CLEAN, CONFLICT, FileExample, example_from_json
+from mergebert.patterns import PATTERNS
 from mergebert.pieces import TokenPieces
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import Arrays, load, splits
+from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, Arrays, load, splits
 from mergebert.training.loop import device
 from mergebert.training.network import logits_of, train_fold, trained_network
 from mergebert.training.prepare import prepare
 from mergebert.training.pretrain import pretrain
-from mergebert.training.rank import normalised
+from mergebert.training.rank import Repository, normalised
 from mergebert.training.shares import drawn, main_languages
 from mergebert.training.subwords import save, trained_tokenizer
 from mergebert.training.windows import prepare_clean
@@ -255,22 +258,36 @@ def _score_some(part: tuple[TrainConfig, Sequence[tuple[str, str]]]) -> None:
     networks = [trained_network(config, fold).to(device()) for fold in range(config.folds)]
     folds = network_folds(config)
     for split, name in places:
-        asked = [folds[name]] if split == TRAIN else range(config.folds)
-        found = scores_of([networks[fold] for fold in asked], load(space.prepared(name)))
+        speaking = [folds[name]] if split == TRAIN else range(config.folds)
+        path = space.prepared(name)
+        asked = needed(Repository(path), config, (config.grades, EVERY_GRADE, SURE_GRADES))
+        found = scores_of([networks[fold] for fold in speaking], load(path), asked)
         write_arrays(space.logits(name), found)
 
 
-def scores_of(networks: Sequence[Any], arrays: Arrays) -> Arrays:
-    """The mean of what some networks say of a repository: `classes` [conflicts, classes], `hunks` [all hunks, 9]."""
+def needed(repository: Repository, config: TrainConfig, grades: Sequence[str]) -> NDArray[np.bool_]:
+    """The conflicts of a repository that teach a ranker or count in a figure over some of the grades."""
+    chosen = [repository.counted(config.ranker.hunks_a_merge, config.seed, one) for one in grades]
+    return np.asarray(np.logical_or.reduce(chosen))
+
+
+def scores_of(networks: Sequence[Any], arrays: Arrays, asked: NDArray[np.bool_]) -> Arrays:
+    """The mean of what some networks say of a repository: `classes` [conflicts, classes], `hunks` [all hunks, 9].
+
+    Of conflicts that are not asked about all is equally likely: that costs nothing, and they are most of a large merge.
+    """
     ids, kinds, heads = (splits(arrays, part) for part in ("ids", "kinds", "heads"))
-    classes: list[Any] = [0.0] * len(ids)
-    hunks: list[Any] = [0.0] * len(ids)
+    classes = np.zeros((len(ids), len(CONFLICT_CLASSES)), np.float32)
+    hunks = [np.zeros((len(places), len(PATTERNS)), np.float32) for places in heads]
+    wanted = np.flatnonzero(asked)
     for network in networks:
-        for at, own, patterns in logits_of(network, ids, kinds):
-            classes[at] = classes[at] + log_softmax(own) / len(networks)
-            hunks[at] = hunks[at] + hunk_scores(patterns, heads[at]) / len(networks)
+        columns = ([ids[at] for at in wanted], [kinds[at] for at in wanted])
+        for number, own, patterns in logits_of(network, *columns):
+            at = wanted[number]
+            classes[at] += log_softmax(own) / len(networks)
+            hunks[at] += hunk_scores(patterns, heads[at]) / len(networks)
     hunks = [normalised(rows, places) for rows, places in zip(hunks, heads, strict=True)]
-    return {"classes": np.stack(classes), "hunks": np.concatenate(hunks)}
+    return {"classes": classes, "hunks": np.concatenate(hunks)}
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
