@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mergebert.errors import MergebertError
 from mergebert_data.block import Progress as Step
+from mergebert_data.history import require_git
 from mergebert_data.join import joined
 from mergebert_data.local import mined
 from mergebert_data.plan import Each, Plan, Settings, planned
@@ -79,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise MergebertError("--name names one repository; leave it out or mine them one at a time.")
     if arguments.address and arguments.engine != "ray":
         raise MergebertError("--address is that of a Ray cluster; add --engine ray.")
+    require_git()
     settings = Settings(
         arguments.output.absolute(),
         arguments.max_merges,
@@ -142,7 +144,8 @@ def _mine(plan: Plan, steps: Iterator[Step], console: Console, this_run: Run) ->
         TextColumn("merges, {task.fields[found]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+    # An engine that has something to say says it by standard error.
+    with Progress(*columns, console=console, redirect_stdout=False) as bar:
         task = bar.add_task("", total=plan.merges, found="")
         files = located = 0
         for step in steps:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import socket
 import sys
@@ -16,17 +17,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stdout
 from functools import partial
+from io import TextIOBase
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mergebert import __version__
 from mergebert.errors import DatasetError
 from mergebert_data.block import Progress
-from mergebert_data.node import Folder, introduction, mined_block, sweep, task, versions
+from mergebert_data.node import Folder, introduction, mined_block, mining_task, sweep, versions
 from mergebert_data.plan import Plan, Settings
 
-# Ray reads these when it is imported. Its own default is to try again for ever where memory runs out.
-os.environ.update(RAY_task_oom_retries="4", RAY_USAGE_STATS_ENABLED="0")
+# Ray reads these when it is imported. By itself it would try again for ever where memory runs out, and let every other
+# process go before the workers of a cluster that is started here.
+os.environ.update(RAY_task_oom_retries="4", RAY_worker_niceness="0", RAY_USAGE_STATS_ENABLED="0")
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -36,13 +39,29 @@ RETRIES = 4  # of a task whose worker died; what kills five workers one after th
 TASKS_PER_CPU = 2  # handed out: one at work, one that waits, so that memory is flat in the number of blocks
 TASKS_PER_WORKER = 64  # as in the local engine: what a library leaks goes with its process
 NODE_SECONDS = 60.0  # for a node to answer; a first worker on it imports the miner
-LEAVING_SECONDS = 30.0  # for killed tasks to be gone and scratch to be cleared away
+ENDING_SECONDS = 30.0  # for tasks that are killed to be gone
+SWEEPING_SECONDS = 3.0  # for nodes to clear away scratch; one that has died may yet be taken for alive
 CONNECTING_SECONDS = 10.0
 STORE_BYTES = 80 << 20  # the smallest store Ray takes; results are a few numbers
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST = 200  # characters of what Ray says that are passed on
 ADVICE = f"install mergebert[data,ray] {__version__} and the same git on every node"
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+class Notices(TextIOBase):
+    """Standard output while Ray is at work: it prints there what befalls its nodes, at length, but programs read our
+    figures there. What each notice says first goes to standard error."""
+
+    def write(self, text: str) -> int:
+        """Passes on the first sentence, and the second if it says that Ray tries again."""
+        sentences = _COLOUR.sub("", text).strip().partition("\n")[0].split(". ")
+        told = sentences[: 2 if "retried" in "".join(sentences[1:2]) else 1]
+        if any(told):
+            print(f"{'. '.join(told)[:_LONGEST].rstrip('.')}.", file=sys.stderr)
+        return len(text)
 
 
 class Cluster:
@@ -84,11 +103,11 @@ class Cluster:
         for reference in self._running:
             ray.cancel(reference, force=True)
         if self._running:
-            ray.wait(list(self._running), num_returns=len(self._running), timeout=LEAVING_SECONDS)
+            ray.wait(list(self._running), num_returns=len(self._running), timeout=ENDING_SECONDS)
             self._running.clear()
         swept = [_on_node(node, sweep, self._folder) for node in _nodes()]
         if swept:
-            ray.wait(swept, num_returns=len(swept), timeout=LEAVING_SECONDS)
+            ray.wait(swept, num_returns=len(swept), timeout=SWEEPING_SECONDS)
 
     def _over(
         self,
@@ -97,7 +116,7 @@ class Cluster:
         deadline: float | None = None,
     ) -> Iterator[tuple[int, _Result | str]]:
         """The number of each item with its result, as they come."""
-        remote: Any = ray.remote(num_cpus=1, max_retries=RETRIES, max_calls=TASKS_PER_WORKER)(task)
+        remote: Any = ray.remote(num_cpus=1, max_retries=RETRIES, max_calls=TASKS_PER_WORKER)(mining_task)
         remote = remote.options(name="mergebert mine")
         waiting = iter(enumerate(items))
         while True:
@@ -118,8 +137,7 @@ class Cluster:
 @contextmanager
 def cluster(out: Path, jobs: int, address: str | None = None) -> Iterator[Cluster]:
     """A cluster that can mine into a folder: the one at an address, or one of `jobs` CPUs that ends with the block."""
-    # Ray prints what its nodes complain of to standard output, where programs read our figures.
-    with redirect_stdout(sys.stderr), _connected(jobs, address), _marked(out) as folder:
+    with redirect_stdout(Notices()), _connected(jobs, address), _marked(out) as folder:
         engine = Cluster(folder)
         _check_nodes(folder)
         try:
@@ -146,7 +164,7 @@ def _connected(jobs: int, address: str | None) -> Iterator[None]:
                 if address
                 else "use --engine local"
             )
-            raise DatasetError(f"{where} ({_first_line(error)}); {advice}.") from error
+            raise DatasetError(f"{where} ({_first_sentence(error)}); {advice}.") from error
         try:
             yield
         finally:
@@ -189,7 +207,7 @@ def _check_address(address: str) -> None:
 
 @contextmanager
 def _marked(out: Path) -> Iterator[Folder]:
-    """The output folder with a file in it that nodes look for."""
+    """The output folder, with a file in it that nodes look for; nothing of it is left on this computer in the end."""
     folder = Folder(out.resolve(), secrets.token_hex(8))
     folder.out.mkdir(parents=True, exist_ok=True)
     _unmark(folder)
@@ -197,6 +215,7 @@ def _marked(out: Path) -> Iterator[Folder]:
     try:
         yield folder
     finally:
+        sweep(folder)
         _unmark(folder)
 
 
@@ -214,26 +233,31 @@ def _check_nodes(folder: Folder) -> None:
         )
     answers = {node: _on_node(node, introduction, folder, node) for node in nodes}
     ready, _ = ray.wait(list(answers.values()), num_returns=len(answers), timeout=NODE_SECONDS)
+    asked, lost = 0, ""
     for node, answer in answers.items():
+        name = nodes[node]
         if answer not in ready:
-            raise DatasetError(
-                f"Node {nodes[node]} gives no answer; take it out of the cluster or start it again."
-            )
-        reason = objection(nodes[node], answer)
+            raise DatasetError(f"Node {name} gives no answer; take it out of the cluster or start it again.")
+        try:
+            reason = objection(name, ray.get(answer))
+        except RayTaskError as error:
+            raise DatasetError(f"Node {name} cannot run the miner ({_cause(error)}); {ADVICE}.") from error
+        except RayError as error:
+            lost = f"{name}: {_first_sentence(error)}"
+            continue  # a node that has just died gets no work
         if reason is None and not folder.answer(node).exists():
-            reason = folder.unshared(nodes[node])
+            reason = folder.unshared(name)
         if reason is not None:
             raise DatasetError(reason)
+        asked += 1
+    if not asked:
+        raise DatasetError(
+            f"No node of the Ray cluster lives to answer ({lost}); run the same command again."
+        )
 
 
-def objection(name: str, answer: ray.ObjectRef[Mapping[str, str] | str]) -> str | None:
-    """Why a node that has answered may not mine."""
-    try:
-        theirs = ray.get(answer)
-    except RayTaskError as error:
-        return f"Node {name} cannot run the miner ({_cause(error)}); {ADVICE}."
-    except RayError as error:
-        return f"Node {name} was lost at the start ({_first_line(error)}); run the same command again."
+def objection(name: str, theirs: Mapping[str, str] | str) -> str | None:
+    """Why a node may not mine, by what it says it mines with."""
     if isinstance(theirs, str):
         return theirs
     for what, version in versions().items():
@@ -266,12 +290,14 @@ def _result(reference: ray.ObjectRef[Any]) -> Any:
     except RayTaskError as error:
         return _cause(error)
     except RayError as error:
-        return f"given up after {RETRIES + 1} workers died of it, or with their nodes ({_first_line(error)})"
+        return (
+            f"given up after {RETRIES + 1} workers died of it, or with their nodes ({_first_sentence(error)})"
+        )
 
 
 def _cause(error: RayTaskError) -> str:
     return f"{type(error.cause).__name__}: {' '.join(str(error.cause).split())[-200:]}"
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+def _first_sentence(said: object) -> str:
+    return str(said).strip().partition("\n")[0].partition(". ")[0][:_LONGEST]

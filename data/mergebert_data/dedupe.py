@@ -20,7 +20,7 @@ from mergebert.markers import parse
 from mergebert_data.near import EXACT, NEAR, Seen, content_of
 from mergebert_data.splits import DEVELOPMENT, TEST, TRAIN
 from mergebert_data.statistics import markdown_table
-from mergebert_data.store import COMPRESSION, SCHEMA, batches, opened, replacing, rewrite
+from mergebert_data.store import COMPRESSION, SCHEMA, batches, opened, remove_halves, replacing, rewrite
 
 FILE = "duplicates.parquet"
 THRESHOLD = 0.85
@@ -127,7 +127,9 @@ def found_duplicates(
 
 
 def flag(out: Path, found: Found) -> None:
-    """Writes the table of duplicates and sets the flag of exactly these conflicts in the examples."""
+    """Writes the table of duplicates and sets the flag of exactly these conflicts in the examples, each file whole or
+    not at all."""
+    remove_halves(out)
     write_table(out, found)
     flagged = {(one.row, one.index) for one in found.duplicates}
 

@@ -21,6 +21,9 @@ CUT_OFF = "merge: cut off by a shallow clone"
 
 ALL = ("--exclude=refs/replace/*", "--all")  # a replacement commit is nobody's history
 
+OLDEST_GIT = (2, 38)  # the first with `merge-tree --write-tree`
+BATCHING_GIT = (2, 39)  # the first with `merge-tree --stdin`
+
 _SLUG = re.compile(r"[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
 
@@ -54,6 +57,17 @@ class Source:
     objects: str
     family: str
     graph: str = ""
+
+
+def require_git() -> None:
+    """Raises GitError where git is too old: every merge would be one it gives up."""
+    try:
+        version = Git().version_info
+    except GitCommandError as error:
+        raise GitError("git cannot be run; install git 2.38 or newer.") from error
+    if version < OLDEST_GIT:
+        shown = ".".join(map(str, version))
+        raise GitError(f"git {shown} cannot replay merges without a work tree; install git 2.38 or newer.")
 
 
 def open_source(path: Path, name: str | None = None) -> Source:

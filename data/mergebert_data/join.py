@@ -22,6 +22,9 @@ def joined(plan: Plan, settings: Settings) -> Statistics:
     statistics = Statistics()
     statistics.counts["repositories"] = len(plan.facts)
     statistics.counts["repository: skipped"] = len(plan.skipped)
+    statistics.counts["repository: no merge to mine"] = len(
+        plan.facts.keys() - {block.source.name for block in plan.blocks}
+    )
     statistics.counts.update(plan.left_out)
     shards = [
         block.shard for block in sorted(plan.blocks, key=lambda block: (block.source.name, block.start))

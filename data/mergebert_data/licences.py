@@ -113,5 +113,8 @@ def _licence_blobs(listing: str) -> list[str]:
 
 
 def _content(git: Git, blob: str) -> str:
-    content: bytes = git.cat_file("blob", blob, stdout_as_string=False)
+    try:
+        content: bytes = git.cat_file("blob", blob, stdout_as_string=False)
+    except GitCommandError:  # lost, damaged, or not in this partial clone
+        return ""
     return content[:_LARGEST].decode("utf-8", "replace")

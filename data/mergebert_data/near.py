@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO
 
 import numpy as np
+from datasketch import MinHash
 
 from mergebert.languages import Language
 from mergebert.markers import Conflict
 from mergebert_data.extract import content_key
-from mergebert_data.sketch import Shingles, band_keys, likeness, rows_of_band, shingles, signature
+from mergebert_data.sketch import Shingles, index_of, likeness, shingles, signature
 
 EXACT, NEAR = "exact", "near"
 _RESOLUTION = 3  # the role after base, ours and theirs
@@ -43,7 +44,7 @@ def content_of(conflict: Conflict, resolution: str | None, language: Language) -
 
 
 class Seen:
-    """The contents that came before, by number; bands in memory, shingles in a file without a name.
+    """The contents that came before, by number; signatures in memory, shingles in a file without a name.
 
     Near are contents whose sides and whose resolutions each have `threshold` of their shingles in common: the same
     conflict resolved otherwise is no duplicate. Signatures only propose; the shingles decide.
@@ -51,9 +52,8 @@ class Seen:
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
-        self.rows = rows_of_band(threshold)
         self._keys: dict[bytes, int] = {}
-        self._bands: dict[int, int | list[int]] = {}  # to slots; most bands have one, and a list is dear
+        self._index = index_of(threshold)  # of slots
         self._numbers, self._starts, self._sides, self._ends = (array("q") for _ in range(4))
         self._file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed by __exit__
 
@@ -71,23 +71,16 @@ class Seen:
         same = self._keys.get(content.key)
         if same is not None:
             return EXACT, same
-        bands = band_keys(signature(np.concatenate((content.sides, content.resolution))), self.rows)
-        slot = next((slot for slot in self._met(bands) if self._is_near(content, slot)), None)
+        signed = signature(np.concatenate((content.sides, content.resolution)))
+        slot = next((slot for slot in self._met(signed) if self._is_near(content, slot)), None)
         if slot is None or is_kept:
-            self._keep(content, bands, number)
+            self._keep(content, signed, number)
         return None if slot is None else (NEAR, self._numbers[slot])
 
-    def _keep(self, content: Content, bands: Sequence[int], number: int) -> None:
+    def _keep(self, content: Content, signed: MinHash, number: int) -> None:
         self._keys[content.key] = number
         slot = len(self._numbers)
-        for band in bands:
-            before = self._bands.get(band)
-            if before is None:
-                self._bands[band] = slot
-            elif isinstance(before, int):
-                self._bands[band] = [before, slot]
-            else:
-                before.append(slot)
+        self._index.insert(slot, signed)
         start = self._ends[-1] if slot else 0
         self._file.seek(start)
         self._file.write(content.sides.tobytes() + content.resolution.tobytes())
@@ -96,16 +89,10 @@ class Seen:
         self._sides.append(start + content.sides.nbytes)
         self._ends.append(self._file.tell())
 
-    def _met(self, bands: Sequence[int]) -> list[int]:
+    def _met(self, signed: MinHash) -> list[int]:
         """The slots that share a band, the earliest first."""
-        found: set[int] = set()
-        for band in bands:
-            slots = self._bands.get(band)
-            if isinstance(slots, int):
-                found.add(slots)
-            elif slots is not None:
-                found.update(slots[:_MOST_COMPARED])
-        return sorted(found)[:_MOST_COMPARED]
+        found: list[int] = self._index.query(signed)
+        return nsmallest(_MOST_COMPARED, found)
 
     def _is_near(self, content: Content, slot: int) -> bool:
         start, middle, end = self._starts[slot], self._sides[slot], self._ends[slot]

@@ -73,7 +73,7 @@ def versions() -> dict[str, str]:
     return {"mergebert": __version__, "the miner's format": f"{VERSION}.{REPLAY_VERSION}", "git": git}
 
 
-def task(folder: Folder, function: Callable[[_Item], _Result | str], item: _Item) -> _Result | str:
+def mining_task(folder: Folder, function: Callable[[_Item], _Result | str], item: _Item) -> _Result | str:
     """What a function makes of an item, or why not on this node, which may have joined after the others were asked."""
     if not folder.mark.exists():
         return folder.unshared(socket.gethostname())

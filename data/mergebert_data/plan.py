@@ -23,7 +23,7 @@ from typing import Protocol, TypeVar
 from mergebert.errors import GitError
 from mergebert_data.history import Merge, Source, graphed, listed, open_source
 from mergebert_data.repositories import Facts, facts_of
-from mergebert_data.store import replacing
+from mergebert_data.store import remove_halves, replacing
 
 VERSION = 3  # of what a shard holds; raise it when the same replays give other examples
 REPLAY_VERSION = 1  # of what a replay holds; raise it when the same merge gives another replay
@@ -153,8 +153,8 @@ def _prepare(out: Path) -> None:
     shutil.rmtree(out / "scratch", ignore_errors=True)
     for folder in ("plans", "graphs", "replays", "shards", "scratch"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-        for half in (out / folder).glob(".*.part"):
-            half.unlink()
+        remove_halves(out / folder)
+    remove_halves(out)
 
 
 def _blocks(source: Source, found: Sequence[Merge], settings: Settings) -> list[Block]:

@@ -22,6 +22,9 @@ CLEAN_GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_GRAFT_FILE": os.devnull,
+    # A partial clone fetches what it lacks, and keeps it; before 2.45 git knows no other way to forbid it than this.
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
 }
 GIT = shutil.which("git") or "git"  # in full: only then can the process be made without a copy of this one
 PIPED = (
@@ -62,7 +65,7 @@ def answer_of(environment: Mapping[str, str], *arguments: str, asked: bytes | No
             check=False,
         )
     except FileNotFoundError as error:
-        raise GitError("git is not installed or not on the PATH; install git 2.39 or newer.") from error
+        raise GitError("git is not installed or not on the PATH; install git 2.38 or newer.") from error
     return Answer(done.returncode, done.stdout)
 
 

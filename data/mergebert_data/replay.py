@@ -14,7 +14,7 @@ from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.threeway import ThreeWay
-from mergebert_data.history import Merge, Source, git_in, grafted_commits
+from mergebert_data.history import BATCHING_GIT, Merge, Source, git_in, grafted_commits
 from mergebert_data.plumbing import Answer, Objects, TreeDiff, TreeDiffs, answer_of, environment_of
 
 # Renamed folders move files nobody in the merge touched; scratch objects need not be durable or small.
@@ -23,7 +23,7 @@ SETTINGS = tuple(
     for setting in ("merge.directoryRenames=false", "core.fsync=none", "core.looseCompression=0")
     for part in ("-c", setting)
 )
-OPTIONS = ("--write-tree", "--stdin", "-z", "--no-messages", "--allow-unrelated-histories")
+OPTIONS = ("--write-tree", "-z", "--no-messages", "--allow-unrelated-histories")
 BATCH_SECONDS = 900  # for one batch; a merge whose rename search never ends must not hold up the rest
 MERGE_SECONDS = 60
 MERGE_FILE = ("merge-file", "-p", "--diff3", "-L", "ours", "-L", "base", "-L", "theirs")
@@ -142,7 +142,7 @@ class Scratch:
         return None if refused else merged.output.decode("utf-8", "surrogateescape")
 
     def replayed(self, merges: Sequence[Merge]) -> Iterator[Replay]:
-        """Every merge done again, in order: one git process for all, and one more for each it fails at."""
+        """Every merge done again, in order: one git process for all where git can do that, and one more for each it fails at."""
         while merges:
             done = 0
             for replay in self._batch(merges, BATCH_SECONDS):
@@ -154,18 +154,43 @@ class Scratch:
             merges = merges[done + 1 :]
 
     def _batch(self, merges: Sequence[Merge], seconds: float) -> Iterator[Replay]:
+        """The merges done again, in order, up to the first that git fails at."""
+        if self.git.version_info >= BATCHING_GIT:
+            yield from map(Replay, merges, parsed(self._together(merges, seconds)))
+            return
+        for merge in merges:
+            for conflicts in parsed(self._alone(merge, seconds)):
+                yield Replay(merge, conflicts)
+                break
+            else:
+                return
+
+    def _together(self, merges: Sequence[Merge], seconds: float) -> bytes:
+        """git's answer about many merges."""
         with tempfile.TemporaryFile() as requests:
             requests.write("".join(f"{merge.ours} {merge.theirs}\n" for merge in merges).encode())
             requests.seek(0)
             answer = self.git.execute(
-                ["git", *SETTINGS, "merge-tree", *OPTIONS],
+                ["git", *SETTINGS, "merge-tree", *OPTIONS, "--stdin"],
                 istream=requests,
                 with_exceptions=False,
                 stdout_as_string=False,
                 strip_newline_in_stdout=False,
                 kill_after_timeout=seconds,
             )
-        yield from map(Replay, merges, parsed(bytes(answer)))
+        return bytes(answer)
+
+    def _alone(self, merge: Merge, seconds: float) -> bytes:
+        """git's answer about one merge, in the form of those about many."""
+        status, answer, _ = self.git.execute(
+            ["git", *SETTINGS, "merge-tree", *OPTIONS, merge.ours, merge.theirs],
+            with_extended_output=True,
+            with_exceptions=False,
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+            kill_after_timeout=seconds,
+        )
+        return b"%d\0%b\0" % (status, answer)
 
 
 def _opened_as_it_is(path: str, flags: int) -> int:

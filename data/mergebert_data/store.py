@@ -75,6 +75,12 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_halves(folder: Path) -> None:
+    """Removes what killed runs have left half written in a folder, which no other run may be at."""
+    for half in folder.glob(".*.part"):
+        half.unlink()
+
+
 def write_shard(
     path: Path,
     examples: Sequence[FileExample],

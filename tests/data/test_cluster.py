@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ from typing import Any
 import pytest
 
 from mergebert_data.cli import main
-from mergebert_data.node import Folder, introduction, mined_block, task, versions
+from mergebert_data.node import Folder, introduction, mined_block, mining_task, versions
 from mergebert_data.plan import Settings, planned
 from mergebert_data.store import read_rows
 from tests.conftest import Repository
 from tests.data.test_mine import conflicting_merges
 
-ray = pytest.importorskip("ray", reason="the Ray engine needs the extra ray")
+pytest.importorskip("ray", reason="the Ray engine needs the extra ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9, and Ray has no clusters on Windows")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,6 +41,7 @@ GIT = """#!/bin/sh
 case "$*" in
 *merge-tree*)
     echo "$PPID" >>"{post}/asked"
+    if grep -q -f "{post}/deadly" "$GIT_DIR/objects/info/alternates" 2>/dev/null; then kill -9 "$PPID"; fi
     if rmdir "{post}/armed-$NODE" 2>/dev/null; then
         echo "$PPID" >"{post}/waiting.part"
         mv "{post}/waiting.part" "{post}/waiting"
@@ -276,6 +277,23 @@ def test_interrupted_on_a_cluster_and_gone_on_with(
     assert list(read_rows(out)) == rows
 
 
+def test_a_block_that_every_worker_dies_of_is_left_out_and_the_others_go_on(
+    head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    address, post = head
+    out, deadly = tmp_path / "out", post.folder / "deadly"
+    deadly.write_text("owner+three/.git/objects\n")
+    with mining(post, repositories, out, "--address", address) as running:
+        code, _, told = finished(running)
+    deadly.unlink()
+    assert code == 1, told
+    assert "left out: owner/three: given up after 5 workers died of it" in told
+    assert [row["merge"] for row in read_rows(out)] == [
+        row["merge"] for row in rows if row["repository"] != "owner/three"
+    ]
+    assert post.scratch == []
+
+
 def test_a_node_lost_in_the_middle_of_a_block_changes_no_row(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -319,24 +337,41 @@ def test_a_block_that_is_done_is_not_mined_again(repositories: list[Path], tmp_p
 def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
     folder = Folder(tmp_path, "token")
     assert "does not share the folder" in str(introduction(folder, "node"))
-    assert "does not share the folder" in str(task(folder, str.upper, "mined"))
+    assert "does not share the folder" in str(mining_task(folder, str.upper, "mined"))
     assert list(tmp_path.iterdir()) == []
     folder.mark.touch()
     assert "git" in introduction(folder, "node")
     assert folder.answer("node").exists()
-    assert task(folder, str.upper, "mined") == "MINED"
+    assert mining_task(folder, str.upper, "mined") == "MINED"
 
 
-def test_a_node_that_would_mine_otherwise_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_would_mine_otherwise_is_named() -> None:
     from mergebert_data.cluster import objection
 
-    answer: Any = versions()
-    monkeypatch.setattr(ray, "get", lambda reference: answer)
-    assert objection("far", answer) is None
-    answer = versions() | {"git": "2.20.1"}
-    assert "Node far has git 2.20.1, this computer 2." in (objection("far", answer) or "")
-    answer = "Node far does not share the folder"
-    assert objection("far", answer) == answer
+    assert objection("far", versions()) is None
+    assert "Node far has git 2.20.1, this computer" in (
+        objection("far", versions() | {"git": "2.20.1"}) or ""
+    )
+    assert objection("far", "Node far does not share the folder") == "Node far does not share the folder"
+
+
+def test_what_ray_tells_at_length_is_a_line_of_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    from mergebert_data.cluster import Notices
+
+    with redirect_stdout(Notices()):
+        print(
+            "\x1b[33m(raylet)\x1b[0m A worker died. To troubleshoot the problem, check the logs.\nAnd more."
+        )
+        print(
+            "(raylet) Task f failed. There are 3 retries remaining, so the task will be retried. Error: died."
+        )
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.split("\n") == [
+        "(raylet) A worker died.",
+        "(raylet) Task f failed. There are 3 retries remaining, so the task will be retried.",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(

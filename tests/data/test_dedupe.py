@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +17,19 @@ from mergebert_data.dedupe import Found, flag, found_duplicates, table_of
 from mergebert_data.leaks import leak_report, leak_table
 from mergebert_data.recount import recounted, write_statistics
 from mergebert_data.splits import read_splits
-from mergebert_data.store import EXAMPLES, SCHEMA, read_rows
+from mergebert_data.store import EXAMPLES, SCHEMA, read_rows, rewrite
 from tests.data.mined_rows import Hunk, file_of, mined_folder, numbered
 
 SPLITS = {"a/train": "train", "b/test": "test", "c/development": "development", "d/train": "train"}
+
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mergebert_data.store import rewrite
+rewrite(Path(sys.argv[1]), lambda table, first: os.kill(os.getpid(), signal.SIGKILL) if first else table)
+"""
 
 
 def near(hunk: Hunk, word: str) -> Hunk:
@@ -125,3 +138,30 @@ def test_statistics_follow_the_flags(out: Path) -> None:
     write_statistics(out, after | {"counts": {"merges": 9}})
     assert recounted(out)["counts"] == {"merges": 9}
     assert "| merges | 9 |" in (out / "statistics.md").read_text(encoding="utf-8")
+
+
+def test_flags_that_cannot_be_written_leave_the_examples_as_they_were(out: Path) -> None:
+    before = (out / EXAMPLES).read_bytes()
+    with pytest.raises(OSError, match="full"):
+        rewrite(out, full_disk)
+    assert (out / EXAMPLES).read_bytes() == before
+    assert not list(out.glob(".*"))
+
+
+def full_disk(table: object, first: int) -> Any:
+    raise OSError("the disk is full")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
+def test_killed_while_flags_are_written_the_examples_are_as_they_were_and_the_next_time_goes_well(
+    out: Path,
+) -> None:
+    pq.write_table(pq.read_table(out / EXAMPLES), out / EXAMPLES, row_group_size=2)
+    before = (out / EXAMPLES).read_bytes()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "data")])}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(out)], env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (out / EXAMPLES).read_bytes() == before
+    assert len(list(out.glob(".*"))) == 1
+    deduped(out)
+    assert (flagged(out), list(out.glob(".*"))) == (FLAGS, [])

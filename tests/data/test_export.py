@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from mergebert_data.repositories import Facts
 from mergebert_data.store import read_rows
 from tests.data.mined_rows import TWO, Hunk, file_of, mined_folder, numbered
 
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "dataset.md"
 SPLITS = {"a/a": "train", "b/b": "development", "c/c": "test"}
 AROUND = Surroundings(SPLITS, {"a/a": Facts("1", "MIT"), "b/b": Facts("2", "GPL-3.0")}, 3)
 
@@ -45,10 +51,7 @@ def exported(out: Path, target: Path, choice: Choice | None = None) -> Figures:
 
 
 def rows_in(target: Path, split: str) -> list[dict[str, Any]]:
-    """The rows of a split, read as one dataset of whatever files there are.
-
-    The library `datasets` reads the same files; it is too large to be installed for this.
-    """
+    """The rows of a split, read as one dataset of whatever files there are."""
     rows: list[dict[str, Any]] = ds.dataset(target / split, format="parquet").to_table().to_pylist()
     return rows
 
@@ -65,6 +68,27 @@ def test_each_split_is_a_folder_of_flat_rows(out: Path, tmp_path: Path) -> None:
     ]
     assert figures.totals == {"conflicts": 8, "located": 7, "duplicates": 1}
     assert pq.read_schema(tmp_path / "export" / "test" / "00000.parquet").equals(SCHEMA)
+
+
+@pytest.mark.skipif(find_spec("datasets") is None, reason="pip install datasets, which nothing else needs")
+def test_the_library_datasets_reads_an_export_as_the_page_says(out: Path, tmp_path: Path) -> None:
+    figures = exported(out, tmp_path / "out" / "dataset", Choice(shard_bytes=1))
+    snippet = re.search(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert snippet is not None
+    printed = "import json\nprint(json.dumps({split: conflicts[split].to_list() for split in conflicts}, default=str))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{snippet[1]}\n{printed}"],
+        cwd=tmp_path,
+        env=os.environ | {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    read = json.loads(done.stdout)
+    assert sum(map(len, read.values())) == figures.totals["conflicts"]
+    for split, rows in read.items():
+        assert rows == json.loads(json.dumps(rows_in(tmp_path / "out" / "dataset", split), default=str))
 
 
 def test_shards_are_of_bounded_size(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

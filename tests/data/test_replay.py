@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.threeway import ThreeWay
@@ -14,6 +15,12 @@ from mergebert_data.replay import ConflictedFile, Scratch, Stage, parsed
 from tests.conftest import Repository
 
 BASE, OURS, THEIRS = "one\ntwo\nthree\n", "one\nTWO\nthree\n", "one\n2\nthree\n"
+
+
+@pytest.fixture(autouse=True, params=["the git at hand", "a git that merges one pair a process"])
+def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param != "the git at hand":
+        monkeypatch.setattr(Git, "version_info", (2, 38, 5))
 
 
 @contextmanager

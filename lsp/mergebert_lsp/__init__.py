@@ -1,0 +1,1 @@
+"""The language server: resolutions of merge conflicts where people edit."""
