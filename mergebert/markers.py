@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebert.errors import MarkerError
@@ -124,26 +124,42 @@ def _opening_size(line: str, marker_size: int | None) -> int:
 
 def _conflict(opening: str, number: int, size: int, lines: Iterator[tuple[int, str]]) -> Conflict:
     """The conflict that starts with `opening`; takes its lines from `lines`."""
-    sections: dict[str, list[str]] = {"<": []}
-    found: dict[str, str] = {"<": opening}
-    current = "<"
+    inside: list[str] = []
+    kinds: list[str] = []
     for at, line in lines:
-        marker = _marker_kind(line, size)
-        if marker == "<":
+        kind = _marker_kind(line, size)
+        if kind == "<":
             raise MarkerError(
                 f"Line {at}: a conflict opens inside the one of line {number}; finish that one by hand first."
             )
-        if marker == ">" and "=" in found:
-            markers = Markers(found["<"], found.get("|"), found["="], line)
-            sides = ThreeWay("".join(sections.get("|", [])), "".join(sections["<"]), "".join(sections["="]))
-            return Conflict(sides, markers)
-        if (marker == "|" and current == "<") or (marker == "=" and "=" not in found):
-            current = marker
-            found[marker] = line
-            sections[marker] = []
-        else:
-            sections[current].append(line)
+        if kind == ">" and "=" in kinds:
+            return _assembled(opening, inside, kinds, line)
+        inside.append(line)
+        kinds.append(kind)
     raise MarkerError(f"Line {number}: the conflict has no closing marker; restore it or resolve it by hand.")
+
+
+def _assembled(opening: str, inside: Sequence[str], kinds: Sequence[str], closing: str) -> Conflict:
+    bar, separator = _middle(kinds)
+    base = "" if bar is None else "".join(inside[bar + 1 : separator])
+    sides = ThreeWay(
+        base, "".join(inside[: separator if bar is None else bar]), "".join(inside[separator + 1 :])
+    )
+    return Conflict(sides, Markers(opening, None if bar is None else inside[bar], inside[separator], closing))
+
+
+def _middle(kinds: Sequence[str]) -> tuple[int | None, int]:
+    """The places of the base's marker, if there is one, and of the separator.
+
+    A version may hold lines that read as a separator, such as the underline of a heading of seven letters; then all
+    versions are taken to hold as many of them, as far as that is possible.
+    """
+    equals = [at for at, kind in enumerate(kinds) if kind == "="]
+    bar = next((at for at, kind in enumerate(kinds) if kind == "|"), None)
+    if bar is None or bar > equals[-1]:
+        return None, equals[(len(equals) - 1) // 2]
+    after = [at for at in equals if at > bar]
+    return bar, after[min(len(equals) - len(after), len(after) - 1)]
 
 
 def _marker_kind(line: str, size: int) -> str:

@@ -124,6 +124,7 @@ def _chopped(text: str) -> str:
 def _without_quoted(standing: MergedFile, recut: MergedFile) -> MergedFile:
     """`standing` with those of its conflicts made text that are content: a version of the file holds them."""
     versions = ["".join(_side(part, name) for part in recut.parts) for name in ("base", "ours", "theirs")]
+    versions = [version for version in versions if has_markers(version)]
 
     def is_quoted(part: Item) -> bool:
         return not isinstance(part, str) and any(str(part) in version for version in versions)
@@ -260,7 +261,7 @@ def _window(standing: Sequence[Item], at: int, recut: Sequence[Item], dispute: _
             and standing[at - skipped : at] == dispute.ours[:skipped]
         ):
             window = _closed(standing, at - skipped, recut, dispute.at)
-            if window:
+            if window and at in window.standing:  # else the sides are equal and need no conflict
                 return window
     return None
 
@@ -376,8 +377,8 @@ def _answers(standing: Sequence[Item], recut: Sequence[Item]) -> Iterator[tuple[
     mirrored = [len(standing) - 1 - at if at >= 0 else -1 for at in reversed(matched)]
     at = 0
     for place, item in enumerate(recut):
-        if not isinstance(item, Conflict):
-            continue
+        if not isinstance(item, Conflict) or item.sides.ours == item.sides.theirs:
+            continue  # git's other styles show equal sides as merged: nobody has answered that
         start = _context_end(recut[:place], matched)
         behind = _context_end(recut[:place:-1], mirrored)
         if start is None or behind is None or not at <= start <= len(standing) - behind:

@@ -204,3 +204,26 @@ def test_conflicts_are_replaced_by_index() -> None:
     assert render(resolved(merged, {1: "new\n"})) == f"x\n{one}new\ny\n"
     assert render(resolved(merged, {0: "", 1: ""})) == "x\ny\n"
     assert resolved(merged, {}) == merged
+
+
+HEADING = "Members\n=======\n"
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        ThreeWay("", f"{HEADING}one\n", "two\n"),
+        ThreeWay(HEADING, f"{HEADING}one\n", f"{HEADING}two\n"),
+        ThreeWay("", "one\n", f"{HEADING}two\n"),
+        ThreeWay("", "one\n", "two\n"),
+    ],
+)
+def test_underlined_headings_in_the_versions_are_no_separators(sides: ThreeWay[str]) -> None:
+    text = f"<<<<<<< a\n{sides.ours}||||||| b\n{sides.base}=======\n{sides.theirs}>>>>>>> c\n"
+    assert [conflict.sides for conflict in parse(text).conflicts] == [sides]
+
+
+def test_two_sides_with_a_heading_each_meet_in_the_middle() -> None:
+    text = f"<<<<<<< a\n{HEADING}one\n=======\n{HEADING}two\n>>>>>>> c\n"
+    (conflict,) = parse(text).conflicts
+    assert conflict.sides == ThreeWay("", f"{HEADING}one\n", f"{HEADING}two\n")

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mergebert.cut import cut
@@ -201,6 +201,7 @@ LINES = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "}\n", "\n"]), max_size=1
 
 
 @settings(max_examples=60, deadline=None)
+@example(base="a\na\na\nb\n", ours="b\nb\na\nb\n", theirs="b\nb\na\nb\nb\na\n", style="")
 @given(base=LINES, ours=LINES, theirs=LINES, style=st.sampled_from(["", "diff3", "zdiff3"]))
 def test_whatever_git_shows_is_told_apart_without_loss(
     base: str, ours: str, theirs: str, style: str, tmp_path_factory: pytest.TempPathFactory
@@ -214,7 +215,9 @@ def test_whatever_git_shows_is_told_apart_without_loss(
     assert written(parts) == text
     assert answers(parts) == []
     seen = [conflict.sides for window in opens(parts) for conflict in window.conflicts]
-    assert seen == [conflict.sides for conflict in recut.conflicts]
+    # Where both sides made the same change only diff3 shows a conflict.
+    is_shown = [style == "diff3" or one.sides.ours != one.sides.theirs for one in recut.conflicts]
+    assert seen == [one.sides for one, shows in zip(recut.conflicts, is_shown, strict=True) if shows]
     for window in opens(parts):
         every = {place: conflict.sides.ours for place, conflict in enumerate(window.conflicts)}
         assert window.resolved(every) is not None
@@ -252,3 +255,10 @@ def test_no_answer_is_taken_for_what_it_is_not(
     assert found.items() <= given_answers.items()
     still_open = {conflict.sides.ours for window in opens(parts) for conflict in window.conflicts}
     assert still_open == {conflict.sides.ours for conflict in recut.conflicts} - given_answers.keys()
+
+
+def test_a_conflict_of_two_equal_sides_is_one_part() -> None:
+    merged = parse("<<<<<<< a\n||||||| b\nx\n=======\n>>>>>>> c\n")
+    assert [part for part in compared(merged, merged) if isinstance(part, Open)] == [
+        Open(str(merged.conflicts[0]), merged.conflicts)
+    ]
