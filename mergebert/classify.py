@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 BATCH_COLUMNS = 4096  # columns in one run of the network: bounds memory, keeps padding small
 
 _PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
-_PRIOR_LOG = np.log(np.array(list(PRIOR.values()), np.float32))
+PRIOR_LOG = np.log(np.array(list(PRIOR.values()), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _origin_log(scores: Scores, origin: Origin) -> float:
 
 def hunk_scores(patterns: Floats, heads: Iterable[int]) -> Floats:
     """The log probabilities at the first column of each hunk [hunks, 9]; the prior for hunks that were cut off."""
-    rows = [log_softmax(patterns[head]) if head >= 0 else _PRIOR_LOG for head in heads]
+    rows = [log_softmax(patterns[head]) if head >= 0 else PRIOR_LOG for head in heads]
     return np.stack(rows) if rows else np.zeros((0, len(PATTERNS)), np.float32)
 
 

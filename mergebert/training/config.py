@@ -40,7 +40,6 @@ class NetworkConfig:
     )
     weight_decay: float = 0.05
     warm_up: float = 0.05  # share of the steps
-    smoothing: float = 0.0  # of the labels: this share of the loss asks for no opinion at all
     hunks_a_merge: int = 20  # a few merges hold thousands of alike conflicts
     checks_an_epoch: int = 4  # looks at development conflicts; the best weights are kept
     patience: int = 4  # looks without gain that end the training; 0 never ends it

@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from mergebert.classify import length_buckets, padded
-from mergebert.encode import CONFLICT_CLASSES, Columns
+from mergebert.encode import Columns
 from mergebert.example import GRADES
-from mergebert.training.model import Targets
-from mergebert.training.prepare import HUNKS, TUPLES
+from mergebert.training.targets import Targets, Ways, targets_of, ways_of
 
 EVERY_GRADE = "".join(GRADES)
 SURE_GRADES = "ab"  # of locations that two methods agree on and none contradicts
@@ -76,16 +75,15 @@ class Encoded:
 
 
 class Conflicts(Encoded):
-    """The conflicts of some repositories and what resolves them.
+    """The conflicts of some repositories, the ways to make each of their candidates, and which candidates are right.
 
-    Those can be learnt whose resolution was located with one of `grades`, not seen before, and can be expressed.
+    Those can be learnt whose resolution was located with one of `grades`, not seen before, and is a candidate.
     """
 
     def __init__(self, files: Sequence[Path], grades: str = EVERY_GRADE) -> None:
         super().__init__()
         self.heads: list[NDArray[np.int16]] = []
-        self.class_right: list[NDArray[np.bool_]] = []
-        self.tuples: list[NDArray[np.int8]] = []
+        self.ways: list[Ways] = []
         self.merge: list[tuple[int, int]] = []
         self.usable: list[bool] = []
         for number, path in enumerate(files):
@@ -94,19 +92,10 @@ class Conflicts(Encoded):
     def _add(self, number: int, arrays: Arrays, grades: str) -> None:
         self.ids += splits(arrays, "ids")
         self.kinds += splits(arrays, "kinds")
-        self.heads += [heads[:HUNKS] for heads in splits(arrays, "heads")]
-        self.class_right += list(arrays["class_right"])
+        self.heads += splits(arrays, "heads")
+        self.ways += ways_of(arrays)
         self.merge += [(number, int(merge)) for merge in arrays["merge"]]
-        # A repository may have no conflict that tokens resolve.
-        rows = splits(arrays, "tuple_patterns") if "tuple_patterns_sizes" in arrays else []
-        at = 0
-        for size in arrays["tuples"]:
-            table = np.full((size, HUNKS), -1, np.int8)
-            for row in range(size):
-                table[row, : len(rows[at + row])] = rows[at + row]
-            self.tuples.append(table)
-            at += size
-        expressed = arrays["class_right"].any(1) | (arrays["tuples"] > 0)
+        expressed = np.array([row.any() for row in splits(arrays, "right")], bool)
         self.usable += (expressed & taught(arrays, grades)).tolist()
 
     def chosen(self, most: int, seed: int) -> list[int]:
@@ -126,17 +115,5 @@ class Conflicts(Encoded):
     ) -> tuple[torch.Tensor, torch.Tensor, Targets]:
         """`ids`, `kinds` and targets of a batch."""
         ids, kinds = self.padded(group)
-        heads = np.full((len(group), HUNKS), -1, np.int64)
-        patterns = np.full((len(group), TUPLES, HUNKS), -1, np.int64)
-        exists = np.zeros((len(group), TUPLES), bool)
-        for row, at in enumerate(group):
-            heads[row, : len(self.heads[at])] = self.heads[at]
-            table = self.tuples[at][:TUPLES]
-            patterns[row, : len(table)] = table
-            exists[row, : len(table)] = True
-        # A hunk that was cut off has no column to learn from.
-        patterns[np.broadcast_to((heads < 0)[:, None], patterns.shape)] = -1
-        right = np.array([self.class_right[at] for at in group]).reshape(len(group), len(CONFLICT_CLASSES))
-        arrays = (ids, kinds, right, exists, patterns, heads)
-        tensors = [torch.from_numpy(array).to(device) for array in arrays]
-        return tensors[0], tensors[1], Targets(tensors[2], tensors[3], tensors[4], tensors[5])
+        targets = targets_of([self.ways[at] for at in group], [self.heads[at] for at in group])
+        return torch.from_numpy(ids).to(device), torch.from_numpy(kinds).to(device), targets.to(device)

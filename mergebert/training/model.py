@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
 from mergebert.patterns import PATTERNS
+from mergebert.training.targets import Targets
 
 REACH = 3  # columns on either side that are mixed into a column before the first layer
 HEADS = ("conflict_head.", "hunk_head.")  # the parameters that only labels can teach
@@ -135,51 +136,35 @@ def _initialised(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def resolution_loss(
-    conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets, smoothing: float = 0.0
-) -> Tensor:
-    """Minus the log of the summed probability of every way that makes the human resolution; [batch].
-
-    Several patterns often give the same text, so all of them are right (design, section 3), not an arbitrary first one.
-    With `smoothing`, that share of the loss is the mean over all classes, right or wrong: certainty costs.
-    """
+def way_logs(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
+    """The log of the network's belief in each way to make a candidate; [ways]."""
     classes = functional.log_softmax(conflict_logits.float(), dim=-1)  # [batch, classes]
-    patterns = functional.log_softmax(hunk_logits.float(), dim=-1)  # [batch, length, 9]
-    tuples = targets.patterns.shape[1]
-    at_heads = patterns.gather(
-        1, targets.heads.clamp(min=0)[:, :, None].expand(-1, -1, len(PATTERNS))
-    )  # [batch, hunks, 9]
-    chosen = (
-        at_heads[:, None]
-        .expand(-1, tuples, -1, -1)
-        .gather(3, targets.patterns.clamp(min=0)[..., None])[..., 0]
-    )
-    chosen = chosen.masked_fill(targets.patterns < 0, 0.0).sum(-1)  # [batch, tuples]
-    joint = chosen + classes[:, targets.tokens_class, None]
-    joint = joint.masked_fill(~targets.tuple_right, -1e9)
-    direct = classes.masked_fill(~targets.class_right, -1e9)
-    loss = -torch.logsumexp(torch.cat([joint, direct], dim=-1), dim=-1)
-    return (1 - smoothing) * loss - smoothing * classes.mean(-1) if smoothing else loss
+    patterns = functional.log_softmax(hunk_logits[targets.row[targets.way], targets.column].float(), dim=-1)
+    told = classes[targets.row, targets.classes] + targets.known
+    return told.index_add(0, targets.way, patterns.gather(1, targets.pattern[:, None])[:, 0])
+
+
+def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
+    """Minus the log of what the network believes in the candidates people committed, of all it believes in; [batch].
+
+    The belief in a candidate sums over every way to make it (design, section 3), as mergebert.classify has it at run time.
+    """
+    logs, count = way_logs(conflict_logits, hunk_logits, targets), len(conflict_logits)
+    hits = logs.masked_fill(~targets.right[targets.option], -1e9)
+    return log_sums(logs, targets.row, count) - log_sums(hits, targets.row, count)
 
 
 def is_right(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
-    """Whether the likeliest class, with each hunk's likeliest pattern where it is `tokens`, gives the resolution; [batch]."""
-    best = conflict_logits.argmax(-1)  # [batch]
-    patterns = hunk_logits.argmax(-1).gather(1, targets.heads.clamp(min=0))  # [batch, hunks]
-    same = (targets.patterns == patterns[:, None]) | (targets.patterns < 0)  # [batch, tuples, hunks]
-    by_tokens = (same.all(-1) & targets.tuple_right).any(-1)
-    by_class = targets.class_right.gather(1, best[:, None])[:, 0]
-    return torch.where(best == targets.tokens_class, by_tokens, by_class)
+    """Whether the likeliest candidate is what people committed; [batch]."""
+    logs = log_sums(way_logs(conflict_logits, hunk_logits, targets), targets.option, len(targets.right))
+    start = logs.new_full((len(conflict_logits),), -torch.inf)
+    best = start.scatter_reduce(0, targets.option_row, logs, "amax")
+    hits = targets.right & (logs >= best[targets.option_row])
+    return best.new_zeros(len(best)).index_add(0, targets.option_row, hits.to(best.dtype)) > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What is right for a batch: classes that alone give the resolution [batch, classes], and for the class `tokens`
-    the tuples of patterns [batch, tuples, hunks] (-1 where there is no hunk) with which of them exist [batch, tuples];
-    `heads` [batch, hunks] are the columns the hunks start at."""
-
-    class_right: Tensor
-    tuple_right: Tensor
-    patterns: Tensor
-    heads: Tensor
-    tokens_class: int = CONFLICT_CLASSES.index("tokens")
+def log_sums(logs: Tensor, group: Tensor, count: int) -> Tensor:
+    """The log of the sum of the exponentials of each group; [count]."""
+    top = logs.new_full((count,), -torch.inf).scatter_reduce(0, group, logs.detach(), "amax")
+    sums = torch.zeros_like(top).index_add(0, group, (logs - top[group]).exp())
+    return top + sums.log()

@@ -49,7 +49,7 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
         ids, kinds, targets = conflicts.tensors(numbered[1], device())
         with half_precision(device()):
             classes, patterns = network(ids, kinds)
-        loss = resolution_loss(classes, patterns, targets, settings.smoothing).mean()
+        loss = resolution_loss(classes, patterns, targets).mean()
         return loss, ids.shape[0] * ids.shape[1]
 
     def look() -> float:

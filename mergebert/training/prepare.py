@@ -16,22 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.candidates import token_units, whitespace_key
+from mergebert.candidates import whitespace_key
 from mergebert.describe import Described, described
-from mergebert.encode import CONFLICT_CLASSES, Pieces, conflict_class
+from mergebert.encode import Pieces, conflict_class
 from mergebert.evidence import FileEvidence, FileMerge
 from mergebert.example import GRADES, ConflictExample, FileExample
 from mergebert.joint import kind_of
 from mergebert.markers import parse
-from mergebert.patterns import PATTERNS, label
+from mergebert.patterns import PATTERNS
 from mergebert.ranker import matrix
 
 CONFLICTS_A_MERGE = 60  # a few merges hold thousands of alike conflicts; more than this says nothing new
-TUPLES = 8  # ways through the token hunks kept as targets of one conflict
-HUNKS = 8  # conflicts with more disputed token hunks are taught by their class alone
 
 _PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
-_TOKENS = CONFLICT_CLASSES.index("tokens")
 
 
 def file_merge(example: FileExample) -> FileMerge:
@@ -113,28 +110,18 @@ class _Arrays:
     def _add_targets(self, one: Described, known: ConflictExample) -> None:
         right = np.zeros(len(one.options), bool)
         exact = np.zeros(len(one.options), bool)
-        classes = np.zeros(len(CONFLICT_CLASSES), bool)
-        tuples: list[tuple[int, ...]] = []
         if known.resolution is not None:
             key = whitespace_key(known.resolution)
             right[:] = [whitespace_key(option.text) == key for option in one.options]
             exact[:] = [option.text == known.resolution for option in one.options]
-            for at in np.flatnonzero(right):
-                for origin in one.options[at].origins:
-                    classes[conflict_class(origin)] = True
-            tuples = _right_tuples(one, known.resolution)
-        classes[_TOKENS] = False
         self.rows["right"].append(right)
         self.rows["exact"].append(exact)
-        self.rows["class_right"].append(classes)
-        self.rows["tuples"].append(len(tuples))
-        self.rows["tuple_patterns"] += [np.array(chosen, np.int8) for chosen in tuples]
 
     def write(self, target: Path) -> None:
         """The arrays as one compressed file; ragged rows are flat and `..._sizes` tells their lengths."""
         flat: dict[str, NDArray[Any]] = {"names": np.array(self.names)}
         for name, rows in self.rows.items():
-            if rows and isinstance(rows[0], np.ndarray) and name != "class_right":
+            if rows and isinstance(rows[0], np.ndarray):
                 flat[name] = np.concatenate(rows)
                 flat[f"{name}_sizes"] = np.array([len(row) for row in rows], np.int32)
             else:
@@ -149,16 +136,3 @@ def write_compressed(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     with draft.open("wb") as out:
         np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
     os.replace(draft, target)
-
-
-def _right_tuples(one: Described, resolution: str) -> list[tuple[int, ...]]:
-    diff = one.diff
-    if not diff.is_small or len(diff.token_diff.disputed) > HUNKS:
-        return []
-    keys = diff.tokens.map(lambda units: units.keys)
-    wanted = [key for key in token_units(resolution, diff.language).keys if key]
-    # White space behind the last token is a unit of its own, with an empty key, on the sides that have it.
-    chosen = label(diff.token_diff, keys, wanted, limit=TUPLES) or label(
-        diff.token_diff, keys, [*wanted, ""], limit=TUPLES
-    )
-    return [tuple(_PATTERN_INDEX[pattern] for pattern in patterns) for patterns in chosen]

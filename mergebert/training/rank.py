@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.classify import log_softmax
-from mergebert.encode import CONFLICT_CLASSES
 from mergebert.example import GRADES
 from mergebert.features import CONTEXT_FEATURES, language_number
 from mergebert.joint import Belief
 from mergebert.training.config import RankerConfig
 from mergebert.training.dataset import EVERY_GRADE, Arrays, load, splits
 from mergebert.training.joint_table import JOINT_FEATURES, joint_rows
+from mergebert.training.targets import repeated
 
 Floats = NDArray[np.float32]
 
@@ -261,17 +261,9 @@ def network_table(
         else np.zeros(0)
     )
     beliefs += np.bincount(entry_origin, weights=values, minlength=len(sizes))
-    beliefs[_repeated(origin_option, arrays["origin_class"])] = -np.inf
+    beliefs[repeated(origin_option, arrays["origin_class"])] = -np.inf
     logs = np.logaddexp.reduceat(beliefs, np.concatenate([[0], np.cumsum(arrays["origins"])[:-1]]))
     return _network_rows(logs, options, option_conflict), NETWORK_FEATURES
-
-
-def _repeated(option: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.bool_]:
-    """The origins whose class the same candidate has already; only `tokens` tells its origins apart by patterns."""
-    pairs = option * len(CONFLICT_CLASSES) + classes
-    first = np.zeros(len(pairs), bool)
-    first[np.unique(pairs, return_index=True)[1]] = True
-    return ~first & (classes != CONFLICT_CLASSES.index("tokens"))
 
 
 NETWORK_FEATURES = ("network log", "network share", "network to best", "network rank", "network entropy")

@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from mergebert.classify import PRIOR_LOG
 from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
 from mergebert.patterns import PATTERNS
 from mergebert.training.model import (
     REACH,
     ColumnsNetwork,
     ModelConfig,
-    Targets,
     is_right,
     resolution_loss,
+    way_logs,
 )
+from mergebert.training.targets import Targets, Ways, targets_of
 
 TINY = ModelConfig(vocabulary=40, width=16, layers=2, heads=2, dropout=0.0)
 CLASSES, TOKENS = len(CONFLICT_CLASSES), CONFLICT_CLASSES.index("tokens")
@@ -81,48 +85,65 @@ def test_dropout_is_for_training_alone() -> None:
     assert not torch.equal(net(*columns)[0], net(*columns)[0])
 
 
-def targets(classes: list[str], tuples: list[list[int]], heads: list[int], hunks: int = 3) -> Targets:
-    """The targets of one conflict."""
-    right = torch.tensor([[name in classes for name in CONFLICT_CLASSES]])
-    patterns = torch.full((1, 4, hunks), -1)
-    for row, chosen in enumerate(tuples):
-        patterns[0, row, : len(chosen)] = torch.tensor(chosen)
-    exists = torch.tensor([[row < len(tuples) for row in range(4)]])
-    padded = torch.tensor([[*heads, *[-1] * (hunks - len(heads))]])
-    return Targets(right, exists, patterns.masked_fill(padded[:, None] < 0, -1), padded)
+OURS, MIXED = CONFLICT_CLASSES.index("lines:ours"), CONFLICT_CLASSES.index("line merge:mixed")
+Way = int | tuple[int, ...]  # a class, or the patterns of the class `tokens`
 
 
-def test_the_loss_sums_over_every_way_that_is_right() -> None:
-    torch.manual_seed(3)
-    class_logits, hunk_logits = torch.randn(1, CLASSES), torch.randn(1, 8, len(PATTERNS))
-    found = resolution_loss(
-        class_logits, hunk_logits, targets(["lines:ours", "empty"], [[0, 3], [1, 1]], [2, 6])
+def conflict(candidates: Sequence[Sequence[Way]], right: Sequence[int]) -> Ways:
+    """A conflict with these ways to make each candidate, and which candidates people committed."""
+    ways = [(at, way) for at, made in enumerate(candidates) for way in made]
+    chosen = [() if isinstance(way, int) else way for _, way in ways]
+    return Ways(
+        np.array([at for at, _ in ways]),
+        np.array([way if isinstance(way, int) else TOKENS for _, way in ways], np.int8),
+        np.array([pattern for patterns in chosen for pattern in patterns], np.int8),
+        np.array([len(patterns) for patterns in chosen], np.int32),
+        np.isin(np.arange(len(candidates)), right),
     )
 
+
+def targets(*conflicts: Ways, heads: Sequence[Sequence[int]] = ((),)) -> Targets:
+    return targets_of(conflicts, [np.array(one, np.int16) for one in heads])
+
+
+def test_the_loss_sums_over_every_way_to_make_what_is_right() -> None:
+    torch.manual_seed(3)
+    class_logits, hunk_logits = torch.randn(1, CLASSES), torch.randn(1, 8, len(PATTERNS))
+    candidates = [[OURS, (0, 3)], [(1, 1)], [(2, 2), MIXED]]
+    found = resolution_loss(class_logits, hunk_logits, targets(conflict(candidates, [0, 1]), heads=[[2, 6]]))
+
     shares, patterns = class_logits[0].softmax(0), hunk_logits[0].softmax(1)
-    direct = shares[CONFLICT_CLASSES.index("lines:ours")] + shares[CONFLICT_CLASSES.index("empty")]
-    by_tokens = patterns[2, 0] * patterns[6, 3] + patterns[2, 1] * patterns[6, 1]
-    assert found.item() == pytest.approx(-torch.log(direct + shares[TOKENS] * by_tokens).item(), abs=1e-5)
+    by_tokens = [
+        shares[TOKENS] * patterns[2, one] * patterns[6, two] for one, two in ((0, 3), (1, 1), (2, 2))
+    ]
+    right = shares[OURS] + by_tokens[0] + by_tokens[1]
+    wanted = -torch.log(right / (right + by_tokens[2] + shares[MIXED]))
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-5)
+
+
+def test_a_class_of_many_candidates_is_no_safe_bet() -> None:
+    logits = torch.full((1, CLASSES), -20.0)
+    logits[0, MIXED] = 20.0
+    mixed = conflict([[MIXED], [MIXED], [MIXED], [MIXED]], [2])
+    assert resolution_loss(logits, torch.zeros(1, 1, 9), targets(mixed)).item() == pytest.approx(np.log(4))
+
+
+def test_conflicts_of_a_batch_do_not_mix() -> None:
+    torch.manual_seed(4)
+    class_logits, hunk_logits = torch.randn(2, CLASSES), torch.randn(2, 8, len(PATTERNS))
+    one, other = conflict([[(4, 5)], [OURS]], [0]), conflict([[(7,), MIXED], [OURS], [3]], [1])
+    together = resolution_loss(class_logits, hunk_logits, targets(one, other, heads=[[0, 3], [5]]))
+    apart = [
+        resolution_loss(class_logits[at : at + 1], hunk_logits[at : at + 1], targets(ways, heads=[heads]))
+        for at, (ways, heads) in enumerate(((one, [0, 3]), (other, [5])))
+    ]
+    assert torch.allclose(together, torch.cat(apart))
 
 
 def test_a_clean_token_merge_needs_no_pattern() -> None:
     logits = torch.randn(1, CLASSES)
-    found = resolution_loss(logits, torch.randn(1, 4, 9), targets([], [[]], []))
-    assert found.item() == pytest.approx(-logits[0].log_softmax(0)[TOKENS].item(), abs=1e-5)
-
-
-def test_smoothing_makes_certainty_cost() -> None:
-    logits, patterns, chosen = torch.randn(1, CLASSES), torch.randn(1, 4, 9), targets(["lines:ours"], [], [])
-    plain = resolution_loss(logits, patterns, chosen)
-    smooth = resolution_loss(logits, patterns, chosen, smoothing=0.1)
-    assert smooth.item() == pytest.approx(
-        0.9 * plain.item() - 0.1 * logits[0].log_softmax(0).mean().item(), abs=1e-5
-    )
-    sure = torch.zeros(1, CLASSES)
-    sure[0, CONFLICT_CLASSES.index("lines:ours")] = 40.0
-    assert resolution_loss(sure, patterns, chosen, smoothing=0.1) > resolution_loss(
-        sure / 10, patterns, chosen, smoothing=0.1
-    )
+    found = way_logs(logits, torch.randn(1, 4, 9), targets(conflict([[()]], [0])))
+    assert found.item() == pytest.approx(logits[0].log_softmax(0)[TOKENS].item(), abs=1e-5)
 
 
 def test_a_column_sees_its_neighbours_before_the_first_layer() -> None:
@@ -134,31 +155,27 @@ def test_a_column_sees_its_neighbours_before_the_first_layer() -> None:
     assert (moved > 1e-6).nonzero().flatten().tolist() == list(range(10 - REACH, 10 + REACH + 1))
 
 
-def test_hunks_that_were_cut_off_cost_nothing() -> None:
+def test_hunks_that_were_cut_off_are_told_by_the_prior() -> None:
     logits, patterns = torch.randn(1, CLASSES), torch.randn(1, 4, 9)
-    cut = resolution_loss(logits, patterns, targets([], [[2, 5]], [1]))
-    whole = resolution_loss(logits, patterns, targets([], [[2]], [1]))
-    assert cut.item() == pytest.approx(whole.item(), abs=1e-6)
+    cut = way_logs(logits, patterns, targets(conflict([[(2, 5)]], [0]), heads=[[1, -1]]))
+    whole = way_logs(logits, patterns, targets(conflict([[(2,)]], [0]), heads=[[1]]))
+    assert cut.item() == pytest.approx(whole.item() + PRIOR_LOG[5], abs=1e-5)
 
 
 def test_the_loss_falls_to_nothing_when_the_network_is_sure_and_right() -> None:
     logits, patterns = torch.zeros(1, CLASSES), torch.zeros(1, 4, 9)
     logits[0, TOKENS] = patterns[0, 1, 4] = 40.0
-    chosen = targets([], [[4]], [1])
-    assert resolution_loss(logits, patterns, chosen).item() == pytest.approx(0.0, abs=1e-5)
-    assert is_right(logits, patterns, chosen).tolist() == [True]
-    assert is_right(logits, patterns, targets([], [[3]], [1])).tolist() == [False]
-    assert is_right(logits, patterns, targets(["lines:ours"], [], [])).tolist() == [False]
+    candidates = [[(4,)], [(3,)], [OURS]]
+    chosen = [targets(conflict(candidates, [at]), heads=[[1]]) for at in range(3)]
+    assert resolution_loss(logits, patterns, chosen[0]).item() == pytest.approx(0.0, abs=1e-5)
+    assert [is_right(logits, patterns, one).tolist() for one in chosen] == [[True], [False], [False]]
 
 
 def test_every_part_of_the_network_learns() -> None:
     net = network().train()
     ids, kinds = batch(6, 9)
-    one = targets(["lines:ours"], [[0, 1]], [1, 3])
-    both = Targets(
-        *(torch.cat([value, value]) for value in (one.class_right, one.tuple_right, one.patterns, one.heads))
-    )
-    resolution_loss(*net(ids, kinds), both).mean().backward()
+    one = conflict([[OURS, (0, 1)], [(2, 3)], [MIXED]], [0])
+    resolution_loss(*net(ids, kinds), targets(one, one, heads=[[1, 3], [1, 3]])).mean().backward()
     for name, value in net.named_parameters():
         assert value.grad is not None and torch.isfinite(value.grad).all(), name
         assert value.grad.abs().sum() > 0 or name.endswith("attention_in.bias"), name

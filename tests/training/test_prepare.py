@@ -7,19 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from mergebert.candidates import ConflictDiff, token_units, whitespace_key
+from mergebert.candidates import whitespace_key
+from mergebert.classify import Scores, candidate_logs, hunk_scores, log_softmax
 from mergebert.describe import Described, described
 from mergebert.encode import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
 from mergebert.evidence import FileEvidence
 from mergebert.example import GRADES, FileExample
 from mergebert.joint import kind_of
-from mergebert.patterns import PATTERNS, merged_sources
+from mergebert.patterns import PATTERNS
 from mergebert.training.dataset import Arrays, Conflicts, from_step, load, splits
-from mergebert.training.prepare import CONFLICTS_A_MERGE, HUNKS, TUPLES, capped, file_merge, prepare
+from mergebert.training.model import log_sums, way_logs
+from mergebert.training.prepare import CONFLICTS_A_MERGE, capped, file_merge, prepare
+from mergebert.training.targets import targets_of
 from tests.training.synthetic import example, examples
 
-TOKENS = CONFLICT_CLASSES.index("tokens")
 MINED = examples("own/er", 14)
 
 
@@ -54,7 +57,7 @@ def known() -> list[tuple[Described, FileExample, int]]:
 def test_every_conflict_is_a_row(arrays: Arrays, known: list[tuple[Described, FileExample, int]]) -> None:
     count = len(known)
     assert count > 20
-    for name in ("merge", "file_number", "located", "duplicate", "tuples", "class_right"):
+    for name in ("merge", "file_number", "located", "duplicate"):
         assert len(arrays[name]) == count
     for name in ("ids", "kinds", "heads", "features", "kind_of", "right", "exact"):
         assert len(arrays[f"{name}_sizes"]) == count
@@ -93,35 +96,18 @@ def test_what_is_right_is_told_but_for_white_space(
             assert exact[row][at] == (option.text == resolution)
 
 
-def test_classes_are_those_of_the_right_candidates(
-    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+def test_the_network_is_taught_what_it_is_believed_at_run_time(
+    path: Path, known: list[tuple[Described, FileExample, int]]
 ) -> None:
-    right = splits(arrays, "right")
-    for row, (one, _, _) in enumerate(known):
-        hit = [option for option, is_right in zip(one.options, right[row], strict=True) if is_right]
-        classes = {conflict_class(origin) for option in hit for origin in option.origins} - {TOKENS}
-        assert set(np.flatnonzero(arrays["class_right"][row])) == classes
-
-
-def test_tuples_of_patterns_make_the_resolution(
-    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
-) -> None:
-    tuples, at, seen = splits(arrays, "tuple_patterns"), 0, 0
-    for row, (one, mined, index) in enumerate(known):
-        count = int(arrays["tuples"][row])
-        assert count <= TUPLES
-        diff = ConflictDiff(one.conflict, FileEvidence(file_merge(mined)).language)
-        keys = diff.tokens.map(lambda units: units.keys)
-        sides = tuple(keys)
-        for chosen in tuples[at : at + count]:
-            assert len(chosen) == len(diff.token_diff.disputed) <= HUNKS
-            sources = merged_sources(diff.token_diff, keys, [PATTERNS[pattern] for pattern in chosen])
-            wanted = token_units(str(mined.conflicts[index].resolution), diff.language).keys
-            assert [key for side, i in sources if (key := sides[side][i])] == [key for key in wanted if key]
-            seen += 1
-        at += count
-    assert at == len(tuples)
-    assert seen > 20
+    found, draw = Conflicts([path]), np.random.default_rng(1)
+    for at, (one, _, _) in enumerate(known):
+        classes = log_softmax(draw.normal(size=len(CONFLICT_CLASSES)))
+        columns = draw.normal(size=(len(found.ids[at]), len(PATTERNS))).astype(np.float32)
+        scores = Scores(classes, hunk_scores(columns, one.columns.heads))
+        chosen = targets_of([found.ways[at]], [found.heads[at]])
+        logs = way_logs(torch.from_numpy(classes)[None], torch.from_numpy(columns)[None], chosen)
+        believed = log_sums(logs, chosen.option, len(one.options))
+        assert np.allclose(believed.numpy(), candidate_logs(scores, one.options), atol=1e-4)
 
 
 def test_origins_are_kept_for_the_network(
@@ -169,9 +155,8 @@ def test_one_giant_file_is_kept() -> None:
 
 def test_conflicts_to_learn_from(path: Path, arrays: Arrays) -> None:
     found = Conflicts([path, path])
-    usable = (
-        arrays["located"] & ~arrays["duplicate"] & (arrays["class_right"].any(1) | (arrays["tuples"] > 0))
-    )
+    hit = np.array([row.any() for row in splits(arrays, "right")])
+    usable = arrays["located"] & ~arrays["duplicate"] & hit
     assert found.usable == [*usable, *usable]
     assert 0 < usable.sum() < len(usable)
 
@@ -206,17 +191,11 @@ def test_tensors_of_a_batch(path: Path) -> None:
     ids, kinds, targets = found.tensors(group)
     length = max(len(found.ids[at]) for at in group)
     assert ids.shape == kinds.shape == (6, length, 3)
-    assert targets.class_right.shape == (6, len(CONFLICT_CLASSES))
-    assert targets.patterns.shape == (6, TUPLES, HUNKS)
     for row, at in enumerate(group):
         size = len(found.ids[at])
         assert np.array_equal(ids[row, :size].numpy(), found.ids[at])
         assert not ids[row, size:].any()
-        assert targets.tuple_right[row].sum() == len(found.tuples[at])
-        heads = targets.heads[row].tolist()
-        assert [head for head in heads if head >= 0] == [
-            head for head in found.heads[at].tolist() if head >= 0
-        ]
-        patterns = targets.patterns[row].numpy()
-        assert (patterns[:, np.array(heads) < 0] == -1).all()
-    assert (targets.class_right.any(1) | targets.tuple_right.any(1)).all()
+        own = targets.option_row == row
+        assert np.array_equal(targets.right[own].numpy(), found.ways[at].right)
+        assert np.array_equal(targets.classes[targets.row == row].numpy(), found.ways[at].classes)
+        assert targets.right[own].any()
