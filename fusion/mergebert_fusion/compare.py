@@ -21,7 +21,7 @@ from mergebert_fusion.comparison import Candidate, Comparison, load_comparison
 from mergebert_fusion.errors import FusionError
 from mergebert_fusion.measure import measured_fusion
 from mergebert_fusion.method import MergeMethod
-from mergebert_fusion.progress import digest_of, write_json, write_text
+from mergebert_fusion.progress import digest_of, identity, write_json, write_text
 from mergebert_fusion.registry import method as method_named
 from mergebert_fusion.restore import restore
 from mergebert_fusion.run import HEADS
@@ -59,8 +59,8 @@ def compare(file: Path, out: Path, arguments: Namespace) -> int:
     rows, experts = compared(comparison, out, tell=lambda message: print(visible(message), flush=True))
     from mergebert_fusion.pictures import draw
 
-    draw(rows, out)
-    text = "\n".join(table(rows, experts, comparison.left_out)) + "\n"
+    draw(rows, out, with_costs=comparison.costs)
+    text = "\n".join(table(rows, experts, comparison.left_out, with_costs=comparison.costs)) + "\n"
     write_text(out / TABLE, text)
     print(text, end="")
     return 0
@@ -72,12 +72,10 @@ def compared(
     """A row for every candidate, and the score of every expert on its task; what was scored before is not again."""
     out.mkdir(parents=True, exist_ok=True)
     score = scorer(comparison)
-    kept = _kept(out)
+    places = {task: _place(path, comparison) for task, path in comparison.experts.items()}
+    kept = _kept(out, digest_of(list(_inputs(comparison, places))))
     experts = {}
-    for task, path in comparison.experts.items():
-        place = located(path, comparison.file.parent)
-        if place is None:
-            raise FusionError(f"The expert {path!r} is not there: give the folder of a checkpoint.")
+    for task, place in places.items():
         known = kept.get(f"expert {task}")
         experts[task] = known if isinstance(known, float) else score(place, task)
         kept[f"expert {task}"] = experts[task]
@@ -91,6 +89,29 @@ def compared(
             write_json(out / RESULTS, kept)
         rows += [Row(**entry) for entry in kept[key]]
     return sorted(rows, key=lambda row: -row.mean), experts
+
+
+def _place(path: str, comparison: Comparison) -> Path:
+    """The folder of an expert."""
+    place = located(path, comparison.file.parent)
+    if place is None:
+        raise FusionError(
+            f"The expert {path!r} is not there: give the folder of a whole checkpoint (a `passthrough` recipe of one model "
+            "makes one of an adapter on its base)."
+        )
+    return place
+
+
+def _inputs(comparison: Comparison, experts: Mapping[str, Path]) -> Iterator[list[list[str | int]]]:
+    """What tells whether scores are still those of these files: experts, base and evaluation."""
+    near = comparison.file.parent
+    base = None if comparison.base is None else located(comparison.base, near)
+    home = (comparison.evaluate or "").rpartition(":")[0]
+    evaluation = near / home if home.endswith(".py") else None
+    for place in (*experts.values(), base, evaluation):
+        if place is not None:
+            files = [place] if place.is_file() else sorted(path for path in place.iterdir() if path.is_file())
+            yield identity(files)
 
 
 def _rows(
@@ -185,26 +206,32 @@ def _printed_score(command: str, folder: Path, task: str) -> float:
     )
 
 
-def table(rows: list[Row], experts: Mapping[str, float], left_out: Mapping[str, str]) -> Iterator[str]:
+def table(
+    rows: list[Row], experts: Mapping[str, float], left_out: Mapping[str, str], *, with_costs: bool = True
+) -> Iterator[str]:
     """The comparison as a Markdown table: normalised scores, best mean first."""
-    yield f"| method | {' | '.join(experts)} | mean | worst | seconds | peak MB |"
-    yield f"|---|{'---:|' * (len(experts) + 1)}---|---:|---:|"
-    yield f"| experts, each on its own task | {' | '.join(f'{score:.4g}' for score in experts.values())} | 100.0 % | | | |"
+    costs = " seconds | peak MB |" if with_costs else ""
+    yield f"| method | {' | '.join(experts)} | mean | worst |{costs}"
+    yield f"|---|{'---:|' * (len(experts) + 1)}---|{'---:|---:|' if with_costs else ''}"
+    alone = " | ".join(f"{score:.4g}" for score in experts.values())
+    yield f"| experts, each on its own task | {alone} | 100.0% | |{' | |' if with_costs else ''}"
     for row in rows:
         shares = (
             f"{row.normalised[task]:.1%} ({row.scores[task]:.4g})" if task in row.scores else ""
             for task in experts
         )
         worst = f"{row.worst} {row.normalised[row.worst]:.1%}"
-        yield f"| {row.label} | {' | '.join(shares)} | {row.mean:.1%} | {worst} | {row.seconds:.2f} | {row.peak / 1e6:.0f} |"
+        costs = f" {row.seconds:.2f} | {row.peak / 1e6:.0f} |" if with_costs else ""
+        yield f"| {row.label} | {' | '.join(shares)} | {row.mean:.1%} | {worst} |{costs}"
     if left_out:
         yield ""
         yield from (f"Left out: {name}, which {why}." for name, why in left_out.items())
 
 
-def _kept(out: Path) -> dict[str, Any]:
+def _kept(out: Path, inputs: str) -> dict[str, Any]:
+    """The scores in a folder, if they are of these inputs."""
     try:
         kept = json.loads((out / RESULTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
+        kept = None
+    return kept if isinstance(kept, dict) and kept.get("inputs") == inputs else {"inputs": inputs}

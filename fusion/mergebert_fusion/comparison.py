@@ -18,7 +18,7 @@ from mergebert_fusion.registry import method as method_named
 from mergebert_fusion.yamlfile import Document, document
 
 _SHARED = ("architecture", "dtype", "policy", "seed")  # go into every recipe as they are
-_KEYS = (*_SHARED, "also", "base_model", "candidates", "command", "evaluate", "models")
+_KEYS = (*_SHARED, "also", "base_model", "candidates", "command", "costs", "evaluate", "models")
 _CANDIDATE = ("label", "merge_method", "models", "of", "parameters")
 _NOT_A_NAME = re.compile(r"[^\w.-]+")
 
@@ -44,6 +44,7 @@ class Comparison:
     base: str | None
     evaluate: str | None  # MODULE:FUNCTION or FILE.py:FUNCTION
     command: str | None
+    costs: bool = True  # whether table and picture show time and memory, which are of this machine
 
 
 def load_comparison(file: Path) -> Comparison:
@@ -62,8 +63,10 @@ def load_comparison(file: Path) -> Comparison:
                 (), f"two candidates are called {candidate.label!r}: give each a label of its own."
             )
         recipe_in(candidate.recipe, file.with_name(f"{candidate.label}.yaml"))
-    words = {key: value.get(key) for key in ("base_model", "evaluate", "command")}
-    return Comparison(file, candidates, left_out, experts, *words.values())
+    base, evaluate, command = (value.get(key) for key in ("base_model", "evaluate", "command"))
+    return Comparison(
+        file, candidates, left_out, experts, base, evaluate, command, costs=value.get("costs", True)
+    )
 
 
 def _refuse_shape(doc: Document) -> None:
@@ -78,6 +81,8 @@ def _refuse_shape(doc: Document) -> None:
         raise doc.error(
             (), "give either evaluate (MODULE:FUNCTION) or command, to say how a checkpoint is scored."
         )
+    if not isinstance(value.get("costs", True), bool):
+        raise doc.error(("costs",), f"costs is {value['costs']!r}, but has to be true or false.")
     for key in ("base_model", "command", "evaluate"):
         if key in value and not isinstance(value[key], str):
             raise doc.error(
@@ -97,7 +102,7 @@ def _experts(doc: Document) -> dict[str, str]:
             or set(entry) - {"model", "name"}
         ):
             raise doc.error(("models", i), "an expert is written {model: PATH, name: TASK}.")
-        experts[str(entry.get("name") or Path(entry["model"]).name)] = entry["model"]
+        experts[str(entry.get("name") or Path(entry["model"].split("+")[-1]).name)] = entry["model"]
     return experts
 
 

@@ -32,9 +32,9 @@ def described_plan(plan: Plan) -> Iterator[str]:
     counts = Counter(decision.treatment.value for decision in plan.decisions)
     for treatment, count in counts.items():
         yield f"tensors       {count} {treatment}"
-    yield f"reads         {_size(plan.bytes_read)}, {plan.passes} times at most"
-    yield f"writes        {_size(plan.bytes_written)} in {len(plan.volumes)} file(s), {recipe.dtype or 'types as they are'}"
-    yield f"memory        about {_size(plan.memory)} beside the program, {plan.options.threads} thread(s)"
+    yield f"reads         {shown_size(plan.bytes_read)}, {plan.passes} times at most"
+    yield f"writes        {shown_size(plan.bytes_written)} in {len(plan.volumes)} file(s), {recipe.dtype or 'types as they are'}"
+    yield f"memory        about {shown_size(plan.memory)} beside the program, {plan.options.threads} thread(s)"
     yield from (f"note          {note}" for note in plan.notes)
 
 
@@ -172,7 +172,8 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _size(count: int) -> str:
+def shown_size(count: int) -> str:
+    """A number of bytes for people."""
     for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

@@ -95,11 +95,10 @@ def checked(parameters: type, name: str, value: object) -> object:
 def _checked(name: str, value: object, kinds: tuple[type, ...], known: Setting) -> object:
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if known.choices and value is not None and value not in known.choices:
-        raise RecipeError(f"{name} is {value!r}, but has to be one of: {', '.join(known.choices)}.")
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        wanted = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in kinds)
-        raise RecipeError(f"{name} is {value!r}, but has to be a {wanted}.")
+        raise RecipeError(f"{name} is {value!r}, but has to be {_wanted(kinds, known)}.")
+    if known.choices and value is not None and value not in known.choices:
+        raise RecipeError(f"{name} is {value!r}, but has to be {_wanted(kinds, known)}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise RecipeError(f"{name} is {value!r}, but has to be a finite number.")
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -108,3 +107,19 @@ def _checked(name: str, value: object, kinds: tuple[type, ...], known: Setting) 
         if known.at_most is not None and value > known.at_most:
             raise RecipeError(f"{name} is {value}, but has to be at most {known.at_most}.")
     return value
+
+
+_KIND_WORDS: Mapping[type, str] = {
+    bool: "true or false",
+    float: "a number",
+    int: "a whole number",
+    str: "text",
+    type(None): "nothing",
+}
+
+
+def _wanted(kinds: tuple[type, ...], known: Setting) -> str:
+    """What a value may be, in the words of a recipe."""
+    if known.choices:
+        return f"one of: {', '.join(known.choices)}"
+    return " or ".join(_KIND_WORDS[kind] for kind in kinds)

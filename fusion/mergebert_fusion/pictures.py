@@ -14,24 +14,26 @@ FORMATS = ("png", "svg")
 STYLE: dict[Any, Any] = {"svg.hashsalt": "mergebert", "font.size": 9.0}
 
 
-def draw(rows: Sequence[Row], folder: Path) -> None:
+def draw(rows: Sequence[Row], folder: Path, *, with_costs: bool = True) -> None:
     """Writes comparison.png and comparison.svg."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        figure = _figure(rows)
+        figure = _figure(rows, with_costs)
         for kind in FORMATS:
             metadata = {"Date": None} if kind == "svg" else None
             figure.savefig(folder / f"comparison.{kind}", dpi=144, metadata=metadata)
 
 
-def _figure(rows: Sequence[Row]) -> Any:
+def _figure(rows: Sequence[Row], with_costs: bool) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.6, 0.9 + 0.24 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
-    scores, costs = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    scores, *costs = figure.subplots(
+        1, 1 + with_costs, sharey=True, squeeze=False, width_ratios=(3, 1)[: 1 + with_costs]
+    )[0]
     places = range(len(rows))
     scores.barh(places, [100 * row.mean for row in rows], color="0.88")
     for task in dict.fromkeys(task for row in rows for task in row.normalised):
@@ -43,8 +45,10 @@ def _figure(rows: Sequence[Row]) -> Any:
     scores.set(
         yticks=places, yticklabels=[row.label for row in rows], xlabel="score, % of the expert's; bar: mean"
     )
+    scores.margins(y=0.01)
     scores.invert_yaxis()
     scores.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    costs.barh(places, [row.seconds for row in rows], color="0.7")
-    costs.set(xlabel="seconds to fuse")
+    for axes in costs:
+        axes.barh(places, [row.seconds for row in rows], color="0.7")
+        axes.set(xlabel="seconds to fuse")
     return figure

@@ -147,7 +147,17 @@ def planned(
         volumes=tuple(_volumes(recipe, decisions, options.largest_shard)),
         config=_config(recipe, models, base, decisions),
         tokenizer=tokenizer_files(recipe.tokenizer, list(models.values()), base or _first(recipe, models)),
-        notes=tuple(dict.fromkeys([*recipe.notes, *_notes(architecture, decisions, base), *trusted])),
+        notes=tuple(
+            dict.fromkeys(
+                [
+                    *recipe.notes,
+                    *_notes(architecture, decisions, base),
+                    *_type_notes(recipe, inputs),
+                    *_tokenizer_notes(recipe, inputs),
+                    *trusted,
+                ]
+            )
+        ),
         options=options,
     )
 
@@ -213,9 +223,34 @@ def _notes(
         yield f"{', '.join(names[:3])}{more}: {treatment.value} ({why})."
 
 
+def _tokenizer_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
+    """That a tokenizer is asked for where there is none."""
+    if recipe.tokenizer is not None and not any(model.tokenizer for model in inputs):
+        yield "No input has a tokenizer, so none is written."
+
+
+def _type_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
+    """What becomes of numbers that not all models hold in one type."""
+    words = {dtype: word for word, dtype in DTYPE_WORDS.items()}
+    held = {}
+    for model in inputs:
+        types = {spec.dtype for spec in model.source.specs.values() if spec.dtype.is_floating_point}
+        held[model.name] = " and ".join(sorted(words.get(dtype, str(dtype)) for dtype in types))
+    if len(set(held.values())) > 1:
+        shown = ", ".join(f"{name} {types}" for name, types in held.items())
+        written = recipe.dtype or f"that of {inputs[0].name}"
+        yield f"Numbers are of different types ({shown}); all are merged in float32 and written in {written}."
+
+
 def _refuse_settings(inputs: Sequence[Checkpoint]) -> None:
-    """Raises where configurations differ in what changes the computation but no shape."""
+    """Raises where configurations differ in what changes the computation but no shape, or numbers are packed."""
     first = inputs[0]
+    for model in inputs:
+        if model.config.get("quantization_config"):
+            raise CheckpointError(
+                f"{model.path} is quantized (quantization_config in its config.json), and packed numbers cannot be merged: "
+                "merge the model that it was made from, or dequantize it first."
+            )
     for other in inputs[1:]:
         for key in _SETTINGS:
             if key in first.config and key in other.config and first.config[key] != other.config[key]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from mergebert_fusion.errors import FusionError
 
-JOURNAL = "fusion-progress.json"
+JOURNAL = "fusion-progress.json"  # while it goes on
+FACTS = "fusion.json"  # once it is finished
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,12 @@ class Progress:
         """The progress after these files became whole, written down."""
         sizes = {name: (self.folder / name).stat().st_size for name in files}
         later = replace(self, done={**self.done, **sizes})
-        write_json(self.folder / JOURNAL, {"fingerprint": self.fingerprint, "done": dict(later.done)})
+        later.write()
         return later
+
+    def write(self) -> None:
+        """Writes down how far it is."""
+        write_json(self.folder / JOURNAL, {"fingerprint": self.fingerprint, "done": dict(self.done)})
 
     def forget(self) -> None:
         """Takes the journal away: everything is whole."""
@@ -39,9 +44,15 @@ class Progress:
 
 
 def begun(folder: Path, fingerprint: str, *, overwrite: bool) -> Progress:
-    """The progress in a folder: that of a fusion of the same inputs, or none in a new or empty one."""
+    """The progress in a folder: that of a fusion of the same inputs, or none in a new or empty one.
+
+    It is written down before anything else, so that a run killed at any time leaves a folder that can be gone on with.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     journal = _read(folder / JOURNAL)
+    if journal:
+        for torn in folder.rglob("*.safetensors.partial"):
+            torn.unlink()
     if journal.get("fingerprint") == fingerprint:
         done = {
             name: size
@@ -49,10 +60,13 @@ def begun(folder: Path, fingerprint: str, *, overwrite: bool) -> Progress:
             if (folder / name).is_file() and (folder / name).stat().st_size == size
         }
         return Progress(folder, fingerprint, done)
-    if not overwrite and any(folder.iterdir()):
+    if not overwrite and any(path.name != JOURNAL for path in folder.iterdir()):
         what = "an unfinished fusion of other inputs or settings" if journal else "other files"
+        what = "a finished fusion" if (folder / FACTS).is_file() else what
         raise FusionError(f"{folder} holds {what}: choose another folder, or pass --overwrite.")
-    return Progress(folder, fingerprint, {})
+    fresh = Progress(folder, fingerprint, {})
+    fresh.write()
+    return fresh
 
 
 def identity(files: Iterable[Path]) -> list[list[str | int]]:

@@ -16,7 +16,6 @@ import torch
 import mergebert
 from mergebert_fusion.plan import Plan
 
-FILE = "fusion.json"
 FORMAT = 1
 
 

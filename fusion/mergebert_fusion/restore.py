@@ -23,8 +23,7 @@ from mergebert_fusion.method import MergeMethod
 from mergebert_fusion.output import ARTIFACTS, unpacked
 from mergebert_fusion.plan import LARGEST_SHARD
 from mergebert_fusion.policy import natural
-from mergebert_fusion.progress import write_json
-from mergebert_fusion.provenance import FILE
+from mergebert_fusion.progress import FACTS, write_json
 from mergebert_fusion.registry import method as method_named
 from mergebert_fusion.run import HEADS
 from mergebert_fusion.source import JoinedSource, Source
@@ -108,10 +107,10 @@ def restore(folder: Path, model: str, out: Path, base: str | None = None, *, pla
 
 def _facts(folder: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FusionError(
-            f"{folder} holds no finished fusion ({FILE} cannot be read): run `mergebert fuse` first."
+            f"{folder} holds no finished fusion ({FACTS} cannot be read): run `mergebert fuse` first."
         ) from error
     return facts
 
@@ -155,7 +154,7 @@ def _reader(kept: Kept, heads: Source, model: str, name: str) -> Callable[[Job],
 def _copy_settings(folder: Path, model: str, out: Path) -> None:
     """Copies the configuration, that of the model where it is kept, and the tokenizer."""
     for path in folder.iterdir():
-        if path.is_file() and path.name not in (FILE, INDEX, "README.md") and path.suffix != ".safetensors":
+        if path.is_file() and path.name not in (FACTS, INDEX, "README.md") and path.suffix != ".safetensors":
             shutil.copyfile(path, out / path.name)
     own = folder / HEADS / model / CONFIG
     if own.is_file():

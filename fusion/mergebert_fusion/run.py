@@ -16,6 +16,7 @@ from torch import Tensor
 from mergebert_fusion.block import Grain, Place
 from mergebert_fusion.card import model_card
 from mergebert_fusion.checkpoint import CONFIG, INDEX
+from mergebert_fusion.describe import shown_size
 from mergebert_fusion.engine import (
     BLOCK,
     Job,
@@ -31,8 +32,17 @@ from mergebert_fusion.method import SequentialMethod
 from mergebert_fusion.output import ARTIFACTS, OpenVolume
 from mergebert_fusion.plan import COMPUTED, Plan, Volume, output_spec
 from mergebert_fusion.policy import Decision, Treatment
-from mergebert_fusion.progress import JOURNAL, Progress, begun, digest_of, identity, write_json, write_text
-from mergebert_fusion.provenance import FILE, Hashes, provenance, versions
+from mergebert_fusion.progress import (
+    FACTS,
+    JOURNAL,
+    Progress,
+    begun,
+    digest_of,
+    identity,
+    write_json,
+    write_text,
+)
+from mergebert_fusion.provenance import Hashes, provenance, versions
 from mergebert_fusion.sequence import finished
 from mergebert_fusion.source import Source
 from mergebert_fusion.state import FOLDER as STATE
@@ -63,6 +73,7 @@ def fuse(plan: Plan, out: Path, *, overwrite: bool = False, tell: Tell = lambda 
     if overwrite:
         _clear(out)
     progress = _begun(plan, out, overwrite=overwrite)
+    _refuse_full_disk(plan, out, progress)
     hashes = Hashes()
     try:
         hashes.ask(path for model in _inputs(plan) for path in model)
@@ -78,7 +89,7 @@ def _clear(out: Path) -> None:
     """Takes away what a fusion wrote, and nothing else."""
     for folder in (ARTIFACTS, HEADS, STATE):
         shutil.rmtree(out / folder, ignore_errors=True)
-    for path in (*out.glob("model*.safetensors*"), out / JOURNAL, out / FILE):
+    for path in (*out.glob("model*.safetensors*"), out / JOURNAL, out / FACTS):
         path.unlink(missing_ok=True)
 
 
@@ -95,6 +106,16 @@ def _begun(plan: Plan, out: Path, *, overwrite: bool) -> Progress:
     if isinstance(plan.recipe.method, SequentialMethod) and (out / STATE).is_dir():
         overwrite = True
     return begun(out, fingerprint(plan), overwrite=overwrite)
+
+
+def _refuse_full_disk(plan: Plan, out: Path, progress: Progress) -> None:
+    """Raises before hours of work where the model cannot fit."""
+    needed = sum(volume.file.size for volume in plan.volumes if not progress.has([volume.file.name]))
+    free = shutil.disk_usage(out).free
+    if needed > free:
+        raise FusionError(
+            f"{out} needs {shown_size(needed)}, and {shown_size(free)} are free there: make room, or choose another folder."
+        )
 
 
 def _inputs(plan: Plan) -> Iterator[tuple[Path, ...]]:
@@ -258,5 +279,5 @@ def _finish(plan: Plan, out: Path, hashes: Hashes, found: Mapping[str, Any] | No
     outputs = {path.relative_to(out).as_posix(): path for path in tensors}
     hashes.ask(outputs.values())
     facts = provenance(plan, hashes, outputs, found)
-    write_json(out / FILE, facts)
+    write_json(out / FACTS, facts)
     write_text(out / "README.md", model_card(plan, facts))

@@ -6,7 +6,7 @@ number; the bin that holds the k-th largest is known then, and the second pass c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,28 +31,40 @@ def kth_largest(values: Values, rank: Callable[[Key, int], int]) -> Survey[dict[
 
     A rank of 0 or less gives infinity (nothing is that large), one beyond the count gives 0.
     """
+    found = yield from each_kth_largest(values, lambda key, count: (rank(key, count),))
+    return {key: value for key, (value,) in found.items()}
+
+
+def each_kth_largest(
+    values: Values, ranks: Callable[[Key, int], Sequence[int]]
+) -> Survey[dict[Key, tuple[float, ...]]]:
+    """As `kth_largest`, for several ranks of every key out of one count."""
     upper: Counts = yield Pass(lambda block: _upper_counts(values(block)), _added)
-    bins = {key: _bin_of(counts, rank(key, int(counts.sum()))) for key, counts in upper.items()}
-    lower: Counts = yield Pass(lambda block: _lower_counts(values(block), bins), _added)
-    return {key: _threshold(place, lower[key]) for key, place in bins.items()}
+    places = {
+        key: [_bin_of(counts, k) for k in ranks(key, int(counts.sum()))] for key, counts in upper.items()
+    }
+    lower: Counts = yield Pass(lambda block: _lower_counts(values(block), places), _added)
+    return {key: tuple(_threshold(key, place, lower) for place in wanted) for key, wanted in places.items()}
 
 
 def kth_largest_of(values: Tensor, rank: int) -> float:
     """The k-th largest of non-negative numbers that are at hand, bounds as in `kth_largest`."""
     place = _bin_of(_upper_counts({0: values})[0], rank)
-    return _threshold(place, _lower_counts({0: values}, {0: place})[0])
+    return _threshold(0, place, _lower_counts({0: values}, {0: [place]}))
 
 
 def _upper_counts(values: Mapping[Key, Tensor]) -> Counts:
     return {key: torch.bincount(_bits(v) >> _LOW, minlength=_HIGH_BINS) for key, v in values.items()}
 
 
-def _lower_counts(values: Mapping[Key, Tensor], bins: Mapping[Key, tuple[int, int]]) -> Counts:
+def _lower_counts(values: Mapping[Key, Tensor], places: Mapping[Key, Sequence[tuple[int, int]]]) -> Counts:
+    """The lower bits counted within every bin that is asked for, by key and bin."""
     counts = {}
     for key, value in values.items():
         bits = _bits(value).numpy()  # numpy selects six times as fast as torch on the CPU
-        within = bits[(bits >> _LOW) == bins[key][0]] & (_LOW_BINS - 1)
-        counts[key] = torch.from_numpy(np.bincount(within, minlength=_LOW_BINS))
+        for upper in {upper for upper, _ in places[key] if upper >= 0}:
+            within = bits[(bits >> _LOW) == upper] & (_LOW_BINS - 1)
+            counts[key, upper] = torch.from_numpy(np.bincount(within, minlength=_LOW_BINS))
     return counts
 
 
@@ -77,9 +89,9 @@ def _bin_of(counts: Tensor, rank: int) -> tuple[int, int]:
     return counts.numel() - 1 - place, within
 
 
-def _threshold(place: tuple[int, int], counts: Tensor) -> float:
+def _threshold(key: Key, place: tuple[int, int], counts: Counts) -> float:
     upper, rank = place
     if upper < 0:
         return float("inf") if upper == -1 else 0.0
-    lower, _ = _bin_of(counts, rank)
+    lower, _ = _bin_of(counts[key, upper], rank)
     return float(torch.tensor((upper << _LOW) | lower, dtype=torch.int32).view(torch.float32))

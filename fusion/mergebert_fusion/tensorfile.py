@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mergebert_fusion.errors import CheckpointError
+from mergebert_fusion.errors import CheckpointError, FusionError
 from mergebert_fusion.source import Spec
 
 DTYPES = {
@@ -154,8 +154,14 @@ class FileWriter:
             return
         data = flat.view(torch.uint8).numpy().data
         place, done = self.new.offsets[name] + start * spec.dtype.itemsize, 0
-        while done < len(data):
-            done += os.pwrite(self.file.fileno(), data[done:], place + done)
+        try:
+            while done < len(data):
+                done += os.pwrite(self.file.fileno(), data[done:], place + done)
+        except OSError as error:
+            raise FusionError(
+                f"{self.folder / self.new.name} cannot be written ({error.strerror}): mend that and run the same again, which "
+                "goes on from the last whole file."
+            ) from error
 
     def finish(self) -> Path:
         """Gives the file its name; from then on it is whole or not there, whatever happens."""

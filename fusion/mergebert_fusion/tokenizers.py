@@ -15,16 +15,21 @@ _FILE = "tokenizer.json"
 def tokenizer_files(
     wanted: str | None, models: Sequence[Checkpoint], base: Checkpoint | None
 ) -> tuple[Path, ...]:
-    """The files of the tokenizer that a recipe asks for: that of the base, of all (`union`), or of one model."""
+    """The files of the tokenizer that a recipe asks for: that of the base, of all (`union`), or of one model.
+
+    Where no model has one there is none to write.
+    """
     having = [model for model in ([base] if base is not None else []) + list(models) if model.tokenizer]
+    if not having:
+        return ()
     if wanted is None:
-        return having[0].tokenizer if having else ()
+        return having[0].tokenizer
     if wanted == "union":
-        return _largest(having).tokenizer if having else ()
+        return _largest(having).tokenizer
     for model in having:
         if wanted in (model.name, model.path) or (wanted == "base" and model is base):
             return model.tokenizer
-    known = ", ".join(["base", "union", *(model.name for model in having)])
+    known = ", ".join(["union", *dict.fromkeys("base" if model is base else model.name for model in having)])
     raise RecipeError(f"tokenizer_source is {wanted!r}, which has no tokenizer here; there is: {known}.")
 
 

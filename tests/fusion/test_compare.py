@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_candidates_are_scored_and_held_against_the_experts(
     assert by_label["half"].mean == pytest.approx(by_label["linear"].mean)
     assert by_label["tall_masks-restored"].mean > by_label["tall_masks"].mean
     assert rows == sorted(rows, key=lambda row: -row.mean)
-    assert "| experts, each on its own task | 1 | 1 | 100.0 %" in shown
+    assert "| experts, each on its own task | 1 | 1 | 100.0%" in shown
     assert (out / "table.md").read_text(encoding="utf-8") in shown
     assert (out / "comparison.png").stat().st_size > 1000
     assert (out / "comparison.svg").read_text(encoding="utf-8").startswith("<?xml")
@@ -93,6 +94,41 @@ def test_what_was_scored_is_not_scored_again(
 
     monkeypatch.setattr("mergebert_fusion.compare.measured_fusion", refuse)
     assert compared(load_comparison(file), tmp_path / "out") == first
+
+
+def test_what_was_trained_again_is_scored_again(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mergebert_fusion.compare.measured_fusion", measured_here)
+    compared(load_comparison(file), tmp_path / "out")
+    weights = file.parent / "a" / "model.safetensors"
+    os.utime(weights, ns=(1, 1))
+
+    def refuse(*_: object) -> tuple[float, int]:
+        raise AssertionError("merged again")
+
+    monkeypatch.setattr("mergebert_fusion.compare.measured_fusion", refuse)
+    with pytest.raises(AssertionError, match="merged again"):
+        compared(load_comparison(file), tmp_path / "out")
+
+
+def test_time_and_memory_may_be_left_out(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mergebert_fusion.compare.measured_fusion", measured_here)
+    file.write_text(file.read_text(encoding="utf-8") + "costs: false\n", encoding="utf-8")
+    assert main(["fuse", "compare", str(file), "-o", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert "| mean | worst |\n" in shown
+    drawn = (tmp_path / "out" / "comparison.svg").read_text(encoding="utf-8")
+    assert "bar: mean" in drawn
+    assert "seconds" not in drawn
+
+
+def test_an_expert_has_to_be_a_whole_checkpoint(file: Path, tmp_path: Path) -> None:
+    file.write_text(COMPARISON.replace("model: a", "model: base+a"), encoding="utf-8")
+    with pytest.raises(FusionError, match="not there: give the folder of a whole checkpoint"):
+        compared(load_comparison(file), tmp_path / "out")
 
 
 def test_every_applicable_method_is_a_candidate(file: Path) -> None:
@@ -163,6 +199,7 @@ def test_an_evaluation_that_cannot_score_is_refused(file: Path, evaluate: str, w
         (COMPARISON + "nonsense: 1\n", "compare.yaml:4: 'nonsense'"),
         (COMPARISON.replace("evaluate: evaluation.py:score", ""), "either evaluate"),
         (COMPARISON.replace("evaluate: evaluation.py:score", "command: false"), "has to be text"),
+        (COMPARISON + "costs: free\n", "costs is 'free', but has to be true or false"),
         ("models: 3\nevaluate: a:b\n", "list of at least one expert"),
         ("models: [{name: a}]\nevaluate: a:b\n", "an expert is written"),
         (COMPARISON + "candidates: [{label: x}]\n", "a candidate is written"),

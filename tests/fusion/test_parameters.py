@@ -45,15 +45,17 @@ def test_values_are_typed_and_aliases_known() -> None:
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ({"scaling": "much"}, "scaling is 'much', but has to be a float"),
+        ({"scaling": "much"}, "scaling is 'much', but has to be a number"),
         ({"scaling": -1.0}, "at least 0"),
         ({"scaling": 2.5}, "at most 2"),
         ({"scaling": float("nan")}, "finite"),
-        ({"scaling": True}, "has to be a float"),
-        ({"count": 1.5}, "has to be a int"),
-        ({"rescale": 1}, "has to be a bool"),
+        ({"scaling": True}, "has to be a number"),
+        ({"count": 1.5}, "has to be a whole number"),
+        ({"rescale": 1}, "has to be true or false"),
         ({"mode": "max"}, "one of: mean, sum"),
-        ({"limit": "x"}, "float or nothing"),
+        ({"mode": True}, "mode is True, but has to be one of: mean, sum"),
+        ({"mode": None}, "mode is None, but has to be one of: mean, sum"),
+        ({"limit": "x"}, "a number or nothing"),
         ({"scalling": 1}, "no parameter 'scalling'"),
     ],
 )

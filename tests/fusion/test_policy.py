@@ -246,6 +246,11 @@ def test_settings_that_change_the_computation_have_to_agree(tmp_path: Path, fami
     assert "num_attention_heads is 2 in a but 4 in b" in refused(LINEAR, tmp_path)
 
 
+def test_packed_numbers_are_refused(tmp_path: Path, family: Any) -> None:
+    write(tmp_path, family, {"b": {**CONFIG, "quantization_config": {"quant_method": "gptq"}}})
+    assert "b is quantized" in refused(LINEAR, tmp_path)
+
+
 def test_there_has_to_be_something_to_merge(tmp_path: Path, family: Any) -> None:
     write(tmp_path, {name: {"counter": torch.tensor([1])} for name in family})
     assert "No tensor is left to merge" in refused(LINEAR, tmp_path)

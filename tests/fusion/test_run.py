@@ -1,14 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
-import signal
-import subprocess
-import sys
-import textwrap
 import time
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -108,6 +106,21 @@ def test_another_seed_draws_other_masks(tmp_path: Path) -> None:
     assert not torch.equal(first[QUERY], second[QUERY])
 
 
+def test_masks_follow_the_name_of_a_model_and_not_where_it_lies(tmp_path: Path) -> None:
+    write_family(tmp_path)
+    recipe = "merge_method: dare_linear\nbase_model: base\nmodels: [{model: a}, {model: b}]\n"
+    first = run_recipe(recipe, tmp_path, tmp_path / "one")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a").rename(tmp_path / "elsewhere" / "a")
+    moved = run_recipe(recipe.replace("model: a", "model: elsewhere/a"), tmp_path, tmp_path / "two")
+    assert all(torch.equal(moved[name], first[name]) for name in first)
+    (tmp_path / "elsewhere" / "a").rename(tmp_path / "z")
+    renamed = run_recipe(recipe.replace("model: a", "model: z"), tmp_path, tmp_path / "three")
+    assert not torch.equal(renamed[QUERY], first[QUERY])
+    named = run_recipe(recipe.replace("model: a", "model: z, name: a"), tmp_path, tmp_path / "four")
+    assert all(torch.equal(named[name], first[name]) for name in first)
+
+
 def test_the_output_is_cut_into_shards_with_an_index(tmp_path: Path) -> None:
     write_family(tmp_path)
     whole = run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "whole")
@@ -125,6 +138,16 @@ def test_the_type_of_the_output_is_rounded_once(tmp_path: Path, dtype: str) -> N
     rounded = run_recipe(TASK_ARITHMETIC + f"dtype: {dtype}\n", tmp_path, tmp_path / "rounded")
     kind = getattr(torch, dtype)
     assert all(torch.equal(rounded[name], exact[name].to(kind)) for name in exact)
+
+
+def test_inputs_of_different_types_are_merged_and_said_to_be(tmp_path: Path) -> None:
+    family = write_family(tmp_path)
+    write_model(tmp_path / "b", {name: tensor.bfloat16() for name, tensor in family["b"].items()})
+    merged = run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
+    assert merged[QUERY].dtype == torch.float32
+    facts = json.loads((tmp_path / "out" / "fusion.json").read_text(encoding="utf-8"))
+    note = "Numbers are of different types (a float32, b bfloat16, c float32, base float32); "
+    assert f"{note}all are merged in float32 and written in that of a." in facts["notes"]
 
 
 def test_half_precision_inputs_are_subtracted_in_single_precision(tmp_path: Path) -> None:
@@ -166,6 +189,8 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
     run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "thesis.txt").read_text(encoding="utf-8") == "mine"
+    with pytest.raises(FusionError, match="holds a finished fusion"):
+        run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
 
 
 def test_an_input_is_never_written_over(tmp_path: Path) -> None:
@@ -174,6 +199,32 @@ def test_an_input_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(FusionError, match="holds one of the inputs"):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "a", overwrite=True)
     assert bytes_of(tmp_path / "a") == before
+
+
+def test_a_model_that_cannot_fit_on_the_disk_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_family(tmp_path)
+    monkeypatch.setattr(run_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(FusionError, match=r"needs \d\.\d kB, and 1\.0 kB are free there"):
+        run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
+
+
+def test_a_disk_that_fills_up_is_said_and_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_family(tmp_path)
+    run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "whole")
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(FusionError, match=r"model.safetensors cannot be written \(No space left"):
+        run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
+    monkeypatch.undo()
+    run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
 
 
 def test_a_damaged_input_is_named(tmp_path: Path) -> None:
@@ -228,52 +279,6 @@ def test_a_begun_folder_is_not_taken_up_by_another_recipe(
         run_recipe(TASK_ARITHMETIC + "seed: 1\n", tmp_path, tmp_path / "out")
     run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out" / "fusion-progress.json").exists()
-
-
-KILLED = """
-import sys, time
-from pathlib import Path
-from mergebert_fusion import run
-from tests.fusion.models import run_recipe
-plain = run._write
-def slow(plan, volume, *rest):
-    files = plain(plan, volume, *rest)
-    print(volume.file.name, flush=True)
-    time.sleep(0.2)
-    return files
-run._write = slow
-run_recipe(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), largest_shard=600)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_a_killed_run_is_taken_up_and_ends_in_the_same_bytes(tmp_path: Path, project_root: Path) -> None:
-    write_family(tmp_path)
-    run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "whole", largest_shard=600)
-    paths = os.pathsep.join(str(project_root / part) for part in (".", "fusion"))
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(KILLED),
-            TASK_ARITHMETIC,
-            str(tmp_path),
-            str(tmp_path / "out"),
-        ],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": paths},
-        text=True,
-    )
-    assert child.stdout is not None
-    first = child.stdout.readline().strip()
-    child.stdout.readline()  # the second is whole now, and the first is written down as whole
-    child.send_signal(signal.SIGKILL)
-    child.stdout.close()
-    assert child.wait() == -signal.SIGKILL
-    written = (tmp_path / "out" / first).stat().st_mtime_ns
-    run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out", largest_shard=600)
-    assert (tmp_path / "out" / first).stat().st_mtime_ns == written
-    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
 
 
 def test_a_finished_shard_that_was_changed_is_made_again(

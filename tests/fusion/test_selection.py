@@ -14,7 +14,7 @@ from mergebert_fusion.block import Block
 from mergebert_fusion.memory import fused_tensors
 from mergebert_fusion.method import Inputs, MergeMethod, Survey
 from mergebert_fusion.registry import method
-from mergebert_fusion.selection import kth_largest, kth_largest_of
+from mergebert_fusion.selection import each_kth_largest, kth_largest, kth_largest_of
 from tests.fusion.relatives import Relatives
 
 NUMBERS = st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=40)
@@ -57,3 +57,16 @@ def test_over_all_blocks_it_is_exact_however_they_are_cut(relatives: Relatives, 
         changes = torch.cat([(model[name] - relatives.base[name]).abs().reshape(-1) for name in model])
         rank = max(1, int(share * changes.numel()))
         assert found[0][i] == found[1][i] == float(changes.sort(descending=True).values[rank - 1])
+
+
+def test_several_ranks_of_one_key_come_out_of_one_count() -> None:
+    numbers = torch.tensor([3.0, 1.0, 4.0, 1.5, 9.0, 2.5])
+
+    def survey(_: Inputs) -> Survey[dict[str, tuple[float, ...]]]:
+        return (
+            yield from each_kth_largest(lambda block: {"it": block.models[0]}, lambda *_: (1, 6, 3, 0, 7))
+        )
+
+    surveyed = replace(method("average"), survey=survey)
+    found = fused_tensors(surveyed, {"a": {"x": numbers}}, block=4).found
+    assert found == {"it": (9.0, 1.0, 3.0, float("inf"), 0.0)}

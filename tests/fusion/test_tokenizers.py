@@ -68,8 +68,14 @@ def test_a_union_needs_one_that_holds_all(tmp_path: Path) -> None:
 def test_a_tokenizer_that_is_not_there_is_refused(tmp_path: Path) -> None:
     write_family(tmp_path)
     write_tokenizer(tmp_path / "a", ["x"])
-    with pytest.raises(RecipeError, match="there is: base, union, a"):
+    with pytest.raises(RecipeError, match="there is: union, a"):
         run_recipe(LINEAR + "tokenizer_source: c\n", tmp_path, tmp_path / "out")
+
+
+def test_where_no_model_has_one_none_is_written_and_that_is_said(tmp_path: Path) -> None:
+    write_family(tmp_path)
+    run_recipe(LINEAR + "tokenizer_source: base\n", tmp_path, tmp_path / "out")
+    assert "No input has a tokenizer" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"model": {"vocab": 3}}'])

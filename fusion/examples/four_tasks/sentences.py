@@ -1,6 +1,7 @@
 """Sentences made by code, each with four things to be told about it: topic, feeling, mood and trend.
 
 All four tasks see the same kind of sentence and differ in the label only, so that their experts get in each other's way.
+Familiar sentences are made of half of the nouns, adjectives and numbers.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ FEELINGS: Mapping[str, tuple[str, ...]] = {
 NEGATIONS = ("hardly", "never", "not")
 MOODS = ("command", "question", "statement")
 TRENDS = ("down", "level", "up")
-NUMBERS = tuple(f"n{i}" for i in range(16))
+NUMBERS = tuple(f"n{i}" for i in range(8))
 FILLERS = (
     "again",
     "also",
@@ -82,26 +83,30 @@ NUMBER_OF = {word: number for number, word in enumerate(WORDS)}
 LONGEST = 24
 
 
-def sentence(chance: random.Random) -> tuple[list[str], dict[str, str]]:
+def sentence(chance: random.Random, *, is_familiar: bool) -> tuple[list[str], dict[str, str]]:
     """A sentence and its label for every task."""
+    step = 2 if is_familiar else 1
     labels = {task: chance.choice(names) for task, names in LABELS.items()}
     others = [topic for topic in TOPICS if topic != labels["topic"]]
-    words = _clause(chance, labels)
-    # A noun of another topic stands beside; only the one that is spoken of counts.
-    words += ["beside", "the", chance.choice(TOPICS[chance.choice(others)])]
-    first, second = _numbers(chance, labels["trend"])
-    cost = ["cost", "from", NUMBERS[first], "to", NUMBERS[second]]
+    words = _clause(chance, labels, step)
+    # Sometimes a noun of another topic stands beside; only the one that is spoken of counts.
+    if chance.random() < 0.4:
+        words += ["beside", "the", chance.choice(TOPICS[chance.choice(others)][::step])]
+    first, second = _numbers(chance, labels["trend"], step)
+    cost = ["cost", "from", first, "to", second]
     words = cost + words if chance.random() < 0.5 else words + cost
     for _ in range(chance.randrange(1, 5)):
         words.insert(chance.randrange(len(words) + 1), chance.choice(FILLERS))
     return words, labels
 
 
-def _clause(chance: random.Random, labels: Mapping[str, str]) -> list[str]:
-    is_negated = chance.random() < 0.4
+def _clause(chance: random.Random, labels: Mapping[str, str], step: int) -> list[str]:
+    is_negated = chance.random() < 0.2
     feeling = labels["feeling"] if not is_negated else next(f for f in FEELINGS if f != labels["feeling"])
-    adjective = ([chance.choice(NEGATIONS)] if is_negated else []) + [chance.choice(FEELINGS[feeling])]
-    noun = chance.choice(TOPICS[labels["topic"]])
+    adjective = ([chance.choice(NEGATIONS)] if is_negated else []) + [
+        chance.choice(FEELINGS[feeling][::step])
+    ]
+    noun = chance.choice(TOPICS[labels["topic"]][::step])
     return {
         "command": ["keep", "the", noun, *adjective],
         "question": ["was", "the", noun, *adjective],
@@ -109,9 +114,11 @@ def _clause(chance: random.Random, labels: Mapping[str, str]) -> list[str]:
     }[labels["mood"]]
 
 
-def _numbers(chance: random.Random, trend: str) -> tuple[int, int]:
-    first, second = sorted(chance.sample(range(len(NUMBERS)), 2))
-    return {"down": (second, first), "level": (first, first), "up": (first, second)}[trend]
+def _numbers(chance: random.Random, trend: str, step: int) -> tuple[str, str]:
+    known = NUMBERS[::step]
+    first, second = sorted(chance.sample(range(len(known)), 2))
+    before, after = {"down": (second, first), "level": (first, first), "up": (first, second)}[trend]
+    return known[before], known[after]
 
 
 def numbered(words: list[str]) -> list[int]:
@@ -121,9 +128,11 @@ def numbered(words: list[str]) -> list[int]:
     return whole + [NUMBER_OF["<pad>"]] * (LONGEST - len(whole))
 
 
-def examples(count: int, seed: int) -> tuple[list[list[int]], dict[str, list[int]]]:
+def examples(
+    count: int, seed: int, *, is_familiar: bool = False
+) -> tuple[list[list[int]], dict[str, list[int]]]:
     """Sentences as numbers, and the number of the label of each for every task."""
     chance = random.Random(seed)
-    made = [sentence(chance) for _ in range(count)]
+    made = [sentence(chance, is_familiar=is_familiar) for _ in range(count)]
     labels = {task: [names.index(known[task]) for _, known in made] for task, names in LABELS.items()}
     return [numbered(words) for words, _ in made], labels

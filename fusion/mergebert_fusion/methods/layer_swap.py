@@ -31,6 +31,7 @@ from mergebert_fusion.parameters import setting
 ROLES = ("task", "language")
 _SIDES = (*ROLES, "blend")
 _BOTTOM, _TOP = 5 / 32, 2 / 32  # of the layers, in the paper's model
+_FEWEST = 3  # layers: one at either end and one between them
 
 Layer: TypeAlias = tuple[str, int]  # stack and index
 # Squared norms of a matrix: of the base, and of what each role changed.
@@ -109,6 +110,10 @@ def language_share(place: Place, parameters: Parameters, leads: Leads) -> float:
 def _side_by_position(layer: int, layers: int, parameters: Parameters) -> str:
     if (parameters.bottom or 0) + (parameters.top or 0) > layers:
         raise RecipeError(f"bottom and top add up to more than the {layers} layers there are: lower them.")
+    if parameters.bottom is None and parameters.top is None and layers < _FEWEST:
+        raise RecipeError(
+            f"The defaults of layer_swap leave none of {layers} layer(s) to the task expert: give bottom and top."
+        )
     bottom = max(1, round(_BOTTOM * layers)) if parameters.bottom is None else parameters.bottom
     top = max(1, round(_TOP * layers)) if parameters.top is None else parameters.top
     above, below = layer - bottom, layers - top - 1 - layer  # layers between this one and either block

@@ -32,7 +32,7 @@ from torch import Tensor
 from mergebert_fusion.block import Block, Grain
 from mergebert_fusion.method import Base, Family, Inputs, MergeMethod, Survey
 from mergebert_fusion.parameters import setting
-from mergebert_fusion.selection import kth_largest
+from mergebert_fusion.selection import each_kth_largest
 from mergebert_fusion.trimming import kept
 
 # exp() of more than this would leave too little room below infinity in float32. Only ratios of scores matter.
@@ -160,19 +160,19 @@ def _ranges(
 ) -> Survey[Ranges]:
     """For every model the low-th and the high-th largest of its values, which may be negative; infinity for the 0-th."""
 
-    def parts(block: PcbBlock) -> dict[tuple[int, int, bool], Tensor]:
-        split: dict[tuple[int, int, bool], Tensor] = {}
+    def parts(block: PcbBlock) -> dict[tuple[int, bool], Tensor]:
+        split: dict[tuple[int, bool], Tensor] = {}
         for i, own in enumerate(values(block)):
-            for rank in (low, high):
-                split |= {(i, rank, True): own[own >= 0], (i, rank, False): -own[own < 0]}
+            split |= {(i, True): own[own >= 0], (i, False): -own[own < 0]}
         return {key: part for key, part in split.items() if part.numel()}
 
     # The k-th largest of n is either the k-th of those from 0 on, or the negative of the (n-k+1)-th largest magnitude of
     # the others. On the side where it is not, that rank lies beyond the count, and the answer is 0.
-    n = inputs.elements
-    found = yield from kth_largest(parts, lambda key, _: key[1] if key[2] else n - key[1] + 1)
+    n, ranks = inputs.elements, (low, high)
+    found = yield from each_kth_largest(parts, lambda key, _: ranks if key[1] else [n - k + 1 for k in ranks])
+    none = (0.0, 0.0)
     ends = [
-        [found.get((i, k, True), 0.0) - found.get((i, k, False), 0.0) for k in (low, high)]
+        [up - down for up, down in zip(found.get((i, True), none), found.get((i, False), none), strict=True)]
         for i in range(len(inputs.names))
     ]
     return tuple(Range(*pair) for pair in ends)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import normalised, weighted_sum
 from mergebert_fusion.block import Block, Grain
+from mergebert_fusion.combination import added
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.method import Base, Family, MergeMethod
 from mergebert_fusion.parameters import setting
@@ -34,9 +34,7 @@ class ModelParameters:
 
 def task_arithmetic(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * sum_t weight_t (W_t - W_0)."""
-    weights = [model.weight for model in block.each]
-    summed = weighted_sum(block.task_vectors, normalised(weights) if block.parameters.normalize else weights)
-    return block.origin + summed * block.parameters.scaling
+    return added(block, block.task_vectors)
 
 
 def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:

@@ -48,6 +48,13 @@ def test_the_defaults_are_the_papers_for_its_layers_and_scale_to_others() -> Non
     assert sources(12) == "llbtttttttbl"
 
 
+def test_the_defaults_are_refused_where_they_would_leave_out_the_task_expert() -> None:
+    assert sources(3) == "lbl"
+    assert sources(2, bottom=1, top=0, transition_bottom=0) == "lt"
+    with pytest.raises(RecipeError, match=r"leave none of 2 layer\(s\) to the task expert"):
+        sources(2)
+
+
 def test_layers_stand_where_they_are_told() -> None:
     none = {"transition_bottom": 0, "transition_top": 0}
     assert sources(6, bottom=2, top=1, **none) == "lltttl"
