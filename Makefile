@@ -37,7 +37,7 @@ python-is-new-enough:
 # The stamps make a second run start at once; a changed pyproject.toml installs again.
 $(VENV)/.installed: pyproject.toml constraints.txt | python-is-new-enough
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[data,dev,fuse,ray,train]'
+	$(VENV)/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[data,dev,fuse,lsp,ray,train]'
 	touch $@
 
 # Not editable and without extras: the demo runs what a user gets.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mergebert.candidates import Candidate, ConflictDiff, candidates
 from mergebert.encode import Columns, Pieces, encode
-from mergebert.evidence import FileEvidence
+from mergebert.evidence import FileEvidence, Surroundings
 from mergebert.features import Values, candidate_features, context_features
+from mergebert.languages import Language
 from mergebert.markers import Conflict
 
 
@@ -27,14 +28,29 @@ class Described:
     features: Sequence[Values]
 
 
-def described(evidence: FileEvidence, pieces: Pieces) -> list[Described]:
-    """Every conflict of one file, in order."""
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a conflict and the lines around it say, whatever the rest of its file holds."""
+
+    diff: ConflictDiff
+    options: tuple[Candidate, ...]
+    columns: Columns
+
+
+def outline(conflict: Conflict, language: Language, around: Surroundings, pieces: Pieces) -> Outline:
+    """The diffs, candidates and columns of one conflict."""
+    diff = ConflictDiff(conflict, language)
+    return Outline(diff, candidates(conflict, language, diff), encode(diff, around, pieces))
+
+
+def described(
+    evidence: FileEvidence, pieces: Pieces, outlined: Callable[..., Outline] = outline
+) -> list[Described]:
+    """Every conflict of one file, in order; `outlined` may remember the outlines it has made."""
     context = context_features(evidence.file.context)
     found = []
     for index, conflict in enumerate(evidence.conflicts):
-        diff = ConflictDiff(conflict, evidence.language)
-        options = candidates(conflict, evidence.language, diff)
-        columns = encode(diff, evidence.surroundings[index], pieces)
-        rows = [row | context for row in candidate_features(evidence, index, diff, options)]
-        found.append(Described(conflict, diff, options, columns, rows))
+        one = outlined(conflict, evidence.language, evidence.surroundings[index], pieces)
+        rows = [row | context for row in candidate_features(evidence, index, one.diff, one.options)]
+        found.append(Described(conflict, one.diff, one.options, one.columns, rows))
     return found

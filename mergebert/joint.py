@@ -60,12 +60,13 @@ def answer_of(options: Sequence[Candidate], text: str) -> Floats | None:
     return hits / hits.sum() if hits.any() else None
 
 
-def joint_features(beliefs: Sequence[Belief]) -> list[list[Values]]:
-    """For each conflict of a merge, the features of each of its candidates given all the other conflicts."""
+def joint_features(beliefs: Sequence[Belief], wanted: Sequence[int] | None = None) -> list[list[Values]]:
+    """For each conflict of a merge, or each `wanted` one, the features of its candidates given all the others."""
     masses = np.stack([_known_mass(belief) for belief in beliefs])  # [conflicts, kinds]
     files = np.array([belief.file for belief in beliefs])
     answered = np.array([belief.answer is not None for belief in beliefs])
-    return [_features_of(at, beliefs[at], masses, files, answered) for at in range(len(beliefs))]
+    places = range(len(beliefs)) if wanted is None else wanted
+    return [_features_of(at, beliefs[at], masses, files, answered) for at in places]
 
 
 def _kind_mass(kinds: NDArray[np.int64], probabilities: Floats) -> Floats:
@@ -97,6 +98,7 @@ def _features_of(
     best = belief.probabilities.max()
     own = _kind_mass(belief.kinds, belief.probabilities)
     entropy = float(-(belief.probabilities * np.log(belief.probabilities + 1e-9)).sum())
+    groups = {name: _groups(mean) for name, mean in means.items()}
     rows = []
     for kind, probability, rank in zip(belief.kinds, belief.probabilities, ranks, strict=True):
         row = dict(shared)
@@ -108,7 +110,7 @@ def _features_of(
         row |= {"first entropy": entropy, "first kind": float(own[kind]), "kind": float(kind)}
         for name, mean in means.items():
             row[f"{name} kind"] = float(mean[kind])
-            row[f"{name} group"] = float(_groups(mean)[GROUP_OF[kind]])
+            row[f"{name} group"] = float(groups[name][GROUP_OF[kind]])
         rows.append(row)
     return rows
 

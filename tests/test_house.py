@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = (ROOT / "mergebert", ROOT / "data" / "mergebert_data", ROOT / "fusion" / "mergebert_fusion")
+PACKAGES = (
+    ROOT / "mergebert",
+    ROOT / "data" / "mergebert_data",
+    ROOT / "fusion" / "mergebert_fusion",
+    ROOT / "lsp" / "mergebert_lsp",
+)
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 LONGEST_FUNCTION = 60
 LONGEST_FILE = 500
@@ -18,7 +23,8 @@ EMPTY_WORDS = {"utils", "util", "helpers", "helper", "common", "misc", "manager"
 PROCESS_CALLS = {"os.system", "os.popen", "os.execv", "os.spawnv"}
 # git is started in one place; the other one opens the editor of the person who answers.
 MAY_START_PROCESSES = {ROOT / "mergebert" / "git" / "command.py", ROOT / "mergebert" / "interactive.py"}
-MAY_CATCH_ALL = {ROOT / "mergebert" / "git" / "driver.py"}
+# The driver falls back to git's own result, the worker of the server answers with the problem.
+MAY_CATCH_ALL = {ROOT / "mergebert" / "git" / "driver.py", ROOT / "lsp" / "mergebert_lsp" / "worker.py"}
 
 everywhere = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 

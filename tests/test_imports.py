@@ -38,7 +38,7 @@ except SystemExit:
 def packages_after(program: str, folder: Path, *arguments: str) -> set[str]:
     """The top packages a fresh Python holds after running this program with these arguments in `folder`."""
     out = folder / "modules.json"
-    path = os.pathsep.join([str(ROOT), str(ROOT / "data")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "data"), str(ROOT / "lsp")])
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, *arguments],
         cwd=folder,
@@ -62,6 +62,11 @@ def folder(tmp_path: Path) -> Path:
 
 def test_importing_the_package_costs_next_to_nothing(folder: Path) -> None:
     program = f"import json, os, sys\nimport mergebert\n{REPORT}"
+    assert not packages_after(program, folder) & (TRAINING | MINING | MODEL)
+
+
+def test_the_language_server_starts_without_the_model(folder: Path) -> None:
+    program = f"import json, os, sys\nfrom mergebert_lsp.server import server\nserver()\n{REPORT}"
     assert not packages_after(program, folder) & (TRAINING | MINING | MODEL)
 
 

@@ -45,7 +45,11 @@ def source_files(folder: Path) -> set[str]:
 
 
 def test_the_wheel_holds_every_package_whole(wheel: zipfile.ZipFile) -> None:
-    satellites = (ROOT / "data" / "mergebert_data", ROOT / "fusion" / "mergebert_fusion")
+    satellites = (
+        ROOT / "data" / "mergebert_data",
+        ROOT / "fusion" / "mergebert_fusion",
+        ROOT / "lsp" / "mergebert_lsp",
+    )
     expected = source_files(ROOT / "mergebert").union(*map(source_files, satellites))
     assert expected <= set(wheel.namelist())
 
@@ -60,6 +64,7 @@ def test_the_wheel_installs_no_other_top_level_name(wheel: zipfile.ZipFile) -> N
     assert {name for name in top if not name.endswith(".dist-info")} == {
         "mergebert",
         "mergebert_data",
+        "mergebert_lsp",
         "mergebert_fusion",
     }
     assert not [name for name in wheel.namelist() if "__pycache__" in name or name.endswith(".pyc")]

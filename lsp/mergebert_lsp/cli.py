@@ -1,0 +1,33 @@
+"""The command `mergebert-lsp`: speaks the language server protocol on the standard streams."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO, cast
+
+from mergebert import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of `mergebert-lsp`: 1 where the client went away without a `shutdown`."""
+    parser = argparse.ArgumentParser(prog="mergebert-lsp", description=__doc__)
+    parser.add_argument("--log", metavar="FILE", help="write what happens to FILE")
+    parser.add_argument("--stdio", action="store_true", help="the only way to talk there is, and the default")
+    parser.add_argument("--version", action="version", version=f"mergebert-lsp {__version__}")
+    asked = parser.parse_args(arguments)
+    try:
+        from mergebert_lsp.protocol import BoundedInput
+        from mergebert_lsp.server import server
+    except ImportError as error:
+        print(f"mergebert-lsp needs {error.name}: pip install 'mergebert[lsp]'", file=sys.stderr)
+        return 2
+    if asked.log:
+        logging.basicConfig(filename=asked.log, level=logging.DEBUG)
+    else:
+        logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    made = server()
+    made.start_io(stdin=cast(BinaryIO, BoundedInput(sys.stdin.buffer)))
+    return 0 if made.protocol.was_shut_down else 1

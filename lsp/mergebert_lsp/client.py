@@ -1,0 +1,70 @@
+"""What the client at the other end can do; what it cannot is done in an older way or left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lsprotocol.types import ClientCapabilities, MarkupKind
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The capabilities that the server makes a difference for."""
+
+    pulls_diagnostics: bool = False  # and is able to be told when to pull again
+    shows_related: bool = False
+    has_action_literals: bool = False
+    resolves_edits: bool = False
+    versions_edits: bool = False
+    applies_edits: bool = False
+    shows_documents: bool = False
+    shows_progress: bool = False
+    reads_markdown: bool = False
+    refreshes_lenses: bool = False
+    refreshes_hints: bool = False
+    has_configuration: bool = False
+
+
+USED = {
+    "pulls_diagnostics": "textDocument.diagnostic, workspace.diagnostics.refreshSupport",
+    "shows_related": "textDocument.publishDiagnostics.relatedInformation",
+    "has_action_literals": "textDocument.codeAction.codeActionLiteralSupport",
+    "resolves_edits": "textDocument.codeAction.resolveSupport (edit), dataSupport",
+    "versions_edits": "workspace.workspaceEdit.documentChanges",
+    "applies_edits": "workspace.applyEdit",
+    "shows_documents": "window.showDocument.support",
+    "shows_progress": "window.workDoneProgress",
+    "reads_markdown": "textDocument.hover.contentFormat (markdown)",
+    "refreshes_lenses": "workspace.codeLens.refreshSupport",
+    "refreshes_hints": "workspace.inlayHint.refreshSupport",
+    "has_configuration": "workspace.configuration",
+}
+
+
+def client_of(capabilities: ClientCapabilities) -> Client:
+    """What the client says that it can do."""
+
+    def has(path: str) -> Any:
+        found: Any = capabilities
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        return found
+
+    resolved = has("text_document.code_action.resolve_support.properties") or ()
+    return Client(
+        pulls_diagnostics=bool(
+            has("text_document.diagnostic") and has("workspace.diagnostics.refresh_support")
+        ),
+        shows_related=bool(has("text_document.publish_diagnostics.related_information")),
+        has_action_literals=bool(has("text_document.code_action.code_action_literal_support")),
+        resolves_edits=bool("edit" in resolved and has("text_document.code_action.data_support")),
+        versions_edits=bool(has("workspace.workspace_edit.document_changes")),
+        applies_edits=bool(has("workspace.apply_edit")),
+        shows_documents=bool(has("window.show_document.support")),
+        shows_progress=bool(has("window.work_done_progress")),
+        reads_markdown=MarkupKind.Markdown in (has("text_document.hover.content_format") or ()),
+        refreshes_lenses=bool(has("workspace.code_lens.refresh_support")),
+        refreshes_hints=bool(has("workspace.inlay_hint.refresh_support")),
+        has_configuration=bool(has("workspace.configuration")),
+    )

@@ -1,0 +1,338 @@
+"""A real server and the editors that it is made for: what each of them sees and does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol import types as lsp
+
+from tests.conftest import Repository
+from tests.lsp.editor import PATIENCE, Editor, editor
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("shipped_bundle")]
+
+PROFILES = ("visual_studio_code", "neovim", "emacs", "neovim@v0.6.1")
+URI = "untitled:Untitled-1"
+
+
+def conflict(ours: str, base: str, theirs: str) -> str:
+    return f"<<<<<<< main\n{ours}||||||| base\n{base}=======\n{theirs}>>>>>>> feature\n"
+
+
+TEXT = (
+    "import os\n\n"
+    + conflict("x = 1\n", "x = 0\n", "x = 2\n")
+    + "\n\ndef shown(value):\n    return value\n\n"
+    + conflict("y = 1\n", "y = 0\n", "y = 2\n")
+    + "print('😀')\n\n\n"
+    + conflict("z = 1\n", "z = 0\n", "z = 2\n")
+)
+
+
+@pytest.fixture
+def merging(repository: Repository) -> Repository:
+    """A merge that stopped at conflicts in two files."""
+    base = "def total(items):\n    return sum(items)\n\n\nA = 0\nB = 0\nC = 0\n\n\ndef end():\n    return 1\n"
+    ours = base.replace("sum(items)", "sum(items, start=0)").replace("    return 1", "    return 2")
+    theirs = base.replace("items", "values").replace("    return 1", "    return 3")
+    other = ("x = 1\n", "x = 2\n", "x = 3\n")
+    repository.diverge(
+        {"app.py": base, "other.py": other[0]},
+        {"app.py": ours, "other.py": other[1]},
+        {"app.py": theirs, "other.py": other[2]},
+    )
+    assert repository.run("merge", "theirs").returncode == 1
+    return repository
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_conflicts_are_reported_and_resolved_in_the_words_of_their_markers(profile: str) -> None:
+    async with editor(profile) as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        found = one.diagnostics(URI)
+        where = lsp.Range(lsp.Position(15, 0), lsp.Position(15, 0))
+        actions = await one.client.text_document_code_action_async(
+            lsp.CodeActionParams(lsp.TextDocumentIdentifier(URI), where, lsp.CodeActionContext([]))
+        )
+        [action] = [one for one in actions or () if one.title == "Take feature"]
+        if isinstance(action, lsp.Command):  # an editor that knows commands alone
+            assert (await one.command("accept", **action.arguments[0]))["applied"]  # type: ignore[index]
+        else:
+            await one.take(URI, 15, "Take feature")
+        await one.settled(conflicts=2)
+
+    assert [found[at].range.start.line for at in range(3)] == [2, 14, 24]
+    assert all("main" in one.message and "feature" in one.message for one in found)
+    assert all("yours" not in one.message and "Best suggestion" in one.message for one in found)
+    assert all(one.source == "mergebert" and one.code == "conflict" for one in found)
+    assert "y = 2\n" in one.text(URI)
+    assert "y = 1\n" not in one.text(URI)
+
+
+async def test_an_answer_teaches_the_conflicts_that_are_left() -> None:
+    async with editor() as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        before = one.diagnostics(URI)
+        await one.take(URI, 3, "Take main")
+        await one.settled(conflicts=2)
+        after = one.diagnostics(URI)
+
+        assert "main" in after[0].message.partition("Best suggestion")[2]
+        assert [one.data for one in after] != [one.data for one in before[1:]]
+
+
+async def test_a_conflict_resolved_by_typing_teaches_too() -> None:
+    async with editor() as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        before = [one.data for one in one.diagnostics(URI)]
+        one.change(URI, one.text(URI).replace(conflict("x = 1\n", "x = 0\n", "x = 2\n"), "x = 1\n"))
+        await one.settled(conflicts=2)
+
+        assert [one.data for one in one.diagnostics(URI)] != before[1:]
+
+
+async def test_an_edit_for_a_text_that_has_moved_on_is_refused() -> None:
+    async with editor() as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        [action, *_] = await one.actions(URI, 3)
+        one.change(URI, "# moved\n" + TEXT)
+        with pytest.raises(Exception, match="changed since"):
+            await one.client.code_action_resolve_async(action)
+        stale: dict[str, Any] = dict(action.data)  # type: ignore[arg-type]
+        answer = await one.command("accept", **stale)
+
+    assert answer["applied"] is False
+    assert any("changed since" in message for message in one.messages)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+async def test_positions_count_in_the_encoding_that_was_agreed(encoding: str) -> None:
+    def adapt(found: lsp.ClientCapabilities) -> None:
+        found.general = lsp.GeneralClientCapabilities(position_encodings=[lsp.PositionEncodingKind(encoding)])
+
+    label = "<<<<<<< 😀 é"
+    text = TEXT.replace("<<<<<<< main", label)
+    async with editor(adapt=adapt) as one:
+        assert one.encoding == encoding
+        one.open(URI, text)
+        await one.settled(conflicts=3)
+        end = one.diagnostics(URI)[0].range.end
+        taken = await one.take(URI, 3, "Take 😀 é")
+
+    units = {
+        "utf-8": len(label.encode()),
+        "utf-16": len(label.encode("utf-16-le")) // 2,
+        "utf-32": len(label),
+    }
+    assert end == lsp.Position(2, units[encoding])
+    assert taken == text.replace(
+        conflict("x = 1\n", "x = 0\n", "x = 2\n").replace("<<<<<<< main", label), "x = 1\n"
+    )
+
+
+async def test_hover_lenses_and_hints_say_what_is_suggested() -> None:
+    async with editor(folder=None) as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        document = lsp.TextDocumentIdentifier(URI)
+        hover = await one.client.text_document_hover_async(lsp.HoverParams(document, lsp.Position(4, 0)))
+        lenses = await one.client.text_document_code_lens_async(lsp.CodeLensParams(document))
+        whole = lsp.Range(lsp.Position(0, 0), lsp.Position(99, 0))
+        hints = await one.client.text_document_inlay_hint_async(lsp.InlayHintParams(document, whole))
+
+    assert hover is not None
+    assert isinstance(hover.contents, lsp.MarkupContent)
+    assert "```diff\n-x = 0\n+x = 1\n```" in hover.contents.value
+    assert "%" in hover.contents.value
+    titles = [one.command.title for one in lenses or () if one.command]
+    assert len({one.range.start.line for one in lenses or ()}) == 3
+    assert "Next conflict (1 of 3)" in titles
+    assert "Take main" not in titles  # VS Code has lenses for that
+    assert [one.position.line for one in hints or ()] == [2, 14, 24]
+
+
+async def test_the_index_of_a_repository_tells_what_the_markers_do_not(merging: Repository) -> None:
+    path = merging.path / "app.py"
+    async with editor(folder=merging.path) as one:
+        one.open(path.as_uri(), path.read_text(encoding="utf-8"))
+        await one.settled(conflicts=3)
+        taken = await one.take(path.as_uri(), 1, "Take base")
+        await one.settled(conflicts=2)
+
+    assert taken.startswith("def total(items):\n    return sum(items)\n\n")
+
+
+async def test_the_whole_merge_is_checked_on_request(merging: Repository) -> None:
+    other = (merging.path / "other.py").as_uri()
+    async with editor(folder=merging.path) as one:
+        answer = await one.command("check")
+        found = one.diagnostics(other)
+        merging.write({"other.py": "x = 2\n"})
+        merging.git("add", "other.py")
+        again = await one.command("check")
+
+        assert answer["files"] == 2
+        assert answer["conflicts"] == 3
+        assert [one.range.start.line for one in found] == [0]
+        assert again["files"] == 1
+        assert not one.diagnostics(other)
+
+
+async def test_what_is_sure_in_the_whole_merge_is_accepted_in_files_that_are_not_open_too(
+    merging: Repository,
+) -> None:
+    async with editor(folder=merging.path, options={"maxError": 1.0}) as one:
+        answer = await one.command("acceptSure")
+
+        assert answer["applied"]
+        assert set(one.texts) == {(merging.path / name).as_uri() for name in ("app.py", "other.py")}
+        assert not any("<<<<<<<" in text for _, text in one.texts.values())
+
+
+async def test_next_and_previous_conflict_are_shown_across_files(merging: Repository) -> None:
+    app, other = ((merging.path / name).as_uri() for name in ("app.py", "other.py"))
+    async with editor(folder=merging.path) as one:
+        one.open(app, merging.read("app.py").decode())
+        await one.command("check")
+        first = await one.command("next", uri=app, line=0)
+        last = await one.command("next", uri=app, line=99)
+        before = await one.command("previous", uri=other, line=0)
+
+    assert (first["uri"], first["line"]) == (app, one.line_of(app, "<<<<<<<", 1))
+    assert (last["uri"], last["line"]) == (other, 0)
+    assert before["uri"] == app
+    assert [shown.uri for shown in one.client.shown_documents] == [app, other, app]
+
+
+async def test_settings_are_taken_over_and_checked() -> None:
+    async with editor(options={"suggestions": 99, "inlayHints": False}) as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        document = lsp.TextDocumentIdentifier(URI)
+        whole = lsp.Range(lsp.Position(0, 0), lsp.Position(99, 0))
+        hints = await one.client.text_document_inlay_hint_async(lsp.InlayHintParams(document, whole))
+        one.configure(suggestions=1, codeLens=False)
+        lenses = await one.client.text_document_code_lens_async(lsp.CodeLensParams(document))
+        await one.settled(conflicts=3)
+        ranks = [one.title for one in await one.actions(URI, 3) if one.title.startswith("Accept suggestion")]
+
+    assert not hints
+    assert not lenses
+    assert len(ranks) == 1
+    assert any("mergebert.suggestions is 99" in message for message in one.messages)
+
+
+async def test_a_model_that_is_missing_is_said_once_and_conflicts_are_shown_all_the_same(
+    tmp_path: Path,
+) -> None:
+    async with editor(options={"bundle": str(tmp_path / "nowhere")}) as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        one.change(URI, TEXT + "# more\n")
+        await one.settled(conflicts=3)
+        titles = [one.title for one in await one.actions(URI, 3)]
+
+    assert len(one.messages) == 1
+    assert "nowhere" in one.messages[0]
+    assert titles[0] == "Take main"
+
+
+async def test_a_worker_that_is_killed_is_replaced() -> None:
+    async with editor() as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        [worker] = children_of(one)
+        os.kill(worker, signal.SIGKILL)
+        one.change(URI, TEXT.replace("import os", "import sys"))
+        await one.settled(conflicts=3)
+        assert [other for other in children_of(one) if other != worker]
+        assert "Best suggestion" in one.diagnostics(URI)[0].message
+        assert not one.messages
+
+
+async def test_nothing_is_left_running_when_the_editor_dies() -> None:
+    async with editor() as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        [worker] = children_of(one)
+        server = one.client._server
+        assert server is not None
+        os.kill(server.pid, signal.SIGKILL)
+        one.client._stop_event.set()
+        for _ in range(PATIENCE * 10):
+            if not is_running(worker):
+                break
+            await asyncio.sleep(0.1)
+        assert not is_running(worker)
+        one.client.error = RuntimeError("killed by the test")
+
+
+async def test_no_model_is_loaded_before_a_conflict_is_seen() -> None:
+    async with editor() as one:
+        one.open(URI, "x = 1\n")
+        await one.client.text_document_code_lens_async(lsp.CodeLensParams(lsp.TextDocumentIdentifier(URI)))
+        assert children_of(one) == []
+
+
+async def test_nothing_of_the_repository_is_imported(merging: Repository) -> None:
+    hostile = "raise SystemExit('imported')\n"
+    names = ("argparse", "json", "pygls", "lsprotocol", "numpy", "mergebert", "sitecustomize")
+    merging.write({f"{name}.py": hostile for name in names})
+    path = merging.path / "app.py"
+    async with editor(folder=merging.path, cwd=merging.path) as one:
+        one.open(path.as_uri(), path.read_text(encoding="utf-8"))
+        await one.settled(conflicts=3)
+        assert "Best suggestion" in one.diagnostics(path.as_uri())[0].message
+
+
+async def test_diagnostics_are_fetched_by_editors_that_do(merging: Repository) -> None:
+    def adapt(found: lsp.ClientCapabilities) -> None:
+        assert found.text_document
+        assert found.workspace
+        found.text_document.diagnostic = lsp.DiagnosticClientCapabilities()
+        found.workspace.diagnostics = lsp.DiagnosticWorkspaceClientCapabilities(refresh_support=True)
+
+    app = (merging.path / "app.py").as_uri()
+    async with editor(folder=merging.path, adapt=adapt) as one:
+        one.open(app, merging.read("app.py").decode())
+        await one.settled(conflicts=3)
+        report = await one.client.text_document_diagnostic_async(
+            lsp.DocumentDiagnosticParams(lsp.TextDocumentIdentifier(app))
+        )
+        whole = await one.client.workspace_diagnostic_async(lsp.WorkspaceDiagnosticParams([]))
+
+        assert [one.code for one in report.items] == ["conflict", "conflict"]  # type: ignore[union-attr]
+        assert {one.uri for one in whole.items} == {app, (merging.path / "other.py").as_uri()}
+        assert one.client.diagnostic_refresh_count > 0
+        assert not one.diagnostics(app)
+
+
+def children_of(one: Editor) -> list[int]:
+    """The processes that the server has started."""
+    assert one.client._server is not None
+    server = one.client._server.pid
+    return [
+        child for child in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent_of(child) == server
+    ]
+
+
+def parent_of(process: int) -> int | None:
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = dict(line.split(":\t", 1) for line in status.strip().split("\n") if ":\t" in line)
+    return None if found.get("State", "Z")[0] == "Z" else int(found["PPid"])
+
+
+def is_running(process: int) -> bool:
+    return parent_of(process) is not None

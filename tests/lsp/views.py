@@ -1,0 +1,47 @@
+"""Texts with conflicts, and answers to them made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mergebert.threeway import ThreeWay
+from mergebert_lsp.client import Client
+from mergebert_lsp.styles import Marked, marked
+from mergebert_lsp.view import View
+from mergebert_lsp.wire import Region, Suggestion
+
+ABLE = Client(
+    shows_related=True,
+    has_action_literals=True,
+    resolves_edits=True,
+    versions_edits=True,
+    reads_markdown=True,
+)
+TWO_WAY = "<<<<<<< main\na\n=======\nb\n>>>>>>> feature\n"
+DIFF3 = "<<<<<<< main\na\na\n||||||| base\no\n=======\n>>>>>>> feature\n"
+
+
+def region(
+    text: str,
+    *suggested: tuple[str, float],
+    is_sure: bool = False,
+    sides: ThreeWay[str] | None = None,
+    choices: dict[str, str] | None = None,
+) -> Region:
+    """An answer for a region, its suggestions taking theirs by lines."""
+    suggestions = tuple(Suggestion(one, share, "theirs", "lines") for one, share in suggested)
+    count = sum(isinstance(one, Marked) for one in marked(text))
+    return Region(text, count, suggestions, is_sure, sides, choices or {})
+
+
+def view(text: str, regions: Sequence[Region] = (), version: int | None = 7) -> View:
+    return View("file:///a.py", version, text, "utf-16", regions)
+
+
+def applied(one: View, *choices: tuple[int, str]) -> str:
+    """The text after these choices, each for a conflict by its number."""
+    text = one.text
+    edits = [one.conflicts[number - 1].edit(choice) for number, choice in choices]
+    for edit in sorted(filter(None, edits), key=lambda edit: -edit.start):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
