@@ -114,7 +114,7 @@ HUGE = "# xxxxxxxx\n" * 100_000
         ("a.py", (BASE, OURS, f"{THEIRS}# \xe9\n".encode("latin-1")), "not UTF-8"),
         (
             "a.py",
-            (BASE, OURS.replace("x + 1", "x\n=======\n"), THEIRS),
+            (BASE.replace("x\n", "x\n=======\n"), OURS, THEIRS),
             "a line of code that reads as a marker",
         ),
         ("a\tb.py", PLAIN, "unprintable path"),
