@@ -59,15 +59,20 @@ def _action(
     view: View, shown: Shown, choice: str, title: str, client: Client, reported: list[Diagnostic]
 ) -> CodeAction | Command:
     data = {"uri": view.uri, "version": view.version, "conflict": shown.id, "choice": choice}
+    command = Command(title, ACCEPT, arguments=[data])
     if not client.has_action_literals:
-        return Command(title, ACCEPT, arguments=[data])
+        return command
     action = CodeAction(
         title,
         kind=KIND,
         diagnostics=reported or None,
         is_preferred=choice == "1" and shown.is_sure,
-        data=data,
     )
+    if client.applies_edits and not (client.versions_edits and view.version):
+        # Neovim checks no version 0: two edits on their way at once would both be made. A command is refused the second time.
+        action.command = command
+        return action
+    action.data = data
     return action if client.resolves_edits else resolved(action, view, client) or action
 
 

@@ -31,7 +31,7 @@ USED = {
     "shows_related": "textDocument.publishDiagnostics.relatedInformation",
     "has_action_literals": "textDocument.codeAction.codeActionLiteralSupport",
     "resolves_edits": "textDocument.codeAction.resolveSupport (edit), dataSupport",
-    "versions_edits": "workspace.workspaceEdit.documentChanges",
+    "versions_edits": "workspace.workspaceEdit.documentChanges or resourceOperations",
     "applies_edits": "workspace.applyEdit",
     "shows_documents": "window.showDocument.support",
     "shows_progress": "window.workDoneProgress",
@@ -59,7 +59,11 @@ def client_of(capabilities: ClientCapabilities) -> Client:
         shows_related=bool(has("text_document.publish_diagnostics.related_information")),
         has_action_literals=bool(has("text_document.code_action.code_action_literal_support")),
         resolves_edits=bool("edit" in resolved and has("text_document.code_action.data_support")),
-        versions_edits=bool(has("workspace.workspace_edit.document_changes")),
+        # Operations on files stand in document changes too: Neovim names the one and reads the other.
+        versions_edits=bool(
+            has("workspace.workspace_edit.document_changes")
+            or has("workspace.workspace_edit.resource_operations")
+        ),
         applies_edits=bool(has("workspace.apply_edit")),
         shows_documents=bool(has("window.show_document.support")),
         shows_progress=bool(has("window.work_done_progress")),

@@ -114,9 +114,13 @@ async def _travel(server: MergebertServer, asked: Mapping[str, Any], step: int) 
 async def _apply(server: MergebertServer, edits: Mapping[View, Sequence[Edit]], label: str) -> Answer:
     if not server.session.client.applies_edits:
         return _refused(server, "This editor takes no edits from a server; use the code actions.")
+    if any(server.session.is_spent(view) for view in edits):
+        return _refused(server, MOVED_ON)
     edit: WorkspaceEdit = workspace_edit(edits, server.session.client)
+    server.session.spend(edits)
     done = await server.workspace_apply_edit_async(ApplyWorkspaceEditParams(edit, label))
     if not done.applied:
+        server.session.restore(edits)
         return _refused(server, done.failure_reason or MOVED_ON)
     return {"applied": True, "conflicts": sum(map(len, edits.values()))}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class Session:
         self._answered = 0  # the newest generation that was answered wholly
         self._settled = asyncio.Event()
         self._problems: set[str] = set()
+        self._spent: dict[str, tuple[int | None, str]] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -76,6 +77,7 @@ class Session:
         self.views.pop(uri, None)
         self._languages.pop(uri, None)
         self._regions.pop(uri, None)
+        self._spent.pop(uri, None)
         if uri in self._tracked:
             self._tracked.remove(uri)
             self._ask({uri: None})
@@ -97,6 +99,19 @@ class Session:
         while self._answered < generation:
             self._settled.clear()
             await self._settled.wait()
+
+    def spend(self, views: Iterable[View]) -> None:
+        """Notes that an edit of these texts is on its way: until they come back changed, no other fits them."""
+        self._spent.update((view.uri, _state(view)) for view in views)
+
+    def restore(self, views: Iterable[View]) -> None:
+        """Notes that an edit was not made."""
+        for view in views:
+            self._spent.pop(view.uri, None)
+
+    def is_spent(self, view: View) -> bool:
+        """Whether an edit of this very text was made, or is on its way."""
+        return self._spent.get(view.uri) == _state(view)
 
     def close(self) -> None:
         """Ends the worker."""
@@ -157,6 +172,10 @@ class Session:
         for uri in [uri for uri in self.others if to_fs_path(uri) not in kept]:
             del self.others[uri]
             self.shell.forget(uri)
+
+
+def _state(view: View) -> tuple[int | None, str]:
+    return view.version, view.text
 
 
 def _name(uri: str, path: str | None, language: str) -> str:

@@ -159,11 +159,27 @@ def test_an_action_for_another_version_has_no_edit(both: View) -> None:
 
 
 def test_clients_that_do_not_ask_again_get_the_edit_at_once(both: View) -> None:
-    action = code_actions(both, 5, 5, replace(ABLE, resolves_edits=False, versions_edits=False), [])[2]
+    unable = replace(ABLE, resolves_edits=False, versions_edits=False, applies_edits=False)
+    action = code_actions(both, 5, 5, unable, [])[2]
     assert isinstance(action, CodeAction)
     assert action.edit is not None
     assert action.edit.changes is not None
     assert action.edit.changes[both.uri][0].new_text == "a\n"
+
+
+@pytest.mark.parametrize(("knows_versions", "version"), [(True, 0), (False, 7)])
+def test_where_no_version_guards_an_edit_the_server_makes_it(
+    both: View, knows_versions: bool, version: int
+) -> None:
+    fresh = View(both.uri, version, both.text, "utf-16", both.regions())
+    action = code_actions(fresh, 5, 5, replace(ABLE, versions_edits=knows_versions, applies_edits=True), [])[
+        2
+    ]
+    assert isinstance(action, CodeAction)
+    assert (action.edit, action.data) == (None, None)
+    assert action.command is not None
+    assert action.command.arguments is not None
+    assert action.command.arguments[0]["version"] == version
 
 
 def test_clients_without_literals_get_commands(both: View) -> None:

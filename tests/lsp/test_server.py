@@ -187,6 +187,22 @@ async def test_the_whole_merge_is_checked_on_request(merging: Repository) -> Non
         assert not one.diagnostics(other)
 
 
+async def test_of_two_choices_on_their_way_at_once_one_is_refused() -> None:
+    async with editor(folder=None) as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        at = one.line_of(URI, "<<<<<<<")
+        [action, *_] = [found for found in await one.actions(URI, at) if found.title == "Take main"]
+        asked = {"uri": URI, "conflict": action.data["conflict"], "choice": "ours"}
+        answers = await asyncio.gather(*(one.command("accept", **asked) for _ in range(2)))
+
+        assert [answer["applied"] for answer in answers] == [True, False]
+        assert one.text(URI).count("<<<<<<<") == 2
+        await one.settled(conflicts=2)
+        again = await one.command("accept", **asked)
+        assert not again["applied"]
+
+
 async def test_what_is_sure_in_the_whole_merge_is_accepted_in_files_that_are_not_open_too(
     merging: Repository,
 ) -> None:
