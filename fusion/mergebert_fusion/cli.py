@@ -13,7 +13,6 @@ from pathlib import Path
 from mergebert.terminal import visible
 from mergebert_fusion.errors import RecipeError
 
-ACTIONS = ("list", "explain", "compare", "restore")
 _USAGE = """\
 mergebert fuse RECIPE -o OUT      merge by a recipe
        mergebert fuse RECIPE --plan      show what would be done, and do nothing

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 
 from mergebert_fusion.architectures import Architecture, is_norm
@@ -183,7 +183,7 @@ class Candidates:
             raise CheckpointError(
                 f"{place.name} is to come from {choice}, which lacks it; it is in: {known}."
             )
-        return Decision(_resized(place, spec.shape), Treatment.COPY, spec, choice, f"from {choice}")
+        return Decision(replace(place, shape=spec.shape), Treatment.COPY, spec, choice, f"from {choice}")
 
     def merge(self, place: Place, choice: str, have: Mapping[str, Spec], base: Spec | None) -> Decision:
         """A tensor that is merged, or averaged where the base has no part in it."""
@@ -196,12 +196,12 @@ class Candidates:
         shape = self.common_shape(place, specs)
         if _STATISTICS.search(place.name):
             why = "a running statistic: measure it again on data"
-            return Decision(_resized(place, shape), Treatment.AVERAGE, Spec(shape, first.dtype), why=why)
+            return Decision(replace(place, shape=shape), Treatment.AVERAGE, Spec(shape, first.dtype), why=why)
         treatment = Treatment.AVERAGE if choice == AVERAGE else Treatment.MERGE
         why = "averaged without the base" if choice == AVERAGE else ""
         if shape != first.shape:
             why = f"cut to the {shape[0]} rows that all have"
-        return Decision(_resized(place, shape), treatment, Spec(shape, first.dtype), why=why)
+        return Decision(replace(place, shape=shape), treatment, Spec(shape, first.dtype), why=why)
 
     def without_base(self, place: Place) -> str:
         """What to say of a tensor that the base lacks."""
@@ -302,7 +302,3 @@ def _labels(model: Checkpoint) -> Mapping[str, str] | None:
     if not isinstance(labels, dict) or all(str(label) == f"LABEL_{i}" for i, label in labels.items()):
         return None
     return {str(i): str(label) for i, label in labels.items()}
-
-
-def _resized(place: Place, shape: tuple[int, ...]) -> Place:
-    return Place(place.name, shape, place.group, place.layer, place.layers, place.stack)

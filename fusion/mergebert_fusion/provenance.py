@@ -30,7 +30,7 @@ class Hashes:
         """Starts hashing files, in order."""
         for path in files:
             if path not in self._asked:
-                self._asked[path] = self._pool.submit(_sha256, path)
+                self._asked[path] = self._pool.submit(sha256_of, path)
 
     def of(self, path: Path) -> str:
         """The sha256 of a file that was asked for."""
@@ -41,7 +41,8 @@ class Hashes:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -77,7 +78,6 @@ def provenance(
         "inputs": {
             name: {"path": model.path, "files": {path.name: hashes.of(path) for path in model.files}}
             for name, model in inputs
-            if model is not None
         },
         "order": list(plan.merges[0].names),
         "found": found,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from mergebert_fusion.output import ARTIFACTS, unpacked
 from mergebert_fusion.plan import LARGEST_SHARD
 from mergebert_fusion.policy import natural
 from mergebert_fusion.progress import FACTS, write_json
+from mergebert_fusion.provenance import sha256_of
 from mergebert_fusion.registry import method as method_named
 from mergebert_fusion.run import HEADS
 from mergebert_fusion.source import JoinedSource, Source
@@ -121,7 +121,7 @@ def _base(folder: Path, facts: Mapping[str, Any], wanted: str | None, stack: Exi
     base = stack.enter_context(opened({"base": written}, folder.parent))["base"]
     for path in base.files:
         known = facts["inputs"]["base"]["files"].get(path.name)
-        if path.suffix == ".safetensors" and known != _sha256(path):
+        if path.suffix == ".safetensors" and known != sha256_of(path):
             raise CheckpointError(
                 f"{path} is not the base that {folder} was made from: give that one with --base."
             )
@@ -186,8 +186,3 @@ def _joined(paths: Iterator[Path] | list[Path], stack: ExitStack) -> Source:
         stack.callback(file.close)
         parts |= dict.fromkeys(file.specs, file)
     return JoinedSource(parts)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

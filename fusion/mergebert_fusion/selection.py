@@ -23,8 +23,6 @@ Key: TypeAlias = Any  # hashable: a model, or a model and a density
 Values: TypeAlias = Callable[[Block[Any, Any, Any]], Mapping[Key, Tensor]]
 Counts: TypeAlias = dict[Key, Tensor]
 
-PASSES = 2
-
 
 def kth_largest(values: Values, rank: Callable[[Key, int], int]) -> Survey[dict[Key, float]]:
     """For every key the k-th largest of all its non-negative values, k = rank(key, how many there are), from 1 on.

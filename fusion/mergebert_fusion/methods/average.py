@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mergebert_fusion.arithmetic import normalised, weighted_sum
 from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.methods.task_arithmetic import check
 from mergebert_fusion.parameters import setting
 
 
@@ -34,12 +34,6 @@ def average(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """sum_t a_t W_t, the weights divided by their sum unless told otherwise."""
     weights = [model.weight for model in block.each]
     return weighted_sum(block.models, normalised(weights) if block.parameters.normalize else weights)
-
-
-def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:
-    """Refuses weights that cannot be divided by their sum."""
-    if parameters.normalize and abs(sum(model.weight for model in each)) < 1e-12:
-        raise RecipeError("The weights add up to 0: change them, or set normalize to false.")
 
 
 METHOD = MergeMethod(

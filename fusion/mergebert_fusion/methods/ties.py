@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.block import Block, Grain
+from mergebert_fusion.combination import Agreement, agreed
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.method import Base, Family, Inputs, MergeMethod, Survey
 from mergebert_fusion.parameters import setting
@@ -29,17 +30,14 @@ from mergebert_fusion.signs import (
     disjoint_sum,
     elected_signs,
     surveyed_majority,
-    weighted_agreement,
 )
 from mergebert_fusion.trimming import Thresholds, surveyed_thresholds, trimmed
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Agreement):
     """What a recipe may set for a tensor, or for the whole merge."""
 
-    scaling: float = setting(1.0, "multiplies the merged task vector", alias=("lambda",))
-    normalize: bool = setting(True, "the mean of those that have the elected sign; false for their sum")
     trim: str = setting(
         "model",
         "what is trimmed as one vector: the model (paper) or each tensor (mergekit)",
@@ -92,12 +90,11 @@ def local_survey(inputs: Inputs) -> Survey[Thresholds]:
 def ties(block: TiesBlock) -> Tensor:
     """W_0 + scaling * the disjoint mean of the trimmed task vectors."""
     vectors = _trimmed(block, block.found.thresholds)
-    weights = [model.weight for model in block.each]
     if block.parameters.sign == "weighted":
-        merged = weighted_agreement(vectors, weights, block.parameters.normalize)
-    else:
-        merge = disjoint_mean if block.parameters.normalize else disjoint_sum
-        merged = merge(vectors, elected_signs(vectors, block.found.majority), weights)
+        return agreed(block, vectors)
+    weights = [model.weight for model in block.each]
+    merge = disjoint_mean if block.parameters.normalize else disjoint_sum
+    merged = merge(vectors, elected_signs(vectors, block.found.majority), weights)
     return block.origin + merged * block.parameters.scaling
 
 
