@@ -140,7 +140,7 @@ def _conflict(opening: str, number: int, size: int, lines: Iterator[tuple[int, s
 
 
 def _assembled(opening: str, inside: Sequence[str], kinds: Sequence[str], closing: str) -> Conflict:
-    bar, separator = _middle(kinds)
+    bar, separator = middle(kinds)
     base = "" if bar is None else "".join(inside[bar + 1 : separator])
     sides = ThreeWay(
         base, "".join(inside[: separator if bar is None else bar]), "".join(inside[separator + 1 :])
@@ -148,8 +148,8 @@ def _assembled(opening: str, inside: Sequence[str], kinds: Sequence[str], closin
     return Conflict(sides, Markers(opening, None if bar is None else inside[bar], inside[separator], closing))
 
 
-def _middle(kinds: Sequence[str]) -> tuple[int | None, int]:
-    """The places of the base's marker, if there is one, and of the separator.
+def middle(kinds: Sequence[str]) -> tuple[int | None, int]:
+    """The places of the base's marker, if there is one, and of the separator, among lines of which at least one is `=`.
 
     A version may hold lines that read as a separator, such as the underline of a heading of seven letters; then all
     versions are taken to hold as many of them, as far as that is possible.

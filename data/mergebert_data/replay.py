@@ -159,11 +159,10 @@ class Scratch:
             yield from map(Replay, merges, parsed(self._together(merges, seconds)))
             return
         for merge in merges:
-            for conflicts in parsed(self._alone(merge, seconds)):
-                yield Replay(merge, conflicts)
-                break
-            else:
+            found = list(parsed(self._alone(merge, seconds)))
+            if not found:
                 return
+            yield Replay(merge, found[0])
 
     def _together(self, merges: Sequence[Merge], seconds: float) -> bytes:
         """git's answer about many merges."""

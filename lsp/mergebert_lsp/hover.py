@@ -25,9 +25,8 @@ def hover(view: View, at: int, client: Client, is_ranked: bool) -> Hover | None:
         return None
     first = _MARKUP.sub(r"\\\g<0>", summary(shown, len(view.conflicts), is_ranked))
     text = "\n\n".join([first, *_sides(shown), *_suggestions(shown)])
-    if not client.reads_markdown:
-        return Hover(MarkupContent(MarkupKind.PlainText, text), view.positions.line_range(at))
-    return Hover(MarkupContent(MarkupKind.Markdown, text), view.positions.line_range(at))
+    kind = MarkupKind.Markdown if client.reads_markdown else MarkupKind.PlainText
+    return Hover(MarkupContent(kind, text), view.positions.line_range(at))
 
 
 def _sides(shown: Shown) -> Iterator[str]:

@@ -65,6 +65,7 @@ class Session:
             self._languages[uri] = language
         view = self.views[uri] = View(uri, version, text, self.encoding, self._regions.get(uri, ()))
         self.others.pop(uri, None)
+        self._come_back(view)
         if view.has_conflicts or uri in self._tracked:
             if len(text) <= LARGEST_TEXT:  # else it is shown and not ranked
                 self._tracked.add(uri)
@@ -122,6 +123,11 @@ class Session:
         yield from (view for view in self.views.values() if view.has_conflicts)
         yield from (view for view in self.others.values() if view.has_conflicts)
 
+    def _come_back(self, view: View) -> None:
+        """Forgets an edit that this text has been changed by: should it ever read as before, edits fit it again."""
+        if not self.is_spent(view):
+            self._spent.pop(view.uri, None)
+
     def _ask(self, texts: dict[str, Source | None], saved: Sequence[str] = ()) -> int:
         folders = tuple(self.folders.values()) if self.is_whole else ()
         return self.supervisor.post(texts, self.options.wishes, folders, saved)
@@ -163,6 +169,7 @@ class Session:
                 view = self.views[uri] = view.answered(regions)
             elif not file["uri"]:
                 view = self.others[uri] = View(uri, None, file["text"], self.encoding, regions)
+                self._come_back(view)
             if view is not None and (uri in self.views or self.is_whole):
                 self.shell.show(view)
         self.shell.refresh()
@@ -171,6 +178,7 @@ class Session:
         """Forgets files that belong to no merge any more."""
         for uri in [uri for uri in self.others if to_fs_path(uri) not in kept]:
             del self.others[uri]
+            self._spent.pop(uri, None)
             self.shell.forget(uri)
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mergebert.markers import Conflict, Markers, lines_of
+from mergebert.markers import Conflict, Markers, lines_of, middle
 from mergebert.threeway import ThreeWay
 
 MERGE, DIFF3, JJ_DIFF, JJ_SNAPSHOT, JJ_GIT = "merge", "diff3", "jj-diff", "jj-snapshot", "jj-git"
@@ -200,22 +200,17 @@ def _git_conflict(text: str, markers: Sequence[_Line], closing: _Line) -> Marked
 
 
 def _middle(markers: Sequence[_Line]) -> tuple[_Line | None, _Line | None]:
-    """The marker of the base and the separator, as far as there are any.
-
-    A version may hold lines that look like the separator, such as the underline of a heading; then all versions are
-    taken to hold as many of them, as far as that is possible.
-    """
-    bars = [line for line in markers if line.mark == "|"]
+    """The marker of the base and the separator, as far as there are any."""
     named = [line for line in markers if line.mark == "="]
+    bars = [line for line in markers if line.mark == "|"]
     equals = [line for line in named if not line.label]
     if bars and not equals:
         equals = named  # jj reads a separator with a label too
-    after = [line for line in equals if bars and line.start > bars[0].start]
-    if len(bars) > 1 or len(bars) > len(after):  # these are pieces of several conflicts
-        return None, None
-    if bars:
-        return bars[0], after[min(len(equals) - len(after), len(after) - 1)]
-    return None, equals[(len(equals) - 1) // 2] if equals else None
+    if not equals or len(bars) > 1 or any(bar.start > equals[-1].start for bar in bars):
+        return None, None  # these are pieces of several conflicts
+    lines = sorted([*bars, *equals], key=lambda line: line.start)
+    bar, separator = middle([line.mark for line in lines])
+    return None if bar is None else lines[bar], lines[separator]
 
 
 def _line(text: str, line: _Line) -> str:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mergebert.evaluate import Outcome, differences, figures
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import EVERY_GRADE, load
+from mergebert.training.dataset import EVERY_GRADE
 from mergebert.training.fit import BASELINE, NETWORK, Fitted, fit_rankers, second_part
 from mergebert.training.loop import device
 from mergebert.training.network import trained_network
@@ -125,7 +125,7 @@ def _outcomes_of(run: TrainConfig, path: Path) -> dict[str, list[Outcome]]:
     one = Repository(path)
     one.forget_context(0.0, run.seed)
     beliefs = beliefs_of(fitted[ALONE].first, one, one.features)
-    said = scores_of(networks, load(path), needed(one, run, (EVERY_GRADE,)))
+    said = scores_of(networks, one.arrays, needed(one, run, (EVERY_GRADE,)))
     found: dict[str, list[Outcome]] = {}
     for line, voice in ((ALONE, None), (WITH_NETWORK, said)):
         part = second_part(one, beliefs, voice, View.MERGE, run.seed)

@@ -259,9 +259,9 @@ def _score_some(part: tuple[TrainConfig, Sequence[tuple[str, str]]]) -> None:
     folds = network_folds(config)
     for split, name in places:
         speaking = [folds[name]] if split == TRAIN else range(config.folds)
-        path = space.prepared(name)
-        asked = needed(Repository(path), config, (config.grades, EVERY_GRADE, SURE_GRADES))
-        found = scores_of([networks[fold] for fold in speaking], load(path), asked)
+        one = Repository(space.prepared(name))
+        asked = needed(one, config, (config.grades, EVERY_GRADE, SURE_GRADES))
+        found = scores_of([networks[fold] for fold in speaking], one.arrays, asked)
         write_arrays(space.logits(name), found)
 
 
