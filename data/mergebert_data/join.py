@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert_data.plan import Plan, Settings
+from mergebert_data.recount import write_statistics
 from mergebert_data.repositories import dealt, write_facts
 from mergebert_data.splits import read_splits
-from mergebert_data.statistics import Statistics, table_of
+from mergebert_data.statistics import Statistics
 from mergebert_data.store import COMPRESSION, SCHEMA, read_shard, replacing, write_json, write_json_lines
 
 
@@ -82,9 +83,7 @@ def _file_key(row: Mapping[str, Any]) -> bytes:
 
 def _write_summaries(plan: Plan, settings: Settings, statistics: Statistics) -> None:
     figures = statistics.to_json() | {"skipped": dict(plan.skipped)}
-    write_json(settings.out / "statistics.json", figures)
-    with replacing(settings.out / "statistics.md") as temporary:
-        temporary.write_text(table_of(figures) + "\n", encoding="utf-8")
+    write_statistics(settings.out, figures)
     write_facts(settings.out, plan.facts)
     splits = settings.out / "splits.json"
     kept = read_splits(splits) if splits.exists() else {}

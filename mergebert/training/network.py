@@ -22,7 +22,7 @@ from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import Conflicts, from_step
 from mergebert.training.loop import Check, Run, Schedule, device, half_precision, train
 from mergebert.training.model import HEADS, ColumnsNetwork, is_right, resolution_loss
-from mergebert.training.pretrain import pretrained_encoder
+from mergebert.training.pretrain import pretrained_encoder, pretraining
 
 CHECKED = 3000  # conflicts of development repositories that show how it does
 CHECKED_A_MERGE = 10
@@ -68,7 +68,7 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
 
 def _schedule(config: TrainConfig, an_epoch: int) -> Schedule:
     settings = config.network
-    is_pretrained = pretrained_encoder(config) is not None
+    is_pretrained = pretraining(config).checkpoint.exists()
     return Schedule(
         max(1, round(settings.epochs * an_epoch)),
         settings.learning_rate,

@@ -31,7 +31,7 @@ from mergebert.example import CLEAN, CONFLICT, FileExample, example_from_json
 from mergebert.patterns import PATTERNS
 from mergebert.pieces import TokenPieces
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, Arrays, load, splits
+from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, Arrays, splits
 from mergebert.training.loop import device
 from mergebert.training.network import logits_of, train_fold, trained_network
 from mergebert.training.prepare import prepare
@@ -226,12 +226,18 @@ def train_networks(config: TrainConfig) -> None:
 def network_folds(config: TrainConfig) -> Mapping[str, int]:
     """The fold of each training repository, by size, so that all networks learn from about as much."""
     space, weights = Workspace(config), [0] * config.folds
-    sizes = {name: len(load(space.prepared(name))["merge"]) for name in prepared_names(config, TRAIN)}
+    sizes = {name: _count(space.prepared(name)) for name in prepared_names(config, TRAIN)}
     folds: dict[str, int] = {}
     for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
         folds[name] = weights.index(min(weights))
         weights[folds[name]] += sizes[name]
     return folds
+
+
+def _count(prepared: Path) -> int:
+    """How many conflicts a prepared repository has; of its arrays one is read."""
+    with np.load(prepared) as arrays:
+        return len(arrays["merge"])
 
 
 def _train_one(config: TrainConfig, fold: int) -> None:
@@ -248,7 +254,7 @@ def score_all(config: TrainConfig, jobs: int) -> None:
     todo = [place for place in names if not space.logits(place[1]).exists()]
     parts = [(config, todo[number::jobs]) for number in range(jobs)]
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        pool.map(_score_some, parts, chunksize=1)
+        pool.map(_score_some, [part for part in parts if part[1]], chunksize=1)
 
 
 def _score_some(part: tuple[TrainConfig, Sequence[tuple[str, str]]]) -> None:
