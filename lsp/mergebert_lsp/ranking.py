@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mergebert.errors import MergebertError
-from mergebert.settings import Settings, load_settings
-from mergebert.solve import THREADS
 from mergebert.workfile import Key as Place
 from mergebert.workfile import WorkMerge
 from mergebert_lsp.gathering import Gathering, Item, Key
 from mergebert_lsp.index import Repository
 from mergebert_lsp.lessons import Lessons
-from mergebert_lsp.recall import RememberingResolver
+from mergebert_lsp.models import Models
 from mergebert_lsp.regions import regions
 from mergebert_lsp.standing import Standing
 from mergebert_lsp.wire import Source, Task, Wishes
@@ -31,8 +29,9 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Merge:
-    """The texts of one merge, told apart."""
+    """The texts of one merge, told apart, and the work tree they belong to."""
 
+    root: Path | None
     items: tuple[Item, ...]
     stands: tuple[Standing, ...]
 
@@ -65,33 +64,49 @@ class Ranking:
         self._wishes = Wishes()
         self._folders: tuple[str, ...] = ()
         self._ranked: dict[Key, _Merge] = {}  # what the last whole answer was about
-        self._resolver: RememberingResolver | None = None
-        self._settings: Settings | None = None
-        self._problem: MergebertError | None = None
+        self._models = Models(check)
+        self._saved: list[str] = []  # texts that were saved since people's choices were kept last
+        self._closed: set[str] = set()  # texts that were closed since then
 
     def take(self, task: Task) -> None:
         """Takes over what has changed."""
         self._gathering.take(task.texts)
-        for uri in [uri for uri, source in task.texts.items() if source is None]:
-            self._lessons.forget(uri)
+        self._saved += task.saved  # a task that is called off must not take them along
+        self._closed |= {uri for uri, source in task.texts.items() if source is None}
         self._folders = task.folders
         if task.wishes != self._wishes:
-            if task.wishes.bundle != self._wishes.bundle:
-                self._resolver = None
             self._wishes = task.wishes
-            self._settings = self._problem = None
+            self._models.wish(task.wishes)
             self._ranked.clear()
 
-    def reports(self, saved: Sequence[str] = ()) -> Iterator[Report]:
-        """What is offered for every merge; what people chose in `saved` texts is kept where they asked for that."""
+    def reports(self) -> Iterator[Report]:
+        """What is offered for every merge; what people chose in saved texts is kept where they asked for that.
+
+        Raises the first MergebertError once every other merge has been answered.
+        """
         merges = self._gathering.merges()
         asked = [one for one in self._gathering.work_trees(self._folders) if one not in merges]
         merges |= {key: [] for key in asked}
         self._ranked = {key: merge for key, merge in self._ranked.items() if key in merges}
+        problems = []
         for key, items in merges.items():
-            yield from self._steps(key, items)
+            try:
+                yield from self._steps(key, items)
+            except MergebertError as problem:  # as a setting of one work tree that is no concern of the others
+                problems.append(problem)
+        self._keep_lessons()
+        if problems:
+            raise problems[0]
+
+    def _keep_lessons(self) -> None:
+        """Keeps what saved texts teach; only then are closed ones forgotten, which may have been saved just before."""
+        saved, closed = self._saved, self._closed
+        self._saved, self._closed = [], set()
         if self._wishes.feedback:
             self._lessons.keep(saved)
+        for uri in closed:
+            if self._gathering.text(uri) is None:
+                self._lessons.forget(uri)
 
     @property
     def others(self) -> list[str]:
@@ -106,7 +121,7 @@ class Ranking:
         last = self._ranked.get(key)
         if merge.is_like(last):
             return
-        if all(last is not None and item in last.items for item in rest):
+        if set(rest) <= set(last.items if last else ()):
             near = _near(merge, last.items if last else ())
             if near:
                 yield self._report(merge, near)
@@ -122,7 +137,8 @@ class Ranking:
         return self._gathering.rest(key, items, lambda: self._check(0, 0))
 
     def _merge(self, key: Key, items: Sequence[Item]) -> _Merge:
-        return _Merge(tuple(items), tuple(self._gathering.standing(key, item) for item in items))
+        root = key.root if isinstance(key, Repository) else None
+        return _Merge(root, tuple(items), tuple(self._gathering.standing(key, item) for item in items))
 
     def _report(self, merge: _Merge, wanted: frozenset[Place] | None = None) -> Report:
         """What is offered for a merge, or for those of its conflicts that are wanted."""
@@ -147,30 +163,13 @@ class Ranking:
         grouped: list[dict[int, RankedConflict]] = [{} for _ in merge.stands]
         if not merge.places:
             return grouped
-        resolver, max_error = self._model()
+        resolver, max_error = self._models.of(merge.root)
         resolver.wanted = wanted
         offers = WorkMerge([here.file for here in merge.stands], resolver, max_error).offers({})
         for place, offer in offers.items():
             if wanted is None or place in wanted:
                 grouped[place[0]][place[1]] = offer
         return grouped
-
-    def _model(self) -> tuple[RememberingResolver, float]:
-        """The resolver and the error budget; what went wrong is not tried again with the same settings."""
-        if self._problem is not None:
-            raise self._problem
-        try:
-            if self._settings is None:  # asking git for its settings takes longer than most answers
-                self._settings = load_settings()
-            if self._resolver is None:
-                wished = self._wishes.bundle
-                bundle = Path(wished).expanduser() if wished else self._settings.bundle
-                self._resolver = RememberingResolver(bundle, THREADS, self._check)
-        except MergebertError as error:
-            self._problem = error
-            raise
-        budget = self._wishes.max_error
-        return self._resolver, self._settings.max_error if budget is None else budget
 
 
 def _near(merge: _Merge, last: Sequence[Item]) -> frozenset[Place]:

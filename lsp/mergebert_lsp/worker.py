@@ -95,7 +95,7 @@ class Worker:
             self._next_word = time.monotonic() + PATIENCE
             self._ranking.take(task)
             try:
-                for report in () if task.is_halt else self._ranking.reports(task.saved):
+                for report in () if task.is_halt else self._ranking.reports():
                     self._outbox.send(report)
             except StaleError:
                 continue

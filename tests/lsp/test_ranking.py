@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mergebert.errors import ModelBundleError
+from mergebert.errors import InputError, ModelBundleError
 from mergebert_lsp.feedback import feedback_examples
 from mergebert_lsp.ranking import NEAR, Ranking
 from mergebert_lsp.recall import StaleError
@@ -46,8 +46,8 @@ class Asking:
         saved: tuple[str, ...] = (),
     ) -> Reports:
         self._generation += 1
-        self.ranking.take(Task(self._generation, texts, wishes or Wishes(), folders))
-        return list(self.ranking.reports(saved))
+        self.ranking.take(Task(self._generation, texts, wishes or Wishes(), folders, saved))
+        return list(self.ranking.reports())
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +201,7 @@ def test_work_that_was_called_off_is_not_done_twice(ask: Asking) -> None:
     ask.stale_after = ask.checks + 4
     with pytest.raises(StaleError):
         ask({"u": unsaved(text)})
-    resolver = ask.ranking._resolver
-    assert resolver is not None
+    resolver, _ = ask.ranking._models.of(None)
     held = len(resolver._outlines)
     ask.stale_after = None
     assert held
@@ -224,6 +223,35 @@ def test_a_model_that_is_missing_is_an_error_each_time_and_can_be_put_right(tmp_
         with pytest.raises(ModelBundleError):
             ask({"u": unsaved(conflict(1))}, Wishes(bundle=str(tmp_path)))
     assert ask({}, Wishes())
+
+
+def test_each_work_tree_has_the_settings_of_its_own_configuration(ask: Asking, merging: Repository) -> None:
+    def sure(name: str, found: Reports) -> bool:
+        files = [file for report in found for file in report["files"] if name in (file["uri"], file["path"])]
+        return bool(files[-1]["regions"][0]["is_sure"])
+
+    texts: dict[str, Source | None] = {"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))}
+    merging.git("config", "mergebert.maxError", "1")
+    found = ask(texts, Wishes(suggestions=1))
+    assert sure("file:a", found)
+    assert not sure("u", found)
+    assert not sure("file:a", ask({}, Wishes(max_error=0.0)))
+
+    merging.git("config", "mergebert.maxError", "much")
+    with pytest.raises(InputError, match="mergebert.maxError in git config"):
+        ask({}, Wishes(suggestions=1))
+    assert ask({"u": unsaved(conflict(2))}, Wishes(max_error=0.0))  # what the editor wishes goes first
+
+
+def test_one_work_tree_with_a_wrong_setting_is_no_concern_of_the_others(
+    ask: Asking, merging: Repository
+) -> None:
+    merging.git("config", "mergebert.maxError", "much")
+    ask.ranking.take(Task(99, {"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))}))
+    reports = ask.ranking.reports()
+    assert next(reports)["files"][0]["uri"] == "u"
+    with pytest.raises(InputError):
+        list(reports)
 
 
 def test_jj_conflicts_are_answered_in_their_place(ask: Asking) -> None:
@@ -249,6 +277,19 @@ def test_choices_are_kept_on_request_alone(ask: Asking, merging: Repository, tmp
     [example] = feedback_examples()
     assert example.conflicts[0].resolution == "    return 1 + 0\n"
     assert example.path == "app.py"
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_choice_is_kept_though_its_task_was_called_off_or_its_text_closed(
+    ask: Asking, merging: Repository, is_closed: bool
+) -> None:
+    app, wishes = merging.path / "app.py", Wishes(feedback=True)
+    ask({"file:a": saved(app)}, wishes)
+    ask({"file:a": first_answered(app)}, wishes)
+    ask.ranking.take(Task(98, {}, wishes, saved=("file:a",)))  # nobody waits for its reports
+
+    ask({"file:a": None} if is_closed else {}, wishes)
+    assert len(list(feedback_examples())) == 1
 
 
 def test_large_and_binary_and_torn_texts_are_left_alone(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
