@@ -30,7 +30,9 @@ class Models:
         """Takes over other wishes; what git says is asked anew."""
         if wishes.bundle != self._wishes.bundle:
             self._resolvers.clear()
-        self._resolvers = {path: one for path, one in self._resolvers.items() if not isinstance(one, Exception)}
+        self._resolvers = {
+            path: one for path, one in self._resolvers.items() if not isinstance(one, Exception)
+        }
         self._settings.clear()
         self._wishes = wishes
 

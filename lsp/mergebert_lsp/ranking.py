@@ -92,7 +92,7 @@ class Ranking:
         for key, items in merges.items():
             try:
                 yield from self._steps(key, items)
-            except MergebertError as problem:  # as a setting of one work tree that is no concern of the others
+            except MergebertError as problem:  # a setting of one work tree is no concern of the others
                 problems.append(problem)
         self._keep_lessons()
         if problems:

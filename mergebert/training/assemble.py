@@ -15,8 +15,9 @@ from mergebert.classify import padded
 from mergebert.encode import Columns
 from mergebert.languages import LANGUAGES
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import load, splits
+from mergebert.training.dataset import splits
 from mergebert.training.export import write_network
+from mergebert.training.files import read_arrays
 from mergebert.training.fit import BASELINE, NETWORK, Fitted
 from mergebert.training.network import trained_network
 from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, prepared_names, repository_splits
@@ -35,7 +36,7 @@ def write_bundle(config: TrainConfig, output: Path, with_network: bool = True) -
     with tempfile.TemporaryDirectory(dir=output.parent) as draft_name:
         draft = Path(draft_name) / "bundle"
         draft.mkdir()
-        probe = load(fitted.folder / "probe.npz")["rows"]
+        probe = read_arrays(fitted.folder / "probe.npz")["rows"]
         export = {"first": write_trees(fitted.first, draft / FIRST, probe[:, : len(names["first"])])}
         export["ranker"] = write_trees(fitted.ranker, draft / RANKER, probe)
         if with_network:
@@ -81,7 +82,7 @@ def _probes(config: TrainConfig) -> list[tuple[Any, Any]]:
     rows: list[Columns] = []
     names = prepared_names(config, DEVELOPMENT)
     for name in names:
-        arrays = load(Workspace(config).prepared(name))
+        arrays = read_arrays(Workspace(config).prepared(name))
         pairs = zip(splits(arrays, "ids"), splits(arrays, "kinds"), strict=True)
         rows += [Columns(ids, kinds, ()) for ids, kinds in pairs][: PROBES // len(names) + 1]
     order = sorted(rows, key=lambda columns: len(columns.ids))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mergebert.evaluate import Outcome, differences, figures
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import EVERY_GRADE
+from mergebert.training.files import write_json
 from mergebert.training.fit import BASELINE, NETWORK, Fitted, fit_rankers, second_part
 from mergebert.training.loop import device
 from mergebert.training.network import trained_network
@@ -91,8 +92,7 @@ def _kept_point(config: TrainConfig, share: Fraction, jobs: int) -> Point:
         score_all(run, jobs)
         fit_rankers(run, jobs)
         outcomes = _outcomes(run, [tested(config, name) for name in _test_names(config)], jobs)
-        text = json.dumps(_point(run, share, outcomes), indent=1)
-        path.write_text(text + "\n", encoding="utf-8")
+        write_json(path, _point(run, share, outcomes))
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -163,7 +163,7 @@ def write_curve(config: TrainConfig, shares: Sequence[Fraction], jobs: int) -> N
 
     points = learning_curve(config, shares, jobs)
     folder = curve_folder(config)
-    (folder / "curve.json").write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "curve.json", points)
     (folder / "curve.md").write_text(markdown(points) + "\n", encoding="utf-8")
     draw_curve(points, {name: [ALONE, WITH_NETWORK] for name in SHOWN}, folder)
     print(markdown(points))

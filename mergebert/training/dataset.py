@@ -15,18 +15,12 @@ from numpy.typing import NDArray
 from mergebert.classify import length_buckets, padded
 from mergebert.encode import Columns
 from mergebert.example import GRADES
+from mergebert.training.files import Arrays, read_arrays
 from mergebert.training.targets import Targets, Ways, targets_of, ways_of
 
 EVERY_GRADE = "".join(GRADES)
 SURE_GRADES = "ab"  # of locations that two methods agree on and none contradicts
-Arrays = dict[str, NDArray[Any]]
 POOL = 6000  # conflicts among which those of like length are batched together
-
-
-def load(path: Path) -> Arrays:
-    """The arrays of one prepared repository."""
-    with np.load(path) as found:
-        return {name: found[name] for name in found.files}
 
 
 def splits(arrays: Arrays, name: str) -> list[NDArray[Any]]:
@@ -87,7 +81,7 @@ class Conflicts(Encoded):
         self.merge: list[tuple[int, int]] = []
         self.usable: list[bool] = []
         for number, path in enumerate(files):
-            self._add(number, load(path), grades)
+            self._add(number, read_arrays(path), grades)
 
     def _add(self, number: int, arrays: Arrays, grades: str) -> None:
         self.ids += splits(arrays, "ids")

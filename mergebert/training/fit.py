@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, Arrays, load
+from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES
+from mergebert.training.files import Arrays, read_arrays, write_arrays, write_json
 from mergebert.training.joint_table import JOINT_FEATURES
-from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, file_name, prepared_names, write_arrays
+from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, file_name, prepared_names
 from mergebert.training.rank import (
     NETWORK_FEATURES,
     Floats,
@@ -109,7 +110,7 @@ def fit_second(config: TrainConfig, variant: str) -> None:
         "calibration": calibration,
         "metrics": measured,
     }
-    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    write_json(folder / "facts.json", facts)
     print(f"second pass, {variant}: {measured}", flush=True)
 
 
@@ -217,7 +218,7 @@ def repositories_of(config: TrainConfig, split: str) -> Iterator[Repository]:
 
 def _part(space: Workspace, one: Repository, variant: str, view: View) -> Part:
     """The second pass's features of a repository of this workspace."""
-    said = load(space.logits(one.name)) if variant == NETWORK else None
+    said = read_arrays(space.logits(one.name)) if variant == NETWORK else None
     return second_part(one, first_beliefs(space, one), said, view, space.config.seed)
 
 
@@ -243,7 +244,7 @@ def second_part(
 
 def first_beliefs(space: Workspace, one: Repository) -> NDArray[np.float64]:
     """What the first pass believes of every row of a repository that it has not learnt from."""
-    return load(beliefs_path(space, one.name))["first"]
+    return read_arrays(beliefs_path(space, one.name))["first"]
 
 
 def beliefs_path(space: Workspace, name: str) -> Path:

@@ -6,13 +6,13 @@ measured on development repositories.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from mergebert.training.config import TrainConfig
+from mergebert.training.files import write_json
 from mergebert.training.fit import BASELINE, Fitted, fit_first, fit_second, taught_conflicts
 
 CHOICES = ("a", "ab", "abc", "abcd")
@@ -73,5 +73,5 @@ def write_comparison(config: TrainConfig, jobs: int) -> None:
     """Prints the table and writes the figures to grades.json in the workspace."""
     measured = compared_grades(config, jobs)
     path = config.workspace / "grades" / "grades.json"
-    path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    write_json(path, measured)
     print(markdown(measured))

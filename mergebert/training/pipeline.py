@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,8 @@ from mergebert.example import CLEAN, CONFLICT, FileExample, example_from_json
 from mergebert.patterns import PATTERNS
 from mergebert.pieces import TokenPieces
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, Arrays, splits
+from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, splits
+from mergebert.training.files import Arrays, write_arrays
 from mergebert.training.loop import device
 from mergebert.training.network import logits_of, train_fold, trained_network
 from mergebert.training.prepare import prepare
@@ -294,12 +294,3 @@ def scores_of(networks: Sequence[Any], arrays: Arrays, asked: NDArray[np.bool_])
             hunks[at] += hunk_scores(patterns, heads[at]) / len(networks)
     hunks = [normalised(rows, places) for rows, places in zip(hunks, heads, strict=True)]
     return {"classes": classes, "hunks": np.concatenate(hunks)}
-
-
-def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Writes named arrays, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    with draft.open("wb") as out:
-        np.savez(out, **arrays)
-    os.replace(draft, path)

@@ -6,9 +6,8 @@ One file a repository, so that every split is by repository and an interrupted r
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from mergebert.joint import kind_of
 from mergebert.markers import parse
 from mergebert.patterns import PATTERNS
 from mergebert.ranker import matrix
+from mergebert.training.files import write_arrays
 
 CONFLICTS_A_MERGE = 60  # a few merges hold thousands of alike conflicts; more than this says nothing new
 
@@ -126,13 +126,4 @@ class _Arrays:
                 flat[f"{name}_sizes"] = np.array([len(row) for row in rows], np.int32)
             else:
                 flat[name] = np.array(rows)
-        write_compressed(target, flat)
-
-
-def write_compressed(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Writes named arrays as one compressed file, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(f".{os.getpid()}.tmp")
-    with draft.open("wb") as out:
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    os.replace(draft, target)
+        write_arrays(target, flat, is_compressed=True)

@@ -18,7 +18,8 @@ from torch.nn import functional
 
 from mergebert.encode import GAP, PAD, START
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset import Encoded, from_step, load
+from mergebert.training.dataset import Encoded, from_step
+from mergebert.training.files import read_arrays
 from mergebert.training.loop import Check, Run, Schedule, device, half_precision, train
 from mergebert.training.masking import MASK, SIDES, masked
 from mergebert.training.model import HEADS, ColumnsNetwork, ModelConfig
@@ -187,5 +188,5 @@ def told(network: MaskedNetwork, encoded: Encoded, config: TrainConfig) -> dict[
 def _encoded(files: Sequence[Path]) -> Encoded:
     encoded = Encoded()
     for path in files:
-        encoded.add(load(path))
+        encoded.add(read_arrays(path))
     return encoded

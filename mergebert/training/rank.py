@@ -22,7 +22,8 @@ from mergebert.example import GRADES
 from mergebert.features import CONTEXT_FEATURES, language_number
 from mergebert.joint import Belief
 from mergebert.training.config import RankerConfig
-from mergebert.training.dataset import EVERY_GRADE, Arrays, load, splits
+from mergebert.training.dataset import EVERY_GRADE, splits
+from mergebert.training.files import Arrays, read_arrays
 from mergebert.training.joint_table import JOINT_FEATURES, joint_rows
 from mergebert.training.targets import repeated
 
@@ -33,7 +34,7 @@ class Repository:
     """The conflicts of one repository as the ranker sees them: a row a candidate, and one for "none of these"."""
 
     def __init__(self, path: Path) -> None:
-        arrays = load(path)
+        arrays = read_arrays(path)
         self.name = path.stem.replace("+", "/")
         self.names = [str(name) for name in arrays["names"]]
         self.features: Floats = arrays["features"]

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from mergebert.classify import PRIOR_LOG
 from mergebert.encode import CONFLICT_CLASSES
-
-Arrays = dict[str, NDArray[Any]]
+from mergebert.training.files import Arrays
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from mergebert.example import FileExample
 from mergebert.languages import Language, language_of
 from mergebert.markers import Conflict, Markers, lines_of
 from mergebert.threeway import ThreeWay
-from mergebert.training.prepare import write_compressed
+from mergebert.training.files import write_arrays
 
 WINDOWS_A_FILE = 4
 NEAR_LINES = 3  # changes no further apart share a window
@@ -38,7 +38,9 @@ def prepare_clean(examples: Iterable[FileExample], pieces: Pieces, most: int, ta
     sizes = np.array([len(row.ids) for row in rows], np.int32)
     ids = np.concatenate([np.zeros((0, 3), np.int16), *(row.ids.astype(np.int16) for row in rows)])
     kinds = np.concatenate([np.zeros((0, 3), np.int8), *(row.kinds.astype(np.int8) for row in rows)])
-    write_compressed(target, {"ids": ids, "ids_sizes": sizes, "kinds": kinds, "kinds_sizes": sizes})
+    write_arrays(
+        target, {"ids": ids, "ids_sizes": sizes, "kinds": kinds, "kinds_sizes": sizes}, is_compressed=True
+    )
     return len(rows)
 
 

@@ -238,7 +238,7 @@ def test_each_work_tree_has_the_settings_of_its_own_configuration(ask: Asking, m
     assert not sure("file:a", ask({}, Wishes(max_error=0.0)))
 
     merging.git("config", "mergebert.maxError", "much")
-    with pytest.raises(InputError, match="mergebert.maxError in git config"):
+    with pytest.raises(InputError, match="maxError in git config"):
         ask({}, Wishes(suggestions=1))
     assert ask({"u": unsaved(conflict(2))}, Wishes(max_error=0.0))  # what the editor wishes goes first
 

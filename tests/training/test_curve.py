@@ -12,7 +12,7 @@ import pytest
 from mergebert.training import cli, curve
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.curve import ADDED, ALONE, SHOWN, WITH_NETWORK, config_of, curve_folder, markdown
-from mergebert.training.dataset import load
+from mergebert.training.files import read_arrays
 from mergebert.training.pipeline import DEVELOPMENT, TEST, TRAIN, Workspace, prepared_names
 from mergebert.training.rank import Repository
 from tests.training.tiny_run import TABLE, asked
@@ -67,7 +67,7 @@ def test_test_repositories_are_read_for_the_curve_alone(
     assert prepared_names(settings, TEST) == []
     made = {path for path in settings.workspace.rglob("*") if path.name.startswith("own+test")}
     assert made == {curve.tested(settings, name) for name in TABLE[TEST]}
-    assert all(len(load(path)["merge"]) for path in made)
+    assert all(len(read_arrays(path)["merge"]) for path in made)
 
 
 def test_a_curve_is_not_drawn_again(

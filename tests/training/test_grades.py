@@ -10,7 +10,8 @@ import pytest
 from mergebert.example import GRADES
 from mergebert.training import cli
 from mergebert.training.config import TrainConfig, load_config
-from mergebert.training.dataset import Conflicts, load, taught
+from mergebert.training.dataset import Conflicts, taught
+from mergebert.training.files import read_arrays
 from mergebert.training.fit import BASELINE, Fitted
 from mergebert.training.grades import SHOWN, VIEWS, markdown
 from mergebert.training.pipeline import TRAIN, Workspace
@@ -30,7 +31,7 @@ def prepared(settings: TrainConfig) -> Path:
 
 @pytest.mark.parametrize("grades", ["a", "bc", "abcd"])
 def test_network_and_ranker_learn_from_the_grades_that_are_wanted(grades: str, prepared: Path) -> None:
-    arrays = load(prepared)
+    arrays = read_arrays(prepared)
     wanted = np.array([at >= 0 and GRADES[at] in grades for at in arrays["grade"]]) & ~arrays["duplicate"]
     assert np.array_equal(taught(arrays, grades), wanted)
     conflicts = Conflicts([prepared], grades)

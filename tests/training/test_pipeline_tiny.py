@@ -21,7 +21,7 @@ from mergebert.markers import parse
 from mergebert.resolve import Resolver, accepted_file
 from mergebert.training import assemble, cli, export, fit
 from mergebert.training.config import TrainConfig, load_config
-from mergebert.training.dataset import load
+from mergebert.training.files import read_arrays
 from mergebert.training.fit import BASELINE, NETWORK, tree_folds
 from mergebert.training.pipeline import (
     DEVELOPMENT,
@@ -72,7 +72,7 @@ def test_a_run_leaves_what_its_stages_promise(settings: TrainConfig) -> None:
     assert prepared_names(settings, DEVELOPMENT) == sorted(TABLE[DEVELOPMENT])
     assert prepared_names(settings, TEST) == []
     for name in (*TABLE[TRAIN], *TABLE[DEVELOPMENT]):
-        arrays, said = load(space.prepared(name)), load(space.logits(name))
+        arrays, said = read_arrays(space.prepared(name)), read_arrays(space.logits(name))
         assert len(said["classes"]) == len(arrays["merge"])
         assert len(said["hunks"]) == len(arrays["heads"])
     for fold in range(2):
@@ -160,7 +160,7 @@ def rows_at_run_time(bundle: Path, repository: str) -> list[Any]:
 
 def test_the_ranker_sees_at_run_time_what_it_was_calibrated_on(bundle: Path, settings: TrainConfig) -> None:
     """The features of training, joint ones and the network's included, row by row and name by name."""
-    trained = load(Workspace(settings).ranker / NETWORK / "probe.npz")["rows"]
+    trained = read_arrays(Workspace(settings).ranker / NETWORK / "probe.npz")["rows"]
     names = list(load_bundle(bundle).manifest["features"]["ranker"])
     shown = [
         row for name in sorted(TABLE[DEVELOPMENT]) for rows in rows_at_run_time(bundle, name) for row in rows

@@ -17,7 +17,8 @@ from mergebert.evidence import FileEvidence
 from mergebert.example import GRADES, FileExample
 from mergebert.joint import kind_of
 from mergebert.patterns import PATTERNS
-from mergebert.training.dataset import Arrays, Conflicts, from_step, load, splits
+from mergebert.training.dataset import Conflicts, from_step, splits
+from mergebert.training.files import Arrays, read_arrays
 from mergebert.training.model import log_sums, way_logs
 from mergebert.training.prepare import CONFLICTS_A_MERGE, capped, file_merge, prepare
 from mergebert.training.targets import targets_of
@@ -40,7 +41,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def arrays(path: Path) -> Arrays:
-    return load(path)
+    return read_arrays(path)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_origins_are_kept_for_the_network(
 
 def test_the_same_twice(path: Path, tmp_path: Path) -> None:
     prepare(MINED[::-1], pieces, tmp_path / "again.npz")
-    before, after = load(path), load(tmp_path / "again.npz")
+    before, after = read_arrays(path), read_arrays(tmp_path / "again.npz")
     assert before.keys() == after.keys()
     assert all(
         np.array_equal(before[name], after[name], equal_nan=before[name].dtype.kind == "f") for name in before

@@ -12,7 +12,8 @@ from torch.nn import functional
 from mergebert.encode import GAP, PAD, START
 from mergebert.errors import InputError
 from mergebert.training.config import TrainConfig, load_config
-from mergebert.training.dataset import Encoded, load
+from mergebert.training.dataset import Encoded
+from mergebert.training.files import read_arrays
 from mergebert.training.loop import Run
 from mergebert.training.masking import MASK
 from mergebert.training.model import HEADS, ColumnsNetwork, ModelConfig
@@ -39,7 +40,7 @@ def settings(finished_run: Path) -> TrainConfig:
 @pytest.fixture
 def encoded(settings: TrainConfig) -> Encoded:
     found = Encoded()
-    found.add(load(Workspace(settings).prepared(TABLE[TRAIN][0])))
+    found.add(read_arrays(Workspace(settings).prepared(TABLE[TRAIN][0])))
     return found
 
 
@@ -48,7 +49,7 @@ def test_the_mask_is_no_subword(encoded: Encoded) -> None:
 
 
 def test_what_was_seen_before_is_left_out(settings: TrainConfig) -> None:
-    arrays = load(Workspace(settings).prepared(TABLE[TRAIN][0]))
+    arrays = read_arrays(Workspace(settings).prepared(TABLE[TRAIN][0]))
     arrays["duplicate"][:] = False
     arrays["duplicate"][1] = True
     found = Encoded()
@@ -114,9 +115,11 @@ def test_how_common_a_subword_is_need_not_be_learnt(encoded: Encoded, settings: 
 def test_a_run_logs_how_it_does_on_development_repositories(settings: TrainConfig) -> None:
     run = pretraining(settings)
     lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().strip().split("\n")]
-    trained = sum(len(load(Workspace(settings).prepared(name))["merge"]) for name in TABLE[TRAIN])
-    fresh = sum(int((~load(Workspace(settings).prepared(name))["duplicate"]).sum()) for name in TABLE[TRAIN])
-    clean = sum(len(load(Workspace(settings).clean(name))["ids_sizes"]) for name in TABLE[TRAIN])
+    trained = sum(len(read_arrays(Workspace(settings).prepared(name))["merge"]) for name in TABLE[TRAIN])
+    fresh = sum(
+        int((~read_arrays(Workspace(settings).prepared(name))["duplicate"]).sum()) for name in TABLE[TRAIN]
+    )
+    clean = sum(len(read_arrays(Workspace(settings).clean(name))["ids_sizes"]) for name in TABLE[TRAIN])
     assert clean > 0
     assert lines[0]["windows"] == fresh + clean < trained + clean
     checks = [line for line in lines if "development loss" in line]

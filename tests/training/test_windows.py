@@ -9,7 +9,8 @@ from mergebert.align import Change
 from mergebert.encode import _CHANGES, MAX_COLUMNS
 from mergebert.languages import by_name
 from mergebert.threeway import ThreeWay
-from mergebert.training.dataset import Encoded, load
+from mergebert.training.dataset import Encoded
+from mergebert.training.files import read_arrays
 from mergebert.training.windows import WINDOWS_A_FILE, columns_of, prepare_clean, windows
 from tests.training.synthetic import clean_example
 
@@ -56,10 +57,10 @@ def test_windows_of_a_repository_are_written_as_arrays(most: int, tmp_path: Path
     wanted = [row for one in files for row in columns_of(one, pieces)]
     count = prepare_clean(files, pieces, most, tmp_path / "a.npz")
     prepare_clean(files[::-1], pieces, most, tmp_path / "b.npz")
-    arrays = load(tmp_path / "a.npz")
+    arrays = read_arrays(tmp_path / "a.npz")
     assert count == len(arrays["ids_sizes"]) == min(most, len(wanted))
     assert arrays["ids"].dtype == np.int16 and arrays["kinds"].dtype == np.int8
-    assert all(np.array_equal(value, load(tmp_path / "b.npz")[name]) for name, value in arrays.items())
+    assert all(np.array_equal(value, read_arrays(tmp_path / "b.npz")[name]) for name, value in arrays.items())
     found = Encoded()
     found.add(arrays)
     known = [row.ids.tolist() for row in wanted]
@@ -70,5 +71,5 @@ def test_windows_of_a_repository_are_written_as_arrays(most: int, tmp_path: Path
 def test_a_repository_without_windows_is_no_error(tmp_path: Path) -> None:
     assert prepare_clean([], pieces, 5, tmp_path / "a.npz") == 0
     found = Encoded()
-    found.add(load(tmp_path / "a.npz"))
+    found.add(read_arrays(tmp_path / "a.npz"))
     assert found.ids == []

@@ -1,0 +1,37 @@
+"""What training keeps in files: named arrays and JSON, there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mergebert.git.write import write_atomically
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def read_arrays(path: Path) -> Arrays:
+    """All arrays of a file."""
+    with np.load(path) as found:
+        return {name: found[name] for name in found.files}
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], is_compressed: bool = False) -> None:
+    """Writes named arrays; what is read again and again is faster left uncompressed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    save = np.savez_compressed if is_compressed else np.savez
+    with draft.open("wb") as out:
+        save(out, **arrays)  # type: ignore[arg-type]
+    os.replace(draft, path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes one JSON value for people and programs."""
+    write_atomically(str(path), (json.dumps(value, indent=1) + "\n").encode("utf-8"))
