@@ -82,7 +82,7 @@ class Gathering:
             if len(source.text) > LARGEST_TEXT:
                 continue
             repository = self.repository(source)
-            is_unmerged = repository is not None and Path(source.path or "") in repository.unmerged()
+            is_unmerged = repository is not None and repository.is_unmerged(Path(source.path or ""))
             if is_unmerged or uri in self._before or resolvable(source.text):
                 found.setdefault(repository or uri, []).append(Item(uri, source))
         return found
@@ -100,14 +100,15 @@ class Gathering:
         self, repository: Repository, items: Sequence[Item], check: Callable[[], None]
     ) -> tuple[list[Item], int]:
         """The files of a merge that no editor holds, and how many were left out to keep it within bounds."""
-        held = {item.source.path for item in items}
+        held = {repository.name_of(Path(item.source.path or "")) for item in items}
         size = sum(len(resolvable(item.source.text)) for item in items)
         rest, left_out = [], 0
-        for path in repository.unmerged():
-            if str(path) in held:
+        for name in repository.unmerged():
+            if name in held:
                 continue
             check()
-            source = self._files.read(path, repository.name_of(path))
+            path = repository.root / name
+            source = self._files.read(path, name)
             count = len(resolvable(source.text)) if source else 0
             if source is None or not (count or repository.versions_of(path)):
                 continue

@@ -39,18 +39,27 @@ class Repository:
         self._stamp: _Stamp | None = None
         self._entries: dict[str, tuple[str, ...]] = {}
         self._known: dict[str, _Known] = {}
+        self._names: dict[Path, str] = {}
 
     def name_of(self, path: Path) -> str:
-        """The name git has for the file; empty where it lies elsewhere after all."""
-        try:
-            return (path.parent.resolve() / path.name).relative_to(self.root.resolve()).as_posix()
-        except (ValueError, OSError):
-            return ""
+        """The name git has for the file, by whatever links it was reached; empty where it lies elsewhere after all."""
+        if path not in self._names:
+            try:
+                name = (path.parent.resolve() / path.name).relative_to(self.root.resolve()).as_posix()
+            except (ValueError, OSError):
+                name = ""
+            self._names[path] = name
+        return self._names[path]
 
-    def unmerged(self) -> tuple[Path, ...]:
-        """The files that the index holds in conflict, in its order."""
+    def unmerged(self) -> tuple[str, ...]:
+        """The names of the files that the index holds in conflict, in its order."""
         self._refresh()
-        return tuple(self.root / name for name in self._entries)
+        return tuple(self._entries)
+
+    def is_unmerged(self, path: Path) -> bool:
+        """Whether the index holds this file in conflict."""
+        self._refresh()
+        return self.name_of(path) in self._entries
 
     def versions_of(self, path: Path) -> Versions | None:
         """The three versions of a conflicted file; None where the index has no conflict of two texts."""
@@ -69,6 +78,7 @@ class Repository:
         """Keeps the versions of `paths` alone."""
         names = {self.name_of(path) for path in paths}
         self._known = {name: known for name, known in self._known.items() if name in names}
+        self._names.clear()
 
     def _refresh(self) -> None:
         stamp = _stamp(self._index)

@@ -55,7 +55,7 @@ def test_a_new_index_is_read_and_what_has_not_changed_is_kept(
     first, second = (merging.path / name for name in ("a.py", "é b.py"))
     repository = Repositories().around(first)
     assert repository is not None
-    assert repository.unmerged() == (first, second)
+    assert repository.unmerged() == ("a.py", "é b.py")
     before = repository.versions_of(second)
     assert repository.versions_of(first) is not None
     merging.git("add", "a.py")
@@ -63,7 +63,7 @@ def test_a_new_index_is_read_and_what_has_not_changed_is_kept(
 
     assert repository.versions_of(first) is None
     assert repository.versions_of(second) is before
-    assert repository.unmerged() == (second,)
+    assert repository.unmerged() == ("é b.py",)
     assert git_calls == ["git_output"]
 
 

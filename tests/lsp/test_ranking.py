@@ -135,6 +135,15 @@ def test_the_answer_of_a_file_teaches_the_other_files_of_its_merge(ask: Asking, 
     assert ask.ranking.others == [str(merging.path / "b.py")]
 
 
+def test_a_file_that_is_opened_through_a_link_to_its_folder_counts_once(
+    ask: Asking, merging: Repository, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(merging.path, target_is_directory=True)
+    report = ask({"file:a": saved(link / "app.py")})[-1]
+    assert [Path(file["path"]).name for file in report["files"]] == ["app.py", "b.py"]
+
+
 def test_the_default_style_is_answered_with_the_base_of_the_index(ask: Asking, merging: Repository) -> None:
     app = saved(merging.path / "app.py")
     assert "|||||||" not in app.text
