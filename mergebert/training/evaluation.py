@@ -7,7 +7,6 @@ file alone.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import threading
@@ -25,6 +24,7 @@ from mergebert.errors import DatasetError
 from mergebert.evaluate import Outcome, Place, counted
 from mergebert.example import CONFLICT, FileExample
 from mergebert.resolve import Resolver
+from mergebert.training.files import write_json
 from mergebert.training.judge import TOOL, WITHOUT_NETWORK, Case, Judged, Options, judged, place_of
 from mergebert.training.prepare import capped
 from mergebert.workfile import Ranks
@@ -85,13 +85,15 @@ def run_evaluate(arguments: Namespace) -> int:
         with_context=arguments.with_context,
     )
     wanted = wanted_repositories(arguments)
-    facts = _facts(arguments, options, wanted)  # first of all, because it refuses a broken bundle
+    for bundle in filter(None, (options.bundle, options.baseline)):
+        load_bundle(bundle)  # a broken one is refused here, not in processes that would only be seen to die
+    facts = _facts(arguments, options, wanted)
     measured = measure(arguments, options, wanted)
     if not measured.outcomes:
         raise DatasetError(f"{arguments.examples} has no located conflict in these repositories; mine more.")
     report = report_of(measured.outcomes, facts | {"counts": dict(measured.tally)}, arguments.seed)
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(arguments.json, report)
     if arguments.plots:
         from mergebert.training.pictures import draw
 

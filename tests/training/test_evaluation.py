@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mergebert.errors import DatasetError
+from mergebert.errors import DatasetError, ModelBundleError
 from mergebert.evaluate import Place
 from mergebert.example import ConflictExample, FileExample, MergeContext
 from mergebert.languages import by_name
@@ -289,3 +290,12 @@ def test_real_bundles_give_the_same_figures_in_one_process_and_in_two(
     assert reports[0] == reports[1]
     assert reports[0]["repositories the bundle knows"] == ["own/2"]
     assert "NOT A TEST: the bundle was trained or tuned on own/2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--bundle", "--baseline"])
+def test_a_broken_bundle_is_refused_before_anything_is_ranked(tmp_path: Path, option: str) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle")
+    broken = shutil.copytree(bundle, tmp_path / "broken")
+    (broken / "bundle.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelBundleError, match=r"broken"):
+        evaluate(mined(tmp_path / "mined", several()), "-j", 2, "--bundle", bundle, option, broken)
