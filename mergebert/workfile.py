@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -27,9 +27,13 @@ class Ranks(Protocol):
     """What is asked of a resolver; tests pass their own."""
 
     def rank(
-        self, files: Sequence[FileMerge], max_error: float = ..., answers: Mapping[Key, str] | None = ...
+        self,
+        files: Sequence[FileMerge],
+        max_error: float = ...,
+        answers: Mapping[Key, str] | None = ...,
+        wanted: Container[Key] | None = ...,
     ) -> list[list[RankedConflict]]:
-        """Ranked resolutions of every conflict of every file of one merge."""
+        """Every conflict of every file of one merge, with ranked resolutions where it is wanted; None wants all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class WorkFile:
                 index += len(part.conflicts)
             elif isinstance(part, Answered):
                 index += 1
-            line += _standing(part).count("\n")
+            line += standing_text(part).count("\n")
 
     @property
     def answers(self) -> dict[int, str]:
@@ -119,7 +123,7 @@ class WorkFile:
         slots = self.slots
         for part in self.parts:
             if not isinstance(part, Open):
-                found.append(_standing(part))
+                found.append(standing_text(part))
                 continue
             here = [slot for slot in slots if slot.part is part and slot.index in texts]
             text = part.resolved({slot.place: slot.ended(texts[slot.index]) for slot in here})
@@ -190,7 +194,8 @@ def _parsed(path: Path, text: str) -> MergedFile:
     return standing
 
 
-def _standing(part: Part) -> str:
+def standing_text(part: Part) -> str:
+    """What stands in the file for this part at the moment."""
     if isinstance(part, str):
         return part
     return part.marked if isinstance(part, Open) else part.text
@@ -213,13 +218,16 @@ class WorkMerge:
             (at, index): text for at, file in enumerate(self.files) for index, text in file.answers.items()
         }
 
-    def offers(self, answers: Mapping[Key, str]) -> dict[Key, RankedConflict]:
-        """Ranked resolutions of every open conflict, once a person has given `answers` to some."""
-        if not self.slots:
+    def offers(
+        self, answers: Mapping[Key, str], wanted: Container[Key] | None = None
+    ) -> dict[Key, RankedConflict]:
+        """Ranked resolutions of every open conflict, or of those that are wanted, once a person has given `answers`."""
+        slots = {key: slot for key, slot in self.slots.items() if wanted is None or key in wanted}
+        if not slots:
             return {}
-        with notice(f"Ranking {len(self.slots)} conflicts"):
-            ranked = self._resolver.rank(self._merges, self._max_error, {**self._given, **answers})
-        return {(at, index): _offer(slot, ranked[at][index]) for (at, index), slot in self.slots.items()}
+        with notice(f"Ranking {len(slots)} conflicts"):
+            ranked = self._resolver.rank(self._merges, self._max_error, {**self._given, **answers}, wanted)
+        return {(at, index): _offer(slot, ranked[at][index]) for (at, index), slot in slots.items()}
 
 
 def _offer(slot: Slot, ranked: RankedConflict) -> RankedConflict:

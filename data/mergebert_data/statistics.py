@@ -62,10 +62,6 @@ class Statistics:
             is_made = pattern != NO_CANDIDATE
         return {"hunks": 1, "located": +is_located, "distinct": +is_kept, "by_candidate": +is_made}
 
-    def main_languages(self) -> dict[str, str]:
-        """The language most hunks of each repository are written in."""
-        return {name: main_language(counts) for name, counts in self.repositories.items()}
-
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return {

@@ -7,9 +7,10 @@ from typing import Any
 
 from lsprotocol.types import CodeAction, Command, Diagnostic
 
+from mergebert_lsp.choices import CHOICES
 from mergebert_lsp.client import Client
 from mergebert_lsp.edits import sure_edits, workspace_edit
-from mergebert_lsp.view import SIDES, Shown, View
+from mergebert_lsp.view import Shown, View
 from mergebert_lsp.words import action_titles, suggestion_title
 
 KIND = "quickfix.mergebert"
@@ -41,7 +42,7 @@ def choices(shown: Shown) -> dict[str, str]:
     ranks = range(1, len(shown.suggestions) + 1)
     found = {str(rank): suggestion_title(shown, rank) for rank in ranks}
     titles = action_titles(shown)
-    return found | {side: titles[side] for side in SIDES if shown.edit(side) is not None}
+    return found | {side: titles[side] for side in CHOICES if shown.edit(side) is not None}
 
 
 def resolved(action: CodeAction, view: View, client: Client) -> CodeAction | None:

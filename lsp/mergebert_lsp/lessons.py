@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.workfile import WorkFile
+from mergebert_lsp.choices import CHOICES
 from mergebert_lsp.feedback import Verdict, record
 from mergebert_lsp.gathering import Item
-from mergebert_lsp.regions import CHOICES
 from mergebert_lsp.wire import Suggestion
 
 if TYPE_CHECKING:

@@ -63,5 +63,5 @@ def _kept(held: dict[Key, Value | MergebertError], key: Key, make: Callable[[], 
             held[key] = error
     found = held[key]
     if isinstance(found, MergebertError):
-        raise found
+        raise found.with_traceback(None)  # or each time would add to what it holds on to
     return found

@@ -102,11 +102,13 @@ class Ranking:
         """Keeps what saved texts teach; only then are closed ones forgotten, which may have been saved just before."""
         saved, closed = self._saved, self._closed
         self._saved, self._closed = [], set()
-        if self._wishes.feedback:
-            self._lessons.keep(saved)
-        for uri in closed:
-            if self._gathering.text(uri) is None:
-                self._lessons.forget(uri)
+        try:
+            if self._wishes.feedback:
+                self._lessons.keep(saved)
+        finally:
+            for uri in closed:
+                if self._gathering.text(uri) is None:
+                    self._lessons.forget(uri)
 
     @property
     def others(self) -> list[str]:
@@ -164,11 +166,9 @@ class Ranking:
         if not merge.places:
             return grouped
         resolver, max_error = self._models.of(merge.root)
-        resolver.wanted = wanted
-        offers = WorkMerge([here.file for here in merge.stands], resolver, max_error).offers({})
-        for place, offer in offers.items():
-            if wanted is None or place in wanted:
-                grouped[place[0]][place[1]] = offer
+        work = WorkMerge([here.file for here in merge.stands], resolver, max_error)
+        for (at, index), offer in work.offers({}, wanted).items():
+            grouped[at][index] = offer
         return grouped
 
 

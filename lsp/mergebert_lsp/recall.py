@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
 from pathlib import Path
@@ -15,7 +15,7 @@ from mergebert.evidence import FileEvidence, FileMerge, Surroundings
 from mergebert.features import Values
 from mergebert.languages import Language
 from mergebert.markers import Conflict
-from mergebert.resolve import Answers, Known, Place, RankedConflict, Resolver
+from mergebert.resolve import Known, Resolver
 
 MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
 MOST_TEXTS = 256  # whose errors are remembered: a number each
@@ -45,17 +45,6 @@ class RememberingResolver(Resolver):
         self._by_columns: dict[int, _Heard] = {}  # by identity: an outline holds its columns while it is here
         self._done, self._all = 0, 0
         self._errors: OrderedDict[tuple[bytes, str], int | None] = OrderedDict()
-        self.wanted: Container[Place] | None = None  # None: every conflict
-
-    def rank(
-        self,
-        files: Sequence[FileMerge],
-        max_error: float = 0.05,
-        answers: Answers | None = None,
-        wanted: Container[Place] | None = None,
-    ) -> list[list[RankedConflict]]:
-        """Ranks the conflicts that are wanted just now."""
-        return super().rank(files, max_error, answers, self.wanted if wanted is None else wanted)
 
     def errors_in(self, text: str, language: Language) -> int | None:
         """The syntax errors of a whole file, counted once."""

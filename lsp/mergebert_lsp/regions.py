@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
-from mergebert.threeway import ThreeWay
+from mergebert_lsp.choices import CHOICES
 from mergebert_lsp.standing import Place, Standing
 from mergebert_lsp.wire import Region, Suggestion
 
@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from mergebert.resolve import RankedConflict
 
 LEAST = 0.01  # confidence worth a line; the best suggestion is shown whatever it is
-
-CHOICES: Mapping[str, Callable[[ThreeWay[str]], str]] = {
-    "ours": lambda sides: sides.ours,
-    "theirs": lambda sides: sides.theirs,
-    "both": lambda sides: sides.ours + sides.theirs,
-    "both-swapped": lambda sides: sides.theirs + sides.ours,
-    "base": lambda sides: sides.base,
-    "none": lambda sides: "",
-}
 
 
 def regions(here: Standing, offers: Mapping[int, RankedConflict], count: int) -> tuple[Region, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mergebert.markers import Conflict, MergedFile
 from mergebert.recut import Open, compared, opened
 from mergebert.threeway import ThreeWay
-from mergebert.workfile import Slot, WorkFile
+from mergebert.workfile import Slot, WorkFile, standing_text
 from mergebert_lsp.index import Versions
 from mergebert_lsp.styles import Marked, marked
 from mergebert_lsp.wire import Source
@@ -92,9 +92,7 @@ def _places(text: str, marks: Sequence[Marked], file: WorkFile) -> Iterator[Plac
         slots.setdefault(id(slot.part), []).append(slot)
     at = next_mark = 0
     for part in file.parts:
-        end = at + len(
-            part if isinstance(part, str) else part.marked if isinstance(part, Open) else part.text
-        )
+        end = at + len(standing_text(part))
         if isinstance(part, Open):
             while written[next_mark] < at:  # a conflict that is content of the file
                 next_mark += 1

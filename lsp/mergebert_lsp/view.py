@@ -10,11 +10,10 @@ from functools import cached_property
 from hashlib import blake2s
 
 from mergebert.threeway import ThreeWay
+from mergebert_lsp.choices import CHOICES
 from mergebert_lsp.positions import Positions
 from mergebert_lsp.styles import Marked, Torn, marked
 from mergebert_lsp.wire import Region, Suggestion
-
-SIDES = ("ours", "theirs", "both", "both-swapped", "base", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +74,10 @@ class Shown:
         return Edit(self.start, self.start + len(self.region.text), self.suggestions[rank - 1].text)
 
     def _side(self, choice: str) -> str | None:
-        sides = self.marked.conflict.sides
-        texts: dict[str, str | None] = {
-            "ours": sides.ours,
-            "theirs": sides.theirs,
-            "both": sides.ours + sides.theirs,
-            "both-swapped": sides.theirs + sides.ours,
-            "base": sides.base if self.marked.conflict.has_base else None,
-            "none": "",
-        }
-        return texts.get(choice)
+        conflict = self.marked.conflict
+        if choice not in CHOICES or (choice == "base" and not conflict.has_base):
+            return None
+        return CHOICES[choice](conflict.sides)
 
 
 class View:
@@ -135,10 +128,6 @@ class View:
         """The conflicts that the characters from `start` to `end` touch."""
         return tuple(one for one in self.conflicts if one.marked.start <= end and start < one.marked.end)
 
-    def regions(self) -> tuple[Region, ...]:
-        """The answers that hold for this text."""
-        return tuple(one.region for one in self.conflicts if one.region is not None and one.is_first)
-
 
 def _placed(
     text: str, marks: Sequence[Marked], regions: Iterable[Region]
@@ -163,5 +152,7 @@ def _placed(
 
 
 def _first_conflict(region: Region) -> str:
+    if region.count == 1:  # most are; not parsed, because this is asked at every keystroke
+        return region.text
     found = [one for one in marked(region.text) if isinstance(one, Marked)]
     return region.text[found[0].start : found[0].end] if found else ""

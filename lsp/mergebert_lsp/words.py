@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from mergebert.markers import lines_of
 from mergebert.terminal import percent, visible
 from mergebert.threeway import ThreeWay
-from mergebert_lsp.view import SIDES, Shown
+from mergebert_lsp.choices import CHOICES
+from mergebert_lsp.view import Shown
 from mergebert_lsp.wire import Suggestion
 
 LONGEST_LABEL = 40
@@ -33,7 +34,7 @@ def action_titles(shown: Shown) -> Mapping[str, str]:
         f"Take {labels.base}",
         "Take neither",
     )
-    return dict(zip(SIDES, titles, strict=True))
+    return dict(zip(CHOICES, titles, strict=True))
 
 
 def suggestion_title(shown: Shown, rank: int) -> str:

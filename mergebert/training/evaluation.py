@@ -85,9 +85,9 @@ def run_evaluate(arguments: Namespace) -> int:
         with_context=arguments.with_context,
     )
     wanted = wanted_repositories(arguments)
-    for bundle in filter(None, (options.bundle, options.baseline)):
-        load_bundle(bundle)  # a broken one is refused here, not in processes that would only be seen to die
-    facts = _facts(arguments, options, wanted)
+    facts = _facts(arguments, options, wanted)  # first of all, because it refuses a broken bundle
+    if options.baseline is not None:
+        load_bundle(options.baseline)  # or the processes that load it would only be seen to die
     measured = measure(arguments, options, wanted)
     if not measured.outcomes:
         raise DatasetError(f"{arguments.examples} has no located conflict in these repositories; mine more.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from mergebert.encode import HEAD
 from mergebert.errors import ModelBundleError
+from mergebert.training.files import replacing
 from mergebert.training.model import ColumnsNetwork
 
 FLOAT_TOLERANCE = 2e-3  # largest difference of a log probability between torch and ONNX in float
@@ -73,7 +73,8 @@ def write_network(
             raise ModelBundleError(
                 f"int8 agrees with float on {facts['int8_agreement']:.1%} only; the network was not exported."
             )
-        os.replace(_beside(small, path), path)
+        with replacing(path) as draft:
+            draft.write_bytes(small.read_bytes())
     return facts
 
 
@@ -134,10 +135,3 @@ def _compared(wanted: Sequence[Answer], model: Path, probes: Sequence[Probe]) ->
 def _joined(wanted: Sequence[Answer], found: Sequence[Answer], head: int) -> tuple[Any, Any]:
     """All answers of one head, wanted and found."""
     return tuple(np.concatenate([answer[head] for answer in answers]) for answers in (wanted, found))  # type: ignore[return-value]
-
-
-def _beside(small: Path, path: Path) -> Path:
-    """A copy of `small` in the folder of `path`, so that the last step is one rename."""
-    draft = path.with_suffix(".tmp")
-    draft.write_bytes(small.read_bytes())
-    return draft

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,18 @@ from mergebert.git.write import write_atomically
 Arrays = dict[str, NDArray[Any]]
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A draft that takes the place of `path` if the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        yield draft
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def read_arrays(path: Path) -> Arrays:
     """All arrays of a file."""
     with np.load(path) as found:
@@ -24,12 +37,9 @@ def read_arrays(path: Path) -> Arrays:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], is_compressed: bool = False) -> None:
     """Writes named arrays; what is read again and again is faster left uncompressed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
     save = np.savez_compressed if is_compressed else np.savez
-    with draft.open("wb") as out:
+    with replacing(path) as draft, draft.open("wb") as out:
         save(out, **arrays)  # type: ignore[arg-type]
-    os.replace(draft, path)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES
-from mergebert.training.files import Arrays, read_arrays, write_arrays, write_json
+from mergebert.training.files import Arrays, read_arrays, replacing, write_arrays, write_json
 from mergebert.training.joint_table import JOINT_FEATURES
 from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, file_name, prepared_names
 from mergebert.training.rank import (
@@ -82,10 +81,8 @@ def fit_first(config: TrainConfig, fold: int | None) -> None:
     for one in repositories_of(config, DEVELOPMENT if fold is None else TRAIN):
         if fold is None or folds[one.name] == fold:
             write_arrays(beliefs_path(space, one.name), {"first": beliefs_of(booster, one, one.features)})
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(".tmp")
-    booster.save_model(draft)
-    os.replace(draft, target)
+    with replacing(target) as draft:
+        booster.save_model(draft)
 
 
 def fit_second(config: TrainConfig, variant: str) -> None:

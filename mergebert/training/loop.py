@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from mergebert.training.files import replacing
 
 LOG_STEPS = 50
 
@@ -232,6 +233,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(state: dict[str, Any], path: Path) -> None:
-    draft = path.with_suffix(".tmp")
-    torch.save(state, draft)
-    os.replace(draft, path)
+    with replacing(path) as draft:
+        torch.save(state, draft)

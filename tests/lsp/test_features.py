@@ -27,7 +27,7 @@ from mergebert_lsp.travel import next_conflict
 from mergebert_lsp.view import View
 from mergebert_lsp.wire import Suggestion
 from mergebert_lsp.words import labels_of, suggestion_title, summary, taken
-from tests.lsp.views import ABLE, DIFF3, TWO_WAY, region, view
+from tests.lsp.views import ABLE, DIFF3, TWO_WAY, region, regions_of, view
 
 SURE = region(TWO_WAY, ("b\n", 0.97), ("a\n", 0.02), is_sure=True)
 UNSURE = region(DIFF3, ("", 0.4))
@@ -154,7 +154,7 @@ def test_an_action_is_resolved_to_an_edit_of_this_version(both: View) -> None:
 def test_an_action_for_another_version_has_no_edit(both: View) -> None:
     action = code_actions(both, 5, 5, ABLE, [])[2]
     assert isinstance(action, CodeAction)
-    later = View(both.uri, 8, both.text, "utf-16", both.regions())
+    later = View(both.uri, 8, both.text, "utf-16", regions_of(both))
     assert resolved(action, later, ABLE) is None
 
 
@@ -171,7 +171,7 @@ def test_clients_that_do_not_ask_again_get_the_edit_at_once(both: View) -> None:
 def test_where_no_version_guards_an_edit_the_server_makes_it(
     both: View, knows_versions: bool, version: int
 ) -> None:
-    fresh = View(both.uri, version, both.text, "utf-16", both.regions())
+    fresh = View(both.uri, version, both.text, "utf-16", regions_of(both))
     action = code_actions(fresh, 5, 5, replace(ABLE, versions_edits=knows_versions, applies_edits=True), [])[
         2
     ]

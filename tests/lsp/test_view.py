@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mergebert.threeway import ThreeWay
-from tests.lsp.views import DIFF3, TWO_WAY, applied, region, view
+from tests.lsp.views import DIFF3, TWO_WAY, applied, region, regions_of, view
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_suggestions_replace_the_conflict() -> None:
 def test_an_answer_outlives_edits_elsewhere() -> None:
     known = region(TWO_WAY, ("c\n", 0.9))
     before = view(TWO_WAY + DIFF3, [known])
-    after = view("new\n" + TWO_WAY + DIFF3.replace("o\n", "p\n"), before.regions())
+    after = view("new\n" + TWO_WAY + DIFF3.replace("o\n", "p\n"), regions_of(before))
     assert after.conflicts[0].suggestions == known.suggestions
     assert after.conflicts[0].id == before.conflicts[0].id
     assert applied(after, (1, "1")).startswith("new\nc\n")
@@ -53,7 +53,7 @@ def test_an_answer_outlives_edits_elsewhere() -> None:
 def test_an_answer_to_a_conflict_that_was_edited_is_dropped() -> None:
     after = view(TWO_WAY.replace("a\n", "A\n"), [region(TWO_WAY, ("c\n", 0.9))])
     assert after.conflicts[0].suggestions == ()
-    assert after.regions() == ()
+    assert regions_of(after) == ()
 
 
 def test_equal_conflicts_have_their_own_names_and_answers_in_order() -> None:
@@ -75,7 +75,7 @@ def test_conflicts_that_git_made_of_one_are_resolved_together() -> None:
     assert applied(both, (2, "1")) == "y\nall\nz\n"
     assert applied(both, (2, "ours")) == f"y\n{TWO_WAY}x\na\na\nz\n"
     assert (first.is_first, second.is_first) == (True, False)
-    assert both.regions() == (known,)
+    assert regions_of(both) == (known,)
 
 
 def test_a_conflict_of_three_sides_is_shown_and_not_resolved() -> None:

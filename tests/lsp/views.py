@@ -45,3 +45,8 @@ def applied(one: View, *choices: tuple[int, str]) -> str:
     for edit in sorted(filter(None, edits), key=lambda edit: -edit.start):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return text
+
+
+def regions_of(shown: View) -> tuple[Region, ...]:
+    """The answers that hold for a text."""
+    return tuple(one.region for one in shown.conflicts if one.region is not None and one.is_first)

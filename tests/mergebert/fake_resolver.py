@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mergebert.markers import Conflict
@@ -26,6 +26,7 @@ class FakeResolver:
         files: Sequence[FileMerge],
         max_error: float = 0.05,
         answers: Mapping[tuple[int, int], str] | None = None,
+        wanted: Container[tuple[int, int]] | None = None,
     ) -> list[list[RankedConflict]]:
         answers = answers or {}
         self.calls.append((tuple(files), dict(answers)))
