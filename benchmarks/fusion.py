@@ -32,9 +32,9 @@ from pathlib import Path
 
 import torch
 
-from mergebert_fusion.checkpoint import opened
-from mergebert_fusion.source import Spec
-from mergebert_fusion.tensorfile import NewFile, shard_names, shards, start_file
+from mergebert_fusion.io.checkpoint import opened
+from mergebert_fusion.io.source import Spec
+from mergebert_fusion.io.tensorfile import NewFile, shard_names, shards, start_file
 
 BLOCK = 1 << 22
 LARGEST_SHARD = 500_000_000

@@ -18,14 +18,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mergebert.candidates import candidates, whitespace_key
 from mergebert.example import GRADES, ConflictExample
-from mergebert.languages import Language, language_of
-from mergebert.markers import Conflict, Markers, MergedFile, lines_of, parse
-from mergebert.threeway import ThreeWay
-from mergebert_data.agreement import verdict
-from mergebert_data.locate import Located, located
-from mergebert_data.store import read_rows
+from mergebert.text.candidates import candidates, whitespace_key
+from mergebert.text.languages import Language, language_of
+from mergebert.text.markers import Conflict, Markers, MergedFile, lines_of, parse
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.dataset.agreement import verdict
+from mergebert_data.dataset.store import read_rows
+from mergebert_data.locate.locations import Located, located
 
 MARKERS = Markers("<<<<<<< ours\n", "||||||| base\n", "=======\n", ">>>>>>> theirs\n")
 NEAR = 6  # lines from a conflict

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from interleaved import Result, medians, parser_of, process, scratch, tell, whole_path
 
-from mergebert_data.history import CLEAN_GIT, Source, merges, open_source
+from mergebert_data.history.merges import CLEAN_GIT, Source, merges, open_source
 
 BUDGET = 0.6
 SEED = 0

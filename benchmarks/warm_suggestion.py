@@ -23,9 +23,9 @@ from pathlib import Path
 from interleaved import Result, medians, parser_of, scratch, tell, whole_path
 from sample import samples
 
-from mergebert.cut import cut
-from mergebert.resolve import FileMerge, Resolver
-from mergebert.threeway import ThreeWay
+from mergebert.git.line_merge import cut
+from mergebert.ranking.resolver import FileMerge, Resolver
+from mergebert.text.threeway import ThreeWay
 
 MILLISECONDS, A_SECOND = 30.0, 50.0
 FILES = 120

@@ -4,14 +4,14 @@ __version__ = "0.1.0"
 
 # Where each public name lives: imported when asked for, because `mergebert merge` must start in milliseconds.
 _HOMES = {
-    "Conflict": "mergebert.markers",
-    "FileMerge": "mergebert.resolve",
+    "Conflict": "mergebert.text.markers",
+    "FileMerge": "mergebert.ranking.resolver",
     "MergebertError": "mergebert.errors",
-    "MergedFile": "mergebert.markers",
-    "Resolver": "mergebert.resolve",
-    "ThreeWay": "mergebert.threeway",
-    "parse": "mergebert.markers",
-    "render": "mergebert.markers",
+    "MergedFile": "mergebert.text.markers",
+    "Resolver": "mergebert.ranking.resolver",
+    "ThreeWay": "mergebert.text.threeway",
+    "parse": "mergebert.text.markers",
+    "render": "mergebert.text.markers",
 }
 
 __all__ = [  # noqa: PLE0604, RUF100

@@ -15,57 +15,57 @@ if TYPE_CHECKING:
 # holds `add_<command>_arguments` and `run_<command>`.
 COMMANDS = {
     "merge": (
-        "mergebert.git.driver",
+        "mergebert.driver.merge",
         "merge three versions of one file; what git calls as merge driver",
         "mergebert merge base.py ours.py theirs.py -o merged.py -p src/app.py",
     ),
     "solve": (
-        "mergebert.solve",
+        "mergebert.commands.solve",
         "resolve the conflicts it is sure of in files that hold conflict markers",
         "mergebert solve -i src/app.py src/view.py",
     ),
     "suggest": (
-        "mergebert.suggest",
+        "mergebert.commands.suggest",
         "show ranked resolutions of each conflict and change nothing",
         "mergebert suggest -k 5 src/app.py",
     ),
     "install": (
-        "mergebert.git.install:install",
+        "mergebert.driver.install:install",
         "register the merge driver and the mergetool with git",
         "mergebert install --global",
     ),
     "uninstall": (
-        "mergebert.git.install:uninstall",
+        "mergebert.driver.install:uninstall",
         "take back what install registered",
         "mergebert uninstall --global",
     ),
     "doctor": (
-        "mergebert.git.doctor",
+        "mergebert.driver.doctor",
         "check that git finds and runs the driver",
         "mergebert doctor",
     ),
     "review": (
-        "mergebert.git.journal",
+        "mergebert.driver.journal",
         "show what the driver did, and undo it",
         "mergebert review",
     ),
     "languages": (
-        "mergebert.languages_command",
+        "mergebert.commands.languages",
         "list the languages known by file name",
         "mergebert languages --gitattributes >> .gitattributes",
     ),
     "model": (
-        "mergebert.model_command",
+        "mergebert.commands.model",
         "describe or verify the model bundle",
         "mergebert model verify",
     ),
     "mine": (
-        "mergebert_data.cli",
+        "mergebert_data.commands.mine",
         "replay the merges of local repositories into examples",
         "mergebert mine ../project -o out/mined",
     ),
     "dataset": (
-        "mergebert_data.dataset_cli",
+        "mergebert_data.commands.dataset",
         "count, split, clean, read, publish and rebuild mined examples",
         "mergebert dataset stats out/mined",
     ),
@@ -108,7 +108,7 @@ def main(argv: list[str] | None = None) -> int:
     """The exit code of the command line `argv` (the program's own when None)."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["merge"]:
-        from mergebert.git import driver
+        from mergebert.driver import merge as driver
 
         return driver.main(arguments[1:])
     try:

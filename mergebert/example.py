@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mergebert.errors import DatasetError
-from mergebert.threeway import ThreeWay
+from mergebert.text.threeway import ThreeWay
 
 CONFLICT, CLEAN = "conflict", "clean"  # kinds of a FileExample
 GRADES = ("a", "b", "c", "d")  # of a located resolution, the surest first

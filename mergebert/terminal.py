@@ -12,7 +12,7 @@ from difflib import unified_diff
 from threading import Timer
 from typing import TextIO
 
-from mergebert.markers import lines_of
+from mergebert.text.markers import lines_of
 
 # Control characters and the marks that reorder a line could make a hostile file look like something else.
 _HARMFUL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -136,7 +136,7 @@ def conflicted_repository(repository: Repository) -> Repository:
 @pytest.fixture(scope="session")
 def shipped_bundle() -> Path:
     """The folder of the bundle that ships; tests/test_packaging.py is what fails when it is missing."""
-    from mergebert.bundle import default_bundle_path
+    from mergebert.ranking.bundle import default_bundle_path
 
     folder = default_bundle_path()
     if not (folder / "bundle.json").is_file():

@@ -66,7 +66,7 @@ def test_importing_the_package_costs_next_to_nothing(folder: Path) -> None:
 
 
 def test_the_language_server_starts_without_the_model(folder: Path) -> None:
-    program = f"import json, os, sys\nfrom mergebert_lsp.server import server\nserver()\n{REPORT}"
+    program = f"import json, os, sys\nfrom mergebert_lsp.server.handlers import server\nserver()\n{REPORT}"
     assert not packages_after(program, folder) & (TRAINING | MINING | MODEL)
 
 

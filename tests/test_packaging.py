@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.bundle import FIRST, MANIFEST, MODEL, RANKER, TOKENIZER
+from mergebert.ranking.bundle import FIRST, MANIFEST, MODEL, RANKER, TOKENIZER
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = {f"mergebert/bundle/{name}" for name in (MANIFEST, MODEL, TOKENIZER, FIRST, RANKER)}

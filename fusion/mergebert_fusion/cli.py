@@ -62,11 +62,11 @@ def run(arguments: Namespace) -> int:
     if what[0] == "explain":
         return _explain(what[1], arguments)
     if what[0] == "compare":
-        from mergebert_fusion.compare import compare
+        from mergebert_fusion.report.compare import compare
 
         return compare(Path(what[1]), _output(arguments), arguments)
     if what[0] == "restore":
-        from mergebert_fusion.restore import restore
+        from mergebert_fusion.engine.restore import restore
 
         restore(Path(what[1]), what[2], _output(arguments), arguments.base)
         return 0
@@ -74,8 +74,8 @@ def run(arguments: Namespace) -> int:
 
 
 def _list(arguments: Namespace) -> int:
-    from mergebert_fusion.describe import method_as_json, method_table
-    from mergebert_fusion.registry import METHODS
+    from mergebert_fusion.methods.registry import METHODS
+    from mergebert_fusion.report.describe import method_as_json, method_table
 
     if arguments.json:
         print(json.dumps([method_as_json(method) for method in METHODS.values()], indent=1))
@@ -85,8 +85,8 @@ def _list(arguments: Namespace) -> int:
 
 
 def _explain(name: str, arguments: Namespace) -> int:
-    from mergebert_fusion.describe import explained, method_as_json
-    from mergebert_fusion.registry import method
+    from mergebert_fusion.methods.registry import method
+    from mergebert_fusion.report.describe import explained, method_as_json
 
     wanted = method(name)
     print(json.dumps(method_as_json(wanted), indent=1) if arguments.json else "\n".join(explained(wanted)))
@@ -96,12 +96,12 @@ def _explain(name: str, arguments: Namespace) -> int:
 def _fuse(file: Path, arguments: Namespace) -> int:
     from dataclasses import replace
 
-    from mergebert_fusion.describe import described_plan, plan_as_json
-    from mergebert_fusion.plan import Options
-    from mergebert_fusion.recipe import load_recipe
-    from mergebert_fusion.run import fuse
-    from mergebert_fusion.tensorfile import DTYPE_WORDS
-    from mergebert_fusion.work import planned_recipe
+    from mergebert_fusion.engine.plan import Options
+    from mergebert_fusion.engine.run import fuse
+    from mergebert_fusion.engine.work import planned_recipe
+    from mergebert_fusion.io.tensorfile import DTYPE_WORDS
+    from mergebert_fusion.recipe.parse import load_recipe
+    from mergebert_fusion.report.describe import described_plan, plan_as_json
 
     recipe = load_recipe(file)
     if arguments.dtype is not None:

@@ -19,8 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"mergebert-lsp {__version__}")
     asked = parser.parse_args(arguments)
     try:
-        from mergebert_lsp.protocol import BoundedInput
-        from mergebert_lsp.server import server
+        from mergebert_lsp.server.handlers import server
+        from mergebert_lsp.server.protocol import BoundedInput
     except ImportError as error:
         print(f"mergebert-lsp needs {error.name}: pip install 'mergebert[lsp]'", file=sys.stderr)
         return 2

@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mergebert.threeway import ThreeWay
+    from mergebert.text.threeway import ThreeWay
 
 MOST_CONFLICTS = 127  # git merge-file counts conflicts up to here; above it, it failed
 TIMEOUT = 60  # seconds; no query of ours takes one, a stuck network file system does

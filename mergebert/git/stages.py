@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mergebert.errors import GitError
 from mergebert.git.command import git_answer, git_output
-from mergebert.threeway import ThreeWay
+from mergebert.text.threeway import ThreeWay
 
 # A file git keeps in its folder while the operation waits for the user, and the name of that operation.
 _OPERATIONS = {

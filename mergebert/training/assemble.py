@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mergebert import __version__
-from mergebert.bundle import FIRST, MODEL, RANKER, TOKENIZER, load_bundle, write_manifest
-from mergebert.classify import padded
-from mergebert.encode import Columns
-from mergebert.languages import LANGUAGES
+from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, load_bundle, write_manifest
+from mergebert.ranking.classifier import padded
+from mergebert.ranking.columns import Columns
+from mergebert.text.languages import LANGUAGES
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import splits
 from mergebert.training.export import write_network

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mergebert.evaluate import Outcome, differences, figures
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import EVERY_GRADE
 from mergebert.training.files import write_json
 from mergebert.training.fit import BASELINE, NETWORK, Fitted, fit_rankers, second_part
 from mergebert.training.loop import device
+from mergebert.training.metrics import Outcome, differences, figures
 from mergebert.training.network import trained_network
 from mergebert.training.pipeline import (
     TEST,

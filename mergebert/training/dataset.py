@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mergebert.classify import length_buckets, padded
-from mergebert.encode import Columns
 from mergebert.example import GRADES
+from mergebert.ranking.classifier import length_buckets, padded
+from mergebert.ranking.columns import Columns
 from mergebert.training.files import Arrays, read_arrays
 from mergebert.training.targets import Targets, Ways, targets_of, ways_of
 

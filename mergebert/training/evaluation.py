@@ -19,15 +19,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mergebert.bundle import default_bundle_path, load_bundle
+from mergebert.commands.workfile import Ranks
 from mergebert.errors import DatasetError
-from mergebert.evaluate import Outcome, Place, counted
 from mergebert.example import CONFLICT, FileExample
-from mergebert.resolve import Resolver
+from mergebert.ranking.bundle import default_bundle_path, load_bundle
+from mergebert.ranking.resolver import Resolver
 from mergebert.training.files import write_json
 from mergebert.training.judge import TOOL, WITHOUT_NETWORK, Case, Judged, Options, judged, place_of
+from mergebert.training.metrics import Outcome, Place, counted
 from mergebert.training.prepare import capped
-from mergebert.workfile import Ranks
 
 SPLITS = ("test", "development", "train")
 AHEAD = 8  # merges handed out to each process; answers are taken in order, and a few merges take long

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mergebert.encode import HEAD
 from mergebert.errors import ModelBundleError
+from mergebert.ranking.columns import HEAD
 from mergebert.training.files import replacing
 from mergebert.training.model import ColumnsNetwork
 

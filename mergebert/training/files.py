@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.git.write import write_atomically
+from mergebert.atomic import write_atomically
 
 Arrays = dict[str, NDArray[Any]]
 

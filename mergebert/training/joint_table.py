@@ -1,4 +1,4 @@
-"""The features of mergebert.joint for whole repositories at once: the same numbers, twenty times as fast."""
+"""The features of mergebert.ranking.neighbours for whole repositories at once: the same numbers, twenty times as fast."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.joint import GROUP_OF, GROUPS, KINDS, Belief, Floats
-from mergebert.resolve import SHARED_BY_ALL
+from mergebert.ranking.neighbours import GROUP_OF, GROUPS, KINDS, Belief, Floats
+from mergebert.ranking.resolver import SHARED_BY_ALL
 
 MEANS = ("file", "merge", "answers", "file_answers", "previous", "next")
 _OF_ALL = MEANS[:3]  # those whose every group is told, not only that of the candidate's kind

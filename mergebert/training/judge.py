@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from mergebert.candidates import ConflictDiff, Origin, candidates, whitespace_key
-from mergebert.evaluate import Outcome, Place
-from mergebert.evidence import FileMerge
+from mergebert.commands.workfile import Ranks
 from mergebert.example import ConflictExample, FileExample
-from mergebert.languages import Language, language_of
-from mergebert.markers import Conflict, MergedFile, render, resolved
-from mergebert.resolve import RankedConflict
-from mergebert.syntax import error_count
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.resolver import RankedConflict
+from mergebert.text.candidates import ConflictDiff, Origin, candidates, whitespace_key
+from mergebert.text.languages import Language, language_of
+from mergebert.text.markers import Conflict, MergedFile, render, resolved
+from mergebert.text.syntax import error_count
+from mergebert.training.metrics import Outcome, Place
 from mergebert.training.prepare import file_merge
-from mergebert.workfile import Ranks
 
 TOOL, WITHOUT_NETWORK = "mergebert", "ranker without the network"
 OURS, THEIRS, TOKENS, GIT = "always ours", "always theirs", "token merge when clean", "git"

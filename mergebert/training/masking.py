@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.encode import GAP, PAD, START, UNKNOWN
+from mergebert.ranking.columns import GAP, PAD, START, UNKNOWN
 
 MASK = UNKNOWN  # byte-level subwords leave no text unknown, so this one is free to stand for "hidden"
 SPAN = 3.0  # columns, on average

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
-from mergebert.patterns import PATTERNS
+from mergebert.ranking.columns import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
+from mergebert.text.patterns import PATTERNS
 from mergebert.training.targets import Targets
 
 REACH = 3  # columns on either side that are mixed into a column before the first layer
@@ -91,7 +91,7 @@ class ColumnsNetwork(nn.Module):
 
     def states(self, ids: Tensor, kinds: Tensor) -> Tensor:
         """What the layers make of each column, [batch, length, width]; `ids` and `kinds` are [batch, length, 3] integers,
-        padded with PAD; see mergebert.encode."""
+        padded with PAD; see mergebert.ranking.columns."""
         present = ids[:, :, 0] != PAD  # [batch, length]
         states = self.places(torch.arange(ids.shape[1], device=ids.device))[None]
         for side, project in enumerate(self.sides):
@@ -119,7 +119,7 @@ class ColumnsNetwork(nn.Module):
         return states
 
     def forward(self, ids: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
-        """`ids` and `kinds` are [batch, length, 3] integers, padded with PAD; see mergebert.encode."""
+        """`ids` and `kinds` are [batch, length, 3] integers, padded with PAD; see mergebert.ranking.columns."""
         states = self.states(ids, kinds)
         weights = (ids[:, :, 0] != PAD).to(states.dtype)[:, :, None]
         mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
@@ -147,7 +147,7 @@ def way_logs(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> 
 def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
     """Minus the log of what the network believes in the candidates people committed, of all it believes in; [batch].
 
-    The belief in a candidate sums over every way to make it (design, section 3), as mergebert.classify has it at run time.
+    The belief in a candidate sums over every way to make it (design, section 3), as the classifier has it at run time.
     """
     logs, count = way_logs(conflict_logits, hunk_logits, targets), len(conflict_logits)
     hits = logs.masked_fill(~targets.right[targets.option], -1e9)

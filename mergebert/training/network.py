@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mergebert.classify import length_buckets, padded
-from mergebert.encode import Columns
 from mergebert.errors import InputError
+from mergebert.ranking.classifier import length_buckets, padded
+from mergebert.ranking.columns import Columns
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import Conflicts, from_step
 from mergebert.training.loop import Check, Run, Schedule, device, half_precision, train

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mergebert.evaluate import Outcome, figures, reliability, risk_coverage
 from mergebert.training.judge import GIT, TOOL, WITHOUT_NETWORK
+from mergebert.training.metrics import Outcome, figures, reliability, risk_coverage
 
 FORMATS = ("png", "svg")
 STYLE: dict[Any, Any] = {

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mergebert.classify import hunk_scores, log_softmax
-from mergebert.encode import CONFLICT_CLASSES
 from mergebert.errors import DatasetError, InputError
 from mergebert.example import CLEAN, CONFLICT, FileExample, example_from_json
-from mergebert.patterns import PATTERNS
-from mergebert.pieces import TokenPieces
+from mergebert.ranking.classifier import hunk_scores, log_softmax
+from mergebert.ranking.columns import CONFLICT_CLASSES
+from mergebert.ranking.subwords import TokenPieces
+from mergebert.text.patterns import PATTERNS
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, splits
 from mergebert.training.files import Arrays, write_arrays

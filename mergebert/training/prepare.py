@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.candidates import whitespace_key
-from mergebert.describe import Described, described
-from mergebert.encode import Pieces, conflict_class
-from mergebert.evidence import FileEvidence, FileMerge
 from mergebert.example import GRADES, ConflictExample, FileExample
-from mergebert.joint import kind_of
-from mergebert.markers import parse
-from mergebert.patterns import PATTERNS
-from mergebert.ranker import matrix
+from mergebert.ranking.columns import Pieces, conflict_class
+from mergebert.ranking.describe import Described, described
+from mergebert.ranking.evidence import FileEvidence, FileMerge
+from mergebert.ranking.neighbours import kind_of
+from mergebert.ranking.ranker import matrix
+from mergebert.text.candidates import whitespace_key
+from mergebert.text.markers import parse
+from mergebert.text.patterns import PATTERNS
 from mergebert.training.files import write_arrays
 
 CONFLICTS_A_MERGE = 60  # a few merges hold thousands of alike conflicts; more than this says nothing new

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mergebert.encode import GAP, PAD, START
+from mergebert.ranking.columns import GAP, PAD, START
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import Encoded, from_step
 from mergebert.training.files import read_arrays

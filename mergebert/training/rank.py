@@ -17,10 +17,10 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.classify import log_softmax
 from mergebert.example import GRADES
-from mergebert.features import CONTEXT_FEATURES, language_number
-from mergebert.joint import Belief
+from mergebert.ranking.classifier import log_softmax
+from mergebert.ranking.features import CONTEXT_FEATURES, language_number
+from mergebert.ranking.neighbours import Belief
 from mergebert.training.config import RankerConfig
 from mergebert.training.dataset import EVERY_GRADE, splits
 from mergebert.training.files import Arrays, read_arrays

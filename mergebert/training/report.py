@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mergebert.evaluate import (
+from mergebert.training.judge import TOOL, WITHOUT_NETWORK
+from mergebert.training.metrics import (
     ALL,
     CONFLICTS_A_MERGE,
     SIX,
@@ -17,7 +18,6 @@ from mergebert.evaluate import (
     reliability,
     risk_coverage,
 )
-from mergebert.training.judge import TOOL, WITHOUT_NETWORK
 
 CURVE_POINTS = 200
 DIGITS = 4

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from mergebert.encode import SPECIAL_TOKENS
-from mergebert.languages import by_name
-from mergebert.tokens import is_space, tokenize
+from mergebert.ranking.columns import SPECIAL_TOKENS
+from mergebert.text.languages import by_name
+from mergebert.text.tokens import is_space, tokenize
 
 
 def trained_tokenizer(texts: Iterable[tuple[str, str]], vocabulary: int) -> Tokenizer:

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mergebert.classify import PRIOR_LOG
-from mergebert.encode import CONFLICT_CLASSES
+from mergebert.ranking.classifier import PRIOR_LOG
+from mergebert.ranking.columns import CONFLICT_CLASSES
 from mergebert.training.files import Arrays
 
 

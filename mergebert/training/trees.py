@@ -1,4 +1,4 @@
-"""LightGBM's trees as the arrays that mergebert.trees scores: every split and every unknown value goes the same way."""
+"""LightGBM's trees as the arrays that mergebert.ranking.trees scores: every split and every unknown value goes the same way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from mergebert.errors import ModelBundleError
-from mergebert.trees import ARRAYS, Trees
+from mergebert.ranking.trees import ARRAYS, Trees
 
 TOLERANCE = 1e-4  # float leaves against LightGBM's doubles
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mergebert.align import Change, Hunk, three_way_diff
-from mergebert.candidates import ConflictDiff
-from mergebert.encode import Columns, Pieces, encode
-from mergebert.evidence import CONTEXT_LINES, Surroundings
 from mergebert.example import FileExample
-from mergebert.languages import Language, language_of
-from mergebert.markers import Conflict, Markers, lines_of
-from mergebert.threeway import ThreeWay
+from mergebert.ranking.columns import Columns, Pieces, encode
+from mergebert.ranking.evidence import CONTEXT_LINES, Surroundings
+from mergebert.text.align import Change, Hunk, three_way_diff
+from mergebert.text.candidates import ConflictDiff
+from mergebert.text.languages import Language, language_of
+from mergebert.text.markers import Conflict, Markers, lines_of
+from mergebert.text.threeway import ThreeWay
 from mergebert.training.files import write_arrays
 
 WINDOWS_A_FILE = 4

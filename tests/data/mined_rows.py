@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample, MergeContext, SideChange
-from mergebert.threeway import ThreeWay
-from mergebert_data.manifest import blob_id
-from mergebert_data.store import EXAMPLES, SCHEMA
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.dataset.manifest import blob_id
+from mergebert_data.dataset.store import EXAMPLES, SCHEMA
 
 BEFORE = "import os\nimport sys\n\n\ndef main(arguments):\n"
 AFTER = "    return 0\n\n\nif __name__ == '__main__':\n    sys.exit(main(sys.argv))\n"

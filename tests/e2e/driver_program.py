@@ -15,7 +15,7 @@ sys.path.insert(0, {root!r})
 import os, signal, time, types
 from dataclasses import dataclass
 
-fake = types.ModuleType("mergebert.resolve")
+fake = types.ModuleType("mergebert.ranking.resolver")
 
 class Resolution:
     def __init__(self, text):
@@ -48,7 +48,7 @@ class Resolver:
 
 fake.Resolution, fake.RankedConflict = Resolution, RankedConflict
 fake.FileMerge, fake.Resolver = FileMerge, Resolver
-sys.modules["mergebert.resolve"] = fake
+sys.modules["mergebert.ranking.resolver"] = fake
 from mergebert.cli import main
 sys.exit(main())
 """

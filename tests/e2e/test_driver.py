@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.git import install as installing
-from mergebert.git.install import install, scope_of
+from mergebert.driver import install as installing
+from mergebert.driver.install import install, scope_of
 from tests.e2e.driver_program import driver_program, plain_program
 
 BASE = {"app.py": "a\nb\nc\n"}

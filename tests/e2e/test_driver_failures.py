@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.git import install as installing
-from mergebert.git.install import install, scope_of
+from mergebert.driver import install as installing
+from mergebert.driver.install import install, scope_of
 from tests.e2e.driver_program import driver_program, line_merge, plain_program
 
 resource = pytest.importorskip("resource")

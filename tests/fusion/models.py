@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebert_fusion.plan import Options
-from mergebert_fusion.recipe import recipe_in
-from mergebert_fusion.run import fuse
-from mergebert_fusion.source import Spec
-from mergebert_fusion.tensorfile import open_tensors, shards, write_tensors
-from mergebert_fusion.work import planned_recipe
+from mergebert_fusion.engine.plan import Options
+from mergebert_fusion.engine.run import fuse
+from mergebert_fusion.engine.work import planned_recipe
+from mergebert_fusion.io.source import Spec
+from mergebert_fusion.io.tensorfile import open_tensors, shards, write_tensors
+from mergebert_fusion.recipe.parse import recipe_in
 
 WIDTH, LAYERS, WORDS, LABELS = 8, 3, 20, 3
 CONFIG: dict[str, Any] = {

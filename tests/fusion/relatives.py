@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mergebert_fusion.block import Group, Place
+from mergebert_fusion.contract.block import Group, Place
 
 SHAPES = {
     "embeddings.weight": (11, 6),

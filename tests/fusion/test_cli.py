@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.cli import main
-from mergebert_fusion.registry import METHODS
+from mergebert_fusion.methods.registry import METHODS
 from tests.fusion.models import read_model, write_family
 
 RECIPE = "merge_method: ties\nbase_model: base\nmodels: [{model: a}, {model: b}]\n"

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mergebert.cut import cut
-from mergebert.resolve import FileMerge, RankedConflict, Resolver
-from mergebert.threeway import ThreeWay
+from mergebert.git.line_merge import cut
+from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
+from mergebert.text.threeway import ThreeWay
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo" / "repository"

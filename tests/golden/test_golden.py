@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from mergebert.bundle import load_bundle
+from mergebert.ranking.bundle import load_bundle
 from tests.golden.outputs import STORED, outputs
 
-TOLERANCE = 1e-6  # in a confidence; the arithmetic of one machine repeats itself, that of two may round otherwise
+TOLERANCE = (
+    1e-6  # in a confidence; the arithmetic of one machine repeats itself, that of two may round otherwise
+)
 
 Answers = dict[str, list[dict[str, Any]]]
 

@@ -16,7 +16,7 @@ from pytest_lsp import LanguageClient
 
 import mergebert
 import mergebert_lsp
-from mergebert_lsp.positions import Positions
+from mergebert_lsp.text.positions import Positions
 
 PATIENCE = 60  # seconds for one answer, on a machine that does other things too
 COMMAND = (sys.executable, "-P", "-m", "mergebert_lsp")

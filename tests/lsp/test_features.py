@@ -15,18 +15,18 @@ from lsprotocol.types import (
     TextDocumentEdit,
 )
 
-from mergebert.threeway import ThreeWay
-from mergebert_lsp.actions import KIND, choices, code_actions, is_wanted, resolved
-from mergebert_lsp.client import Client
-from mergebert_lsp.diagnostics import diagnostics
-from mergebert_lsp.edits import sure_edits, workspace_edit
-from mergebert_lsp.hints import hints
-from mergebert_lsp.hover import hover
-from mergebert_lsp.lenses import lenses
-from mergebert_lsp.travel import next_conflict
-from mergebert_lsp.view import View
-from mergebert_lsp.wire import Suggestion
-from mergebert_lsp.words import labels_of, suggestion_title, summary, taken
+from mergebert.text.threeway import ThreeWay
+from mergebert_lsp.features.actions import KIND, choices, code_actions, is_wanted, resolved
+from mergebert_lsp.features.capabilities import Client
+from mergebert_lsp.features.diagnostics import diagnostics
+from mergebert_lsp.features.edits import sure_edits, workspace_edit
+from mergebert_lsp.features.hints import hints
+from mergebert_lsp.features.hover import hover
+from mergebert_lsp.features.lenses import lenses
+from mergebert_lsp.features.navigation import next_conflict
+from mergebert_lsp.features.wording import labels_of, suggestion_title, summary, taken
+from mergebert_lsp.text.region import Suggestion
+from mergebert_lsp.text.view import View
 from tests.lsp.views import ABLE, DIFF3, TWO_WAY, region, regions_of, view
 
 SURE = region(TWO_WAY, ("b\n", 0.97), ("a\n", 0.02), is_sure=True)

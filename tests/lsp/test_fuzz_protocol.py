@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from mergebert_lsp.styles import Marked, marked
+from mergebert_lsp.text.jj_markers import Marked, marked
 
 CASES = Path(__file__).parent / "cases"
 PATIENCE = 60  # seconds for one answer, on a machine that does other things too
 EXPECTED = (
-    "mergebert_lsp.protocol.",  # refusals
+    "mergebert_lsp.server.protocol.",  # refusals
     "pygls.exceptions.JsonRpcInvalidParams",
     "RuntimeError: Event loop is closed",  # asyncio's last word on a worker that was ended a moment before
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mergebert.threeway import ThreeWay
-from mergebert_lsp.client import Client
-from mergebert_lsp.styles import Marked, marked
-from mergebert_lsp.view import View
-from mergebert_lsp.wire import Region, Suggestion
+from mergebert.text.threeway import ThreeWay
+from mergebert_lsp.features.capabilities import Client
+from mergebert_lsp.text.jj_markers import Marked, marked
+from mergebert_lsp.text.region import Region, Suggestion
+from mergebert_lsp.text.view import View
 
 ABLE = Client(
     shows_related=True,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mergebert.markers import Conflict
-from mergebert.resolve import FileMerge, RankedConflict, Resolution
+from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolution
+from mergebert.text.markers import Conflict
 
 
 @dataclass

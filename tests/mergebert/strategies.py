@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from mergebert.markers import Conflict, Markers, MergedFile
-from mergebert.threeway import ThreeWay
+from mergebert.text.markers import Conflict, Markers, MergedFile
+from mergebert.text.threeway import ThreeWay
 
 MARKERS = Markers("<<<<<<< ours\n", "||||||| base\n", "=======\n", ">>>>>>> theirs\n")
 

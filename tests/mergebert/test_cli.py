@@ -48,7 +48,7 @@ def python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
 
 def test_the_way_to_the_driver_imports_nothing_else() -> None:
     code = (
-        "import sys; before = set(sys.modules); import mergebert.cli, mergebert.git.driver;"
+        "import sys; before = set(sys.modules); import mergebert.cli, mergebert.driver.merge;"
         "print(*sorted(set(sys.modules) - before))"
     )
     names = python(
@@ -68,15 +68,16 @@ def test_the_way_to_the_driver_imports_nothing_else() -> None:
     assert {name for name in loaded if name.startswith("mergebert")} == {
         "mergebert",
         "mergebert.cli",
+        "mergebert.driver",
         "mergebert.git",
         "mergebert.git.command",
-        "mergebert.git.driver",
-        "mergebert.git.write",
+        "mergebert.driver.merge",
+        "mergebert.atomic",
     }
 
 
 def test_merge_goes_straight_to_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mergebert.git import driver
+    from mergebert.driver import merge as driver
 
     monkeypatch.setattr(driver, "main", lambda arguments: len(arguments))
 

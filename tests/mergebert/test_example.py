@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mergebert.errors import DatasetError
 from mergebert.example import ConflictExample, FileExample, MergeContext, SideChange, example_from_json
-from mergebert.threeway import ThreeWay
+from mergebert.text.threeway import ThreeWay
 
 names = st.text(max_size=8)
 times = st.integers(-(2**40), 2**40)

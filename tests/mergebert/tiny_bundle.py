@@ -11,11 +11,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from mergebert.bundle import FIRST, MODEL, RANKER, TOKENIZER, write_manifest
-from mergebert.encode import CONFLICT_CLASSES
-from mergebert.patterns import PATTERNS
+from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, write_manifest
+from mergebert.ranking.columns import CONFLICT_CLASSES
+from mergebert.ranking.trees import ARRAYS
+from mergebert.text.patterns import PATTERNS
 from mergebert.training.subwords import save, trained_tokenizer
-from mergebert.trees import ARRAYS
 
 Weights = Mapping[str, float]
 

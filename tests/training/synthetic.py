@@ -11,13 +11,13 @@ from random import Random
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mergebert.candidates import candidates
-from mergebert.cut import cut
 from mergebert.example import CLEAN, ConflictExample, FileExample, MergeContext
-from mergebert.languages import language_of
-from mergebert.markers import Conflict, render, resolved
-from mergebert.threeway import ThreeWay
-from mergebert_data.store import COMPRESSION, SCHEMA
+from mergebert.git.line_merge import cut
+from mergebert.text.candidates import candidates
+from mergebert.text.languages import language_of
+from mergebert.text.markers import Conflict, render, resolved
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.dataset.store import COMPRESSION, SCHEMA
 
 NAMES = ("total", "count", "price", "items", "size", "owner", "state", "offset")
 PROOFS = (("aligned", "unique", "candidate"), ("aligned", "candidate"), ("unique",))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.bundle import Calibration
+from mergebert.ranking.bundle import Calibration
 from mergebert.training.calibrate import (
     LEAST_APPLIED,
     POINTS,

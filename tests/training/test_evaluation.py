@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from mergebert.errors import DatasetError, ModelBundleError
-from mergebert.evaluate import Place
 from mergebert.example import ConflictExample, FileExample, MergeContext
-from mergebert.languages import by_name
-from mergebert.markers import MergedFile, parse
-from mergebert.threeway import ThreeWay
+from mergebert.text.languages import by_name
+from mergebert.text.markers import MergedFile, parse
+from mergebert.text.threeway import ThreeWay
 from mergebert.training import evaluation
 from mergebert.training.evaluation import add_evaluate_arguments, countable, run_evaluate
 from mergebert.training.judge import (
@@ -31,6 +30,7 @@ from mergebert.training.judge import (
     judged,
     token_merge,
 )
+from mergebert.training.metrics import Place
 from mergebert.training.report import aligned
 from tests.mergebert.fake_resolver import FakeResolver
 from tests.training.tiny_bundle import write_tiny_bundle

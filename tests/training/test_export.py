@@ -9,10 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mergebert.classify import OnnxClassifier, hunk_scores, padded
-from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD, Columns
 from mergebert.errors import ModelBundleError
-from mergebert.patterns import PATTERNS
+from mergebert.ranking.classifier import OnnxClassifier, hunk_scores, padded
+from mergebert.ranking.columns import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD, Columns
+from mergebert.text.patterns import PATTERNS
 from mergebert.training import export
 from mergebert.training.export import FLOAT_TOLERANCE, QUANTISED_AGREEMENT, MeanNetwork, write_network
 from mergebert.training.model import ColumnsNetwork, ModelConfig

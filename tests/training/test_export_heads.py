@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mergebert.encode import HEAD
 from mergebert.errors import ModelBundleError
+from mergebert.ranking.columns import HEAD
 from mergebert.training import export
 from mergebert.training.model import ColumnsNetwork, ModelConfig
 

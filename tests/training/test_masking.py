@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.encode import GAP, NEWLINE, PAD, START
+from mergebert.ranking.columns import GAP, NEWLINE, PAD, START
 from mergebert.training.masking import MASK, SIDES, masked
 
 FIRST = NEWLINE + 3  # an ordinary subword

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert.classify import PRIOR_LOG
-from mergebert.encode import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
-from mergebert.patterns import PATTERNS
+from mergebert.ranking.classifier import PRIOR_LOG
+from mergebert.ranking.columns import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
+from mergebert.text.patterns import PATTERNS
 from mergebert.training.model import (
     REACH,
     ColumnsNetwork,

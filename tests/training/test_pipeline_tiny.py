@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mergebert.bundle import MODEL, TOKENIZER, load_bundle
-from mergebert.candidates import candidates
 from mergebert.errors import DatasetError, InputError
-from mergebert.evidence import FileMerge
-from mergebert.languages import language_of
-from mergebert.markers import parse
-from mergebert.resolve import Resolver, accepted_file
+from mergebert.ranking.bundle import MODEL, TOKENIZER, load_bundle
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.resolver import Resolver, accepted_file
+from mergebert.text.candidates import candidates
+from mergebert.text.languages import language_of
+from mergebert.text.markers import parse
 from mergebert.training import assemble, cli, export, fit
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.files import read_arrays

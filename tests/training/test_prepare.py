@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from mergebert.candidates import whitespace_key
-from mergebert.classify import Scores, candidate_logs, hunk_scores, log_softmax
-from mergebert.describe import Described, described
-from mergebert.encode import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
-from mergebert.evidence import FileEvidence
 from mergebert.example import GRADES, FileExample
-from mergebert.joint import kind_of
-from mergebert.patterns import PATTERNS
+from mergebert.ranking.classifier import Scores, candidate_logs, hunk_scores, log_softmax
+from mergebert.ranking.columns import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
+from mergebert.ranking.describe import Described, described
+from mergebert.ranking.evidence import FileEvidence
+from mergebert.ranking.neighbours import kind_of
+from mergebert.text.candidates import whitespace_key
+from mergebert.text.patterns import PATTERNS
 from mergebert.training.dataset import Conflicts, from_step, splits
 from mergebert.training.files import Arrays, read_arrays
 from mergebert.training.model import log_sums, way_logs

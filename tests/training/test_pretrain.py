@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mergebert.encode import GAP, PAD, START
 from mergebert.errors import InputError
+from mergebert.ranking.columns import GAP, PAD, START
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.dataset import Encoded
 from mergebert.training.files import read_arrays

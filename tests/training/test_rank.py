@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mergebert.candidates import Candidate
-from mergebert.classify import Scores, classifier_features, hunk_scores
-from mergebert.describe import Described, described
-from mergebert.encode import CONFLICT_CLASSES, conflict_class
-from mergebert.evidence import FileEvidence
 from mergebert.example import FileExample
-from mergebert.features import CONTEXT_FEATURES, Values, language_number
-from mergebert.joint import Belief, joint_features, kind_of
-from mergebert.patterns import PATTERNS, PRIOR
-from mergebert.ranker import matrix
-from mergebert.resolve import SHARED_BY_ALL
+from mergebert.ranking.classifier import Scores, classifier_features, hunk_scores
+from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
+from mergebert.ranking.describe import Described, described
+from mergebert.ranking.evidence import FileEvidence
+from mergebert.ranking.features import CONTEXT_FEATURES, Values, language_number
+from mergebert.ranking.neighbours import Belief, joint_features, kind_of
+from mergebert.ranking.ranker import matrix
+from mergebert.ranking.resolver import SHARED_BY_ALL
+from mergebert.text.candidates import Candidate
+from mergebert.text.patterns import PATTERNS, PRIOR
 from mergebert.training.config import RankerConfig
 from mergebert.training.prepare import capped, file_merge, prepare
 from mergebert.training.rank import (

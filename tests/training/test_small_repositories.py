@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mergebert.patterns import PRIOR
+from mergebert.text.patterns import PRIOR
 from mergebert.training.rank import normalised
 
 PRIOR_LOG = np.log(np.array(list(PRIOR.values()), np.float32))

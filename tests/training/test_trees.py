@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mergebert.errors import ModelBundleError
-from mergebert.ranker import Ranker
+from mergebert.ranking.ranker import Ranker
+from mergebert.ranking.trees import Trees
 from mergebert.training import trees
 from mergebert.training.trees import write_trees
-from mergebert.trees import Trees
 
 FLOATS = np.finfo(np.float32)
 FEATURES = 4

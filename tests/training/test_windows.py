@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mergebert.align import Change
-from mergebert.encode import _CHANGES, MAX_COLUMNS
-from mergebert.languages import by_name
-from mergebert.threeway import ThreeWay
+from mergebert.ranking.columns import _CHANGES, MAX_COLUMNS
+from mergebert.text.align import Change
+from mergebert.text.languages import by_name
+from mergebert.text.threeway import ThreeWay
 from mergebert.training.dataset import Encoded
 from mergebert.training.files import read_arrays
 from mergebert.training.windows import WINDOWS_A_FILE, columns_of, prepare_clean, windows

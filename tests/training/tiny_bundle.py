@@ -7,7 +7,7 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
-from mergebert.bundle import FIRST, RANKER, write_manifest
+from mergebert.ranking.bundle import FIRST, RANKER, write_manifest
 from mergebert.training.trees import write_trees
 
 FEATURES = ("is none", "keeps_added", "keeps_added_ours", "drops_removed", "like_ours")

@@ -1,1 +1,1 @@
-"""The merge methods, one a file; mergebert_fusion.registry lists them."""
+"""The merge methods, one a file; mergebert_fusion.methods.registry lists them."""

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.combination import added
-from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
+from mergebert_fusion.maths.combination import added
+from mergebert_fusion.maths.sparsify import largest
+from mergebert_fusion.maths.trimming import kept
 from mergebert_fusion.methods import task_arithmetic
-from mergebert_fusion.parameters import setting
-from mergebert_fusion.sparsify import largest
-from mergebert_fusion.trimming import kept
 
 
 def within_setting() -> Any:

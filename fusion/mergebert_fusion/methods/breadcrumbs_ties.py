@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mergebert_fusion.block import Block
-from mergebert_fusion.combination import Agreement, agreed
-from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.block import Block
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.maths.combination import Agreement, agreed
 from mergebert_fusion.methods.breadcrumbs import ModelParameters, grain, middles, within_setting
 
 

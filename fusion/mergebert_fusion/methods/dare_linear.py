@@ -16,12 +16,12 @@ from typing import Any
 
 from torch import Tensor
 
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.combination import added
-from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
+from mergebert_fusion.maths.combination import added
+from mergebert_fusion.maths.sparsify import rescale_setting, survivors
 from mergebert_fusion.methods import task_arithmetic
-from mergebert_fusion.parameters import setting
-from mergebert_fusion.sparsify import rescale_setting, survivors
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.combination import Agreement, agreed
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.maths.combination import Agreement, agreed
+from mergebert_fusion.maths.sparsify import rescale_setting, survivors
 from mergebert_fusion.methods import task_arithmetic
-from mergebert_fusion.parameters import setting
-from mergebert_fusion.sparsify import rescale_setting, survivors
 
 
 @dataclass(frozen=True, slots=True)

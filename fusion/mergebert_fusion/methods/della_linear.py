@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mergebert_fusion.block import Block
-from mergebert_fusion.combination import added
-from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.block import Block
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.maths.combination import added
+from mergebert_fusion.maths.sparsify import rescale_setting
 from mergebert_fusion.methods import della, task_arithmetic
 from mergebert_fusion.methods.della import ModelParameters
-from mergebert_fusion.sparsify import rescale_setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import total
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, Inputs, MergeMethod, Pass, Survey
-from mergebert_fusion.parameters import NoParameters, setting
-from mergebert_fusion.signs import elected_signs
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.parameters import NoParameters, setting
+from mergebert_fusion.maths.arithmetic import total
+from mergebert_fusion.maths.signs import elected_signs
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import normalised, weighted_sum
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
+from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
+from mergebert_fusion.maths.sphere import Directions, directions
 from mergebert_fusion.methods.multislerp import ModelParameters, check
-from mergebert_fusion.parameters import setting
-from mergebert_fusion.sphere import Directions, directions
 
 # Below this sine of its angle an arc is straight, or its direction is made of rounding errors; either way the tangent
 # vector is taken as short as it is.

@@ -22,11 +22,11 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import dot, weighted_sum
-from mergebert_fusion.block import Block, Grain, Group, Place
+from mergebert_fusion.contract.block import Block, Grain, Group, Place
+from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.method import Base, Family, Inputs, MergeMethod, Pass, Survey
-from mergebert_fusion.parameters import setting
+from mergebert_fusion.maths.arithmetic import dot, weighted_sum
 
 ROLES = ("task", "language")
 _SIDES = (*ROLES, "blend")

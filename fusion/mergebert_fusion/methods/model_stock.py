@@ -19,11 +19,11 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from mergebert_fusion.angles import cosine, row_cosines
-from mergebert_fusion.arithmetic import weighted_sum
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, MergeMethod
-from mergebert_fusion.parameters import NoParameters, setting
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import NoParameters, setting
+from mergebert_fusion.maths.angles import cosine, row_cosines
+from mergebert_fusion.maths.arithmetic import weighted_sum
 
 
 @dataclass(frozen=True, slots=True)

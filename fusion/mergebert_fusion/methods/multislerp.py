@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import normalised, weighted_sum
-from mergebert_fusion.block import Block, Grain
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.method import Base, Family, MergeMethod
-from mergebert_fusion.parameters import setting
-from mergebert_fusion.sphere import directions
+from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
+from mergebert_fusion.maths.sphere import directions
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mergebert_fusion.angles import arc, cosine, row_cosines
-from mergebert_fusion.arithmetic import weighted_sum
-from mergebert_fusion.block import Block, Grain
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.method import Base, Family, MergeMethod
-from mergebert_fusion.parameters import setting
+from mergebert_fusion.maths.angles import arc, cosine, row_cosines
+from mergebert_fusion.maths.arithmetic import weighted_sum
 
 
 @dataclass(frozen=True, slots=True)

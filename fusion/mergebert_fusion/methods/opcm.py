@@ -28,10 +28,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import dot
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, SequentialMethod, Step
-from mergebert_fusion.parameters import NoParameters, setting
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, SequentialMethod, Step
+from mergebert_fusion.contract.parameters import NoParameters, setting
+from mergebert_fusion.maths.arithmetic import dot
 
 # A singular value below this share of the largest is noise: four times the rounding of float32.
 ROUNDING = 2.0**-22

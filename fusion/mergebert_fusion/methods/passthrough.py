@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, MergeMethod
-from mergebert_fusion.parameters import setting
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, Inputs, MergeMethod, Survey
-from mergebert_fusion.parameters import setting
-from mergebert_fusion.selection import each_kth_largest
-from mergebert_fusion.trimming import kept
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.parameters import setting
+from mergebert_fusion.maths.selection import each_kth_largest
+from mergebert_fusion.maths.trimming import kept
 
 # exp() of more than this would leave too little room below infinity in float32. Only ratios of scores matter.
 LARGEST_EXPONENT = 80.0

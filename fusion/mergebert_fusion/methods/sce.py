@@ -19,13 +19,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import dot, normalised, weighted_sum
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, MergeMethod
-from mergebert_fusion.parameters import NoParameters, setting
-from mergebert_fusion.signs import disjoint_mean, elected_signs
-from mergebert_fusion.sparsify import largest
-from mergebert_fusion.trimming import kept
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import NoParameters, setting
+from mergebert_fusion.maths.arithmetic import dot, normalised, weighted_sum
+from mergebert_fusion.maths.signs import disjoint_mean, elected_signs
+from mergebert_fusion.maths.sparsify import largest
+from mergebert_fusion.maths.trimming import kept
 
 
 @dataclass(frozen=True, slots=True)

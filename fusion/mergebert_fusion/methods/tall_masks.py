@@ -17,12 +17,12 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from mergebert_fusion.arithmetic import weighted_sum
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.method import Base, Family, Inputs, MergeMethod, Survey
-from mergebert_fusion.parameters import setting
-from mergebert_fusion.signs import disjoint_sum, elected_signs, surveyed_majority
-from mergebert_fusion.trimming import Thresholds, surveyed_thresholds, trimmed
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.parameters import setting
+from mergebert_fusion.maths.arithmetic import weighted_sum
+from mergebert_fusion.maths.signs import disjoint_sum, elected_signs, surveyed_majority
+from mergebert_fusion.maths.trimming import Thresholds, surveyed_thresholds, trimmed
 
 
 @dataclass(frozen=True, slots=True)

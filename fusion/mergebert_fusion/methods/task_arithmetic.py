@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mergebert_fusion.block import Block, Grain
-from mergebert_fusion.combination import added
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.method import Base, Family, MergeMethod
-from mergebert_fusion.parameters import setting
+from mergebert_fusion.maths.combination import added
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from mergebert_fusion.memory import fused_tensors
-from mergebert_fusion.method import Base
-from mergebert_fusion.registry import METHODS
+from mergebert_fusion.contract.method import Base
+from mergebert_fusion.engine.memory import fused_tensors
+from mergebert_fusion.methods.registry import METHODS
 from tests.fusion.relatives import MakeRelatives
 from tests.fusion.vectors import assert_same_bits
 

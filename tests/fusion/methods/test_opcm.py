@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.block import Block
-from mergebert_fusion.memory import Fused, fused_tensors
+from mergebert_fusion.contract.block import Block
+from mergebert_fusion.engine.memory import Fused, fused_tensors
 from mergebert_fusion.methods import opcm
 from mergebert_fusion.methods.opcm import Numbers, projected, split_rank
-from mergebert_fusion.registry import method
+from mergebert_fusion.methods.registry import method
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
 

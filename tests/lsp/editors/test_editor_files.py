@@ -14,8 +14,8 @@ from lsprotocol.converters import get_converter
 from lsprotocol.types import ClientCapabilities
 
 from mergebert import __version__
-from mergebert_lsp.client import USED, client_of
-from mergebert_lsp.options import options_of
+from mergebert_lsp.features.capabilities import USED, client_of
+from mergebert_lsp.server.options import options_of
 from tests.lsp.editors.merge_in_progress import EDITORS, HERE, ROOT
 
 PAGE = (ROOT / "docs" / "editors.md").read_text(encoding="utf-8")

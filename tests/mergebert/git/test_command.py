@@ -7,7 +7,7 @@ import pytest
 
 from mergebert.errors import GitError
 from mergebert.git.command import LineMerge, config_values, git_answer, git_output, git_version, merge_of
-from mergebert.threeway import ThreeWay
+from mergebert.text.threeway import ThreeWay
 from tests.e2e.driver_program import line_merge
 
 VERSIONS = (b"a\nb\nc\n", b"a\nB\nc\n", b"a\nX\nc\n")

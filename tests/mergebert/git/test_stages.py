@@ -12,7 +12,7 @@ from mergebert.git.stages import (
     stages_of,
     unmerged_paths,
 )
-from mergebert.threeway import ThreeWay
+from mergebert.text.threeway import ThreeWay
 
 
 def test_the_three_versions_of_a_conflict(conflicted_repository) -> None:

@@ -1,0 +1,1 @@
+"""The commands `mergebert mine` and `mergebert dataset`."""

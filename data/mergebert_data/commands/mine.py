@@ -1,0 +1,168 @@
+"""`mergebert mine`: real conflicts, and what people made of them, out of local repositories."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mergebert.errors import MergebertError
+from mergebert_data.dataset.statistics import table_of
+from mergebert_data.history.merges import require_git
+from mergebert_data.mine.block import Progress as Step
+from mergebert_data.mine.join import joined
+from mergebert_data.mine.local import mined
+from mergebert_data.mine.plan import Each, Plan, Settings, planned
+from mergebert_data.mine.runs import Run, recorded
+
+EXAMPLE = """example:
+  mergebert mine ~/src/project ~/mirrors/*.git -o mined --max-merges 2000 --jsonl
+
+The repositories are only read. Run the same command again to go on after an interruption."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `mergebert mine`."""
+    parser.description = (
+        "Replays the merges of local repositories and keeps each conflict with its human resolution."
+    )
+    parser.epilog = EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.fromfile_prefix_chars = "@"  # ten thousand paths are more than a command line holds
+    parser.add_argument(
+        "repository",
+        nargs="+",
+        type=Path,
+        metavar="REPO",
+        help="work tree or bare repository; @FILE names one a line",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the mined data"
+    )
+    parser.add_argument(
+        "--max-merges", type=_count, metavar="N", help="at most N merges a repository, drawn by --seed"
+    )
+    parser.add_argument(
+        "-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="J", help="processes (all cores)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="for --max-merges and the splits (0)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="start nothing new after M minutes, then join"
+    )
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="processes here, or a Ray cluster (local)"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="the Ray cluster; without it one of J CPUs is started here"
+    )
+    parser.add_argument(
+        "--keep-generated", action="store_true", help="keep generated and vendored files too, flagged"
+    )
+    parser.add_argument("--jsonl", action="store_true", help="write JSON Lines beside Parquet")
+    parser.add_argument("--name", metavar="OWNER/NAME", help="name to record, for a single repository")
+    parser.add_argument(
+        "--json", action="store_true", help="print what was counted as JSON instead of tables"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Mines, joins and prints the counts; 0, or 1 where something had to be left out."""
+    if arguments.name and len(arguments.repository) > 1:
+        raise MergebertError("--name names one repository; leave it out or mine them one at a time.")
+    if arguments.address and arguments.engine != "ray":
+        raise MergebertError("--address is that of a Ray cluster; add --engine ray.")
+    require_git()
+    settings = Settings(
+        arguments.output.absolute(),
+        arguments.max_merges,
+        arguments.seed,
+        arguments.jobs,
+        arguments.jsonl,
+        arguments.minutes,
+        arguments.keep_generated,
+    )
+    console = Console(stderr=True)
+    repositories = [path.absolute() for path in arguments.repository]
+    with _engine(arguments, settings) as (each, mine, jobs):
+        with console.status("listing merges"):
+            plan = planned(repositories, settings, arguments.name, each)
+        with recorded(settings.out, jobs) as this_run:
+            failures = [*plan.skipped.values(), *_mine(plan, mine(plan, settings), console, this_run)]
+    console.print(this_run.sentence(), highlight=False)
+    with console.status("joining shards"):
+        statistics = joined(plan, settings).to_json()
+    print(json.dumps(statistics, indent=1) if arguments.json else table_of(statistics))
+    for failure in failures:
+        print(f"left out: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m mergebert_data.commands.mine`: mining without the rest of the command line."""
+    parser = argparse.ArgumentParser(prog="mergebert mine")
+    add_arguments(parser)
+    try:
+        return run(parser.parse_args(arguments))
+    except MergebertError as error:
+        print(f"mergebert mine: {error}", file=sys.stderr)
+        return 2
+
+
+@contextmanager
+def _engine(
+    arguments: argparse.Namespace, settings: Settings
+) -> Iterator[tuple[Each, Callable[[Plan, Settings], Iterator[Step]], int]]:
+    """What asks the repositories, what mines the blocks, and on how many CPUs: here, or as tasks of a Ray cluster."""
+    if arguments.engine == "local":
+        yield map, mined, settings.jobs
+        return
+    try:
+        from mergebert_data.mine.cluster import cluster
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise MergebertError("--engine ray needs Ray: pip install 'mergebert[data,ray]'.") from error
+    with cluster(settings.out, settings.jobs, arguments.address) as engine:
+        yield engine.each, engine.mined, engine.cpus
+
+
+def _mine(plan: Plan, steps: Iterator[Step], console: Console, this_run: Run) -> list[str]:
+    """Mines with a progress bar, counting in `this_run`; gives back why blocks were left out."""
+    failures = []
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("merges, {task.fields[found]}"),
+        TimeRemainingColumn(),
+    )
+    # An engine that has something to say says it by standard error.
+    with Progress(*columns, console=console, redirect_stdout=False) as bar:
+        task = bar.add_task("", total=plan.merges, found="")
+        files = located = 0
+        for step in steps:
+            files, located = files + step.files, located + step.located
+            this_run.merges += 0 if step.was_done else step.merges
+            bar.update(task, advance=step.merges, found=f"{files} files, {located} resolutions")
+            if step.failure:
+                failures.append(step.failure)
+    return failures
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

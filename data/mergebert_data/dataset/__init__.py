@@ -1,0 +1,1 @@
+"""Mined examples on disk: stored, split, cleaned, counted, published."""

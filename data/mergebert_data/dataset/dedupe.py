@@ -1,0 +1,236 @@
+"""Duplicates over all repositories: found in the order test, development, train, so that the training copy is flagged.
+
+OUT/duplicates.parquet names every duplicate and what it repeats; `duplicate` in OUT/examples.parquet flags it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mergebert.text.languages import by_name
+from mergebert.text.markers import parse
+from mergebert_data.dataset.near import EXACT, NEAR, Seen, content_of
+from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
+from mergebert_data.dataset.statistics import markdown_table
+from mergebert_data.dataset.store import (
+    COMPRESSION,
+    SCHEMA,
+    batches,
+    opened,
+    remove_halves,
+    replacing,
+    rewrite,
+)
+
+FILE = "duplicates.parquet"
+THRESHOLD = 0.85
+ORDER = (TEST, DEVELOPMENT, TRAIN)
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("repository", "merge", "path")),
+        ("index", pa.int64()),
+        ("language", pa.string()),
+        ("kind", pa.string()),
+        *((f"of_{name}", pa.string()) for name in ("repository", "merge", "path")),
+        ("of_index", pa.int64()),
+        *((name, pa.string()) for name in ("split", "of_split")),
+        ("across_splits", pa.bool_()),
+    ]
+)
+_READ = ("repository", "language", "conflicted", "conflicts")
+_PIECE = 10_000  # rows of the table of duplicates written at once
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A conflict whose content came before: where it stands (row of the file, index in it), how, and of which one.
+
+    `was_flagged` says whether the row carried the flag when it was read.
+    """
+
+    row: int
+    index: int
+    kind: str
+    of_row: int
+    of_index: int
+    split: str
+    of_split: str
+    language: str
+    was_flagged: bool
+
+    @property
+    def is_across(self) -> bool:
+        """Whether the two stand in different splits."""
+        return self.split != self.of_split
+
+
+@dataclass(slots=True)
+class Found:
+    """The duplicates of a dataset, and how many conflicts of each language were looked at."""
+
+    threshold: float
+    duplicates: list[Duplicate] = field(default_factory=list)
+    conflicts: Counter[str] = field(default_factory=Counter)
+
+    def to_json(self) -> dict[str, Any]:
+        """What was found, counted."""
+        counted: dict[str, Counter[str]] = {language: Counter() for language in sorted(self.conflicts)}
+        across: Counter[tuple[str, str, str]] = Counter()
+        for one in self.duplicates:
+            counted[one.language].update({one.kind: 1, "across splits": +one.is_across})
+            across.update([(one.split, one.of_split, one.kind)] if one.is_across else [])
+        return {
+            "threshold": self.threshold,
+            "languages": {name: {"conflicts": self.conflicts[name], **counted[name]} for name in counted},
+            "across": [
+                {"flagged in": split, "repeats": of_split, "kind": kind, "conflicts": count}
+                for (split, of_split, kind), count in sorted(across.items())
+            ],
+        }
+
+
+def found_duplicates(
+    out: Path, split_of: Mapping[str, str], threshold: float, advance: Callable[[int], object]
+) -> Found:
+    """Every conflict of a mined folder whose content came before in the order of splits; `advance` hears of each file.
+
+    A test or development conflict is compared with by all that follow even where it is a near duplicate itself, so that
+    what training keeps is like none of them.
+    """
+    found = Found(threshold)
+    rows, indices, places = array("q"), array("q"), array("b")
+    with opened(out) as file, Seen(threshold) as seen:
+        for split in ORDER:
+            is_here = {name for name in _repositories(file) if split_of.get(name, TRAIN) == split}
+            for number, row in rows_of(file, is_here, _READ):
+                language = by_name(row["language"])
+                found.conflicts[row["language"]] += len(row["conflicts"])
+                for conflict, known in zip(
+                    parse(row["conflicted"], 7).conflicts, row["conflicts"], strict=False
+                ):
+                    content = content_of(conflict, known["resolution"], language)
+                    match = seen.match(content, len(rows), is_kept=split != TRAIN)
+                    if match:
+                        kind, at = match
+                        of_split = ORDER[places[at]]
+                        found.duplicates.append(
+                            Duplicate(
+                                number, known["index"], kind, rows[at], indices[at],
+                                split, of_split, row["language"], known["duplicate"],
+                            )
+                        )  # fmt: skip
+                    rows.append(number)
+                    indices.append(known["index"])
+                    places.append(ORDER.index(split))
+                advance(1)
+    return found
+
+
+def flag(out: Path, found: Found) -> None:
+    """Writes the table of duplicates and sets the flag of exactly these conflicts in the examples, each file whole or
+    not at all."""
+    remove_halves(out)
+    write_table(out, found)
+    flagged = {(one.row, one.index) for one in found.duplicates}
+
+    def changed(table: pa.Table, first: int) -> pa.Table:
+        column = table["conflicts"].to_pylist()
+        for row, conflicts in enumerate(column, start=first):
+            for conflict in conflicts:
+                conflict["duplicate"] = (row, conflict["index"]) in flagged
+        at = table.schema.get_field_index("conflicts")
+        return table.set_column(at, SCHEMA.field(at), pa.array(column, SCHEMA.field(at).type))
+
+    rewrite(out, changed)
+
+
+def write_table(out: Path, found: Found) -> None:
+    """Writes which conflict repeats which, whole or not at all."""
+    wanted = {row for one in found.duplicates for row in (one.row, one.of_row)}
+    named = names_of(out, wanted)
+    with (
+        replacing(out / FILE) as temporary,
+        pq.ParquetWriter(temporary, _SCHEMA, compression=COMPRESSION) as writer,
+    ):
+        for start in range(0, len(found.duplicates), _PIECE):
+            piece = [_plain(one, named) for one in found.duplicates[start : start + _PIECE]]
+            writer.write_table(pa.Table.from_pylist(piece, _SCHEMA))
+
+
+def table_of(figures: Mapping[str, Any]) -> str:
+    """What was found (as `Found.to_json` gives it) as Markdown tables."""
+    names = ("conflicts", EXACT, NEAR, "across splits")
+    counted = sorted(figures["languages"].items(), key=lambda item: (-item[1]["conflicts"], item[0]))
+    total = sum((Counter(counts) for _, counts in counted), Counter[str]())
+    rows = [
+        (name, *(f"{counts.get(key, 0)}" for key in names)) for name, counts in (*counted, ("all", total))
+    ]
+    across = [
+        (f"{one['flagged in']} that repeats {one['repeats']}, {one['kind']}", f"{one['conflicts']}")
+        for one in figures["across"]
+    ]
+    return "\n\n".join(
+        (
+            markdown_table(
+                ("language", "conflicts", "equal but for white space", "near", "across splits"), rows
+            ),
+            markdown_table(("across splits", "conflicts"), across or [("none", "0")]),
+        )
+    )
+
+
+def rows_of(
+    file: pq.ParquetFile, wanted: Collection[str], columns: Collection[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of these repositories, each with its number; row groups of others are not read."""
+    first = 0
+    for group in range(file.num_row_groups):
+        names = file.read_row_group(group, columns=["repository"]).column(0).to_pylist()
+        if not set(names).isdisjoint(wanted):
+            found = file.read_row_group(group, columns=list(columns)).to_pylist()
+            yield from (pair for pair in enumerate(found, start=first) if pair[1]["repository"] in wanted)
+        first += len(names)
+
+
+def _repositories(file: pq.ParquetFile) -> set[str]:
+    names: set[str] = set()
+    for batch in batches(file, 4096, ["repository"]):
+        names |= set(batch.column(0).to_pylist())
+    return names
+
+
+def names_of(out: Path, wanted: Collection[int]) -> dict[int, tuple[str, str, str]]:
+    """Repository, merge and path of these rows."""
+    found = {}
+    with opened(out) as file:
+        first = 0
+        for batch in batches(file, 1024, ("repository", "merge", "path")):
+            here = [number for number in range(first, first + batch.num_rows) if number in wanted]
+            for number in here:
+                repository, merge, path = (column[number - first].as_py() for column in batch.columns)
+                found[number] = (repository, merge, path)
+            first += batch.num_rows
+    return found
+
+
+def _plain(one: Duplicate, named: Mapping[int, tuple[str, str, str]]) -> dict[str, Any]:
+    keys = ("repository", "merge", "path")
+    return {
+        **dict(zip(keys, named[one.row], strict=True)),
+        **{f"of_{key}": value for key, value in zip(keys, named[one.of_row], strict=True)},
+        "index": one.index,
+        "of_index": one.of_index,
+        "language": one.language,
+        "kind": one.kind,
+        "split": one.split,
+        "of_split": one.of_split,
+        "across_splits": one.is_across,
+    }

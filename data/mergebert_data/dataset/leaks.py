@@ -1,0 +1,56 @@
+"""Content that stands in two splits: what is learnt must not be what is measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mergebert_data.dataset.dedupe import Duplicate, Found, names_of
+from mergebert_data.dataset.statistics import markdown_table
+
+SHOWN = 20
+
+
+def leaks(found: Found) -> list[Duplicate]:
+    """The conflicts that repeat one of a split they must be like nothing of, and that no flag keeps out of use."""
+    return [one for one in found.duplicates if one.is_across and not one.was_flagged]
+
+
+def leak_report(out: Path, found: Found) -> dict[str, Any]:
+    """What leaks, counted, and the first of them by name."""
+    leaking = leaks(found)
+    counted = Counter((one.split, one.of_split, one.kind) for one in leaking)
+    shown = leaking[:SHOWN]
+    named = names_of(out, {row for one in shown for row in (one.row, one.of_row)})
+    return {
+        "leaks": len(leaking),
+        "flagged already": sum(one.is_across for one in found.duplicates) - len(leaking),
+        "counts": [
+            {"in": split, "repeats": of_split, "kind": kind, "conflicts": count}
+            for (split, of_split, kind), count in sorted(counted.items())
+        ],
+        "examples": [
+            {"in": _place(named[one.row], one.index), "repeats": _place(named[one.of_row], one.of_index)}
+            for one in shown
+        ],
+    }
+
+
+def leak_table(report: Mapping[str, Any]) -> str:
+    """The report for people."""
+    if not report["leaks"]:
+        return f"No conflict leaks from one split into another ({report['flagged already']} are flagged)."
+    rows = [
+        (f"{one['in']} that repeats {one['repeats']}, {one['kind']}", f"{one['conflicts']}")
+        for one in report["counts"]
+    ]
+    examples = [f"{one['in']}\n    repeats {one['repeats']}" for one in report["examples"]]
+    advice = "`mergebert dataset dedupe` flags them, so that training leaves them out."
+    return "\n".join((markdown_table(("leaks", "conflicts"), rows), "", *examples, "", advice))
+
+
+def _place(names: tuple[str, str, str], index: int) -> str:
+    repository, merge, path = names
+    return f"{repository} {merge[:12]} {path} #{index}"

@@ -1,0 +1,161 @@
+"""A dataset without its texts: where every conflict stands in public history, and what its label is.
+
+A manifest names commits, paths, blobs and lines; `rebuild` makes the same examples of it wherever the repositories are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha1, sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mergebert.errors import DatasetError
+from mergebert.text.markers import lines_of
+from mergebert_data.dataset.flat import grade_of
+from mergebert_data.dataset.store import COMPRESSION, SCHEMA, batches, read_rows, replacing
+from mergebert_data.locate.spans import Span, resolution_spans
+
+TEXTS = ("stages", "conflicted", "merged")
+_PIECE = 1_000  # rows written at once
+_KEPT = tuple(name for name in SCHEMA.names if name not in (*TEXTS, "conflicts"))
+_LABEL = ("index", "proof", "dissent", "duplicate", "patterns")
+_CONFLICT = pa.struct(
+    [
+        ("index", pa.int64()),
+        ("first_line", pa.int64()),
+        ("lines", pa.int64()),
+        ("proof", pa.list_(pa.string())),
+        ("dissent", pa.list_(pa.string())),
+        ("grade", pa.string()),
+        ("duplicate", pa.bool_()),
+        ("patterns", pa.list_(pa.string())),
+    ]
+)
+MANIFEST_SCHEMA = pa.schema(
+    [
+        *(SCHEMA.field(name) for name in _KEPT),
+        ("merged_blob", pa.string()),
+        ("conflicted_sha256", pa.string()),
+        ("split", pa.string()),
+        ("conflicts", pa.list_(_CONFLICT)),
+    ]
+)
+
+
+def write_manifest(
+    out: Path, path: Path, split_of: Mapping[str, str], advance: Callable[[int], object]
+) -> int:
+    """Writes the manifest of a mined folder, Parquet or JSON Lines by its name; gives back its rows."""
+    rows = (manifest_row(row, split_of) for row in read_rows(out))
+    with replacing(path) as temporary:
+        write = _write_lines if path.suffix == ".jsonl" else _write_table
+        return write(temporary, rows, advance)
+
+
+def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a manifest; DatasetError where it is none."""
+    try:
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8", newline="\n") as lines:
+                yield from (_checked(json.loads(line), path) for line in lines)
+            return
+        with pq.ParquetFile(path) as file:
+            for batch in batches(file, 500):
+                yield from (_checked(row, path) for row in batch.to_pylist())
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        raise DatasetError(
+            f"{path} is no manifest ({error}); give what mergebert dataset manifest wrote."
+        ) from error
+
+
+def manifest_row(row: Mapping[str, Any], split_of: Mapping[str, str]) -> dict[str, Any]:
+    """A mined row without its texts: its resolutions are lines of the file people committed."""
+    spans = resolution_spans(
+        row["conflicted"], row["merged"], [one["resolution"] for one in row["conflicts"]]
+    )
+    return {
+        **{name: row[name] for name in _KEPT},
+        "merged_blob": blob_id(row["merged"]),
+        "conflicted_sha256": text_sha256(row["conflicted"]),
+        "split": split_of.get(row["repository"]),
+        "conflicts": [_label(one, span) for one, span in zip(row["conflicts"], spans, strict=True)],
+    }
+
+
+def example_row(
+    row: Mapping[str, Any], stages: Mapping[str, str], conflicted: str, merged: str
+) -> dict[str, Any]:
+    """The mined row of a row of a manifest and its texts: the inverse of `manifest_row`."""
+    lines = lines_of(merged)
+    return {
+        **{name: row[name] for name in _KEPT},
+        "stages": dict(stages),
+        "conflicted": conflicted,
+        "merged": merged,
+        "conflicts": [
+            {name: one[name] for name in _LABEL} | {"resolution": _text(lines, one)}
+            for one in row["conflicts"]
+        ],
+    }
+
+
+def blob_id(text: str) -> str:
+    """The id git gives to a file of this text."""
+    content = text.encode("utf-8", "surrogateescape")
+    return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """What tells whether a text is the same one."""
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _label(conflict: Mapping[str, Any], span: Span | None) -> dict[str, Any]:
+    place = (
+        {"first_line": span[0] + 1, "lines": span[1] - span[0]}
+        if span
+        else {"first_line": None, "lines": None}
+    )
+    return {name: conflict[name] for name in _LABEL} | place | {"grade": grade_of(conflict)}
+
+
+def _text(lines: Sequence[str], label: Mapping[str, Any]) -> str | None:
+    if label["first_line"] is None:
+        return None
+    first = label["first_line"] - 1
+    return "".join(lines[first : first + label["lines"]])
+
+
+def _checked(row: dict[str, Any], path: Path) -> dict[str, Any]:
+    missing = next((name for name in MANIFEST_SCHEMA.names if name not in row), None)
+    if missing:
+        raise DatasetError(
+            f"{path} is no manifest (it has no {missing!r}); give what mergebert dataset manifest wrote."
+        )
+    return row
+
+
+def _write_lines(path: Path, rows: Iterator[dict[str, Any]], advance: Callable[[int], object]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as lines:
+        for row in rows:
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            advance(1)
+            count += 1
+    return count
+
+
+def _write_table(path: Path, rows: Iterator[dict[str, Any]], advance: Callable[[int], object]) -> int:
+    count = 0
+    with pq.ParquetWriter(path, MANIFEST_SCHEMA, compression=COMPRESSION) as table:
+        while piece := list(islice(rows, _PIECE)):
+            table.write_table(pa.Table.from_pylist(piece, MANIFEST_SCHEMA))
+            advance(len(piece))
+            count += len(piece)
+    return count

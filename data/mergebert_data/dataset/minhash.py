@@ -1,0 +1,114 @@
+"""Texts as sets of shingles, and sets as short signatures that collide where the sets are alike (MinHash, LSH)."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import blake2b
+
+import numpy as np
+from datasketch import MinHash, MinHashLSH
+from numpy.typing import NDArray
+
+from mergebert.text.languages import Language
+from mergebert.text.tokens import is_space, tokenize
+
+SHINGLE = 5  # tokens
+PERMUTATIONS = 64
+RECALL = (
+    0.95  # share of pairs just as alike as asked for that meet in a band; more alike ones meet more surely
+)
+_WORDS = 200_000  # tokens whose hash is kept; what memory this may take is bounded, not exact
+_SEED = 1  # of the permutations; another one proposes other pairs
+_PIECE = 16_384  # shingles permuted at once
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: odd, its bits without pattern
+_SHIFT = np.uint64(29)
+
+Shingles = NDArray[np.uint32]
+
+
+class _Hashes(dict[str, int]):
+    """The hash of a token, computed once; never Python's own, which differs from run to run."""
+
+    def __missing__(self, token: str) -> int:
+        if len(self) >= _WORDS:
+            self.clear()
+        value = int.from_bytes(_digest(token), "little")
+        self[token] = value
+        return value
+
+
+_HASHES = _Hashes()
+
+
+def shingles(text: str | None, language: Language, role: int) -> Shingles:
+    """The runs of five tokens of a text, white space aside, sorted; equal runs of another role are others.
+
+    The first tokens make runs with the nothing before them, so that short texts have shingles too; a run that comes
+    again is another shingle, for a line taken once and taken twice are two resolutions. None, unlike an empty text, is
+    a text of its own.
+    """
+    tokens = ["\0"] if text is None else [one for one in tokenize(text, language) if not is_space(one)]
+    count = max(1, len(tokens))
+    words = np.zeros(count + SHINGLE - 1, np.uint64)
+    words[SHINGLE - 1 : SHINGLE - 1 + len(tokens)] = [_HASHES[token] for token in tokens]
+    run = np.full(count, role + 1, np.uint64)
+    for at in range(SHINGLE):
+        run = (run ^ words[at : at + count]) * _MIX
+        run ^= run >> _SHIFT
+    return np.unique((_numbered(run) >> np.uint64(32)).astype(np.uint32))
+
+
+def _numbered(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The runs with each repeat of one made another."""
+    runs = np.sort(runs)
+    is_repeat = runs[1:] == runs[:-1]
+    if is_repeat.any():
+        places = np.arange(runs.size, dtype=np.uint64)
+        first = places.copy()
+        first[1:][is_repeat] = 0
+        runs = runs ^ ((places - np.maximum.accumulate(first)) * _MIX)
+    return runs
+
+
+def likeness(one: Shingles, other: Shingles) -> float:
+    """The share of the shingles of both that both have (Jaccard)."""
+    both = np.intersect1d(one, other, assume_unique=True).size
+    return float(both / (one.size + other.size - both))
+
+
+def signature(found: Shingles) -> MinHash:
+    """The smallest shingle under each of a fixed set of permutations: of two sets as many are equal as they are alike."""
+    signed = _unsigned().copy()
+    for start in range(0, found.size, _PIECE):
+        signed.update_batch(found[start : start + _PIECE].tolist())
+    return signed
+
+
+def index_of(threshold: float) -> MinHashLSH:
+    """An empty index in which sets as alike as the threshold meet as surely as RECALL says."""
+    rows = rows_of_band(threshold)
+    return MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
+
+
+def rows_of_band(threshold: float) -> int:
+    """The longest bands by which sets as alike as the threshold still meet as surely as RECALL says.
+
+    Not the library's own choice, which weighs errors over all likenesses and promises nothing for a pair at the threshold.
+    """
+    longest = PERMUTATIONS // 2  # the index wants two bands at least
+    return max((rows for rows in range(2, longest + 1) if meeting(threshold, rows) >= RECALL), default=1)
+
+
+def meeting(alike: float, rows: int) -> float:
+    """How probably two sets that are so much alike share a band of so many rows."""
+    return float(1 - (1 - alike**rows) ** (PERMUTATIONS // rows))
+
+
+@cache
+def _unsigned() -> MinHash:
+    """What signatures start from: to copy it is cheaper than to draw the permutations again; shingles are hashes already."""
+    return MinHash(PERMUTATIONS, seed=_SEED, hashfunc=int, scheme="affine32")
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

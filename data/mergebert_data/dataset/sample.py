@@ -1,0 +1,135 @@
+"""A few conflicts of mined data for people to read: drawn evenly over languages, grades and patterns."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from mergebert.errors import InputError
+from mergebert.terminal import coloured, shown_lines, visible
+from mergebert_data.dataset.flat import Surroundings, flat_rows, grade_of, identity
+from mergebert_data.dataset.statistics import NO_CANDIDATE
+from mergebert_data.dataset.store import opened, read_rows
+
+NOT_LOCATED = "none"
+TRAITS = ("language", "grade", "pattern", "repository", "split")
+_READ = ("repository", "merge", "path", "language", "conflicts")
+_LONGEST = 40  # lines of a text shown whole
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How many conflicts to draw, evenly over which traits, and which traits they must have."""
+
+    count: int = 10
+    seed: int = 0
+    by: tuple[str, ...] = ("language", "grade", "pattern")
+    only: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Drawn:
+    """A conflict in the order it is drawn in: row of the file and index in the row."""
+
+    draw: int
+    row: int
+    index: int
+
+
+def sampled(out: Path, wish: Wish, around: Surroundings) -> list[dict[str, Any]]:
+    """The flat rows of conflicts drawn by seed alone, whatever the order of the rows; InputError where none fits."""
+    drawn = _dealt(_strata(out, wish, around), wish)
+    if not drawn:
+        told = ", ".join(f"{trait} {value}" for trait, value in wish.only.items())
+        raise InputError(f"{out} holds no conflict{f' of {told}' if told else ''}; ask for less.")
+    found = {
+        (number, flat["index"]): flat
+        for number, row in _rows(out, {one.row for one in drawn})
+        for flat in flat_rows(row, around)
+    }
+    return [found[one.row, one.index] for one in drawn]
+
+
+def traits_of(row: Mapping[str, Any], conflict: Mapping[str, Any], around: Surroundings) -> dict[str, str]:
+    """What a conflict can be asked for by."""
+    pattern = (conflict["patterns"] or [NO_CANDIDATE])[0]
+    return {
+        "language": row["language"],
+        "grade": grade_of(conflict) or NOT_LOCATED,
+        "pattern": pattern if conflict["resolution"] is not None else NOT_LOCATED,
+        "repository": row["repository"],
+        "split": around.split(row["repository"]),
+    }
+
+
+def shown(flat: Mapping[str, Any], is_coloured: bool) -> str:
+    """A conflict for a terminal: where it comes from, what stood around it, its sides, and what people made of it."""
+    proof = "+".join(flat["proof"]) or "not located"
+    dissent = "".join(f", not {name}" for name in flat["dissent"])
+    head = (
+        f"{flat['repository']}  {flat['path']}  conflict {flat['index']} of merge {flat['merge'][:12]}\n"
+        f"{flat['language']}, {flat['split']}, grade {flat['grade'] or NOT_LOCATED} ({proof}{dissent})"
+        f"{', duplicate' if flat['duplicate'] else ''}; {', '.join(flat['patterns']) or NO_CANDIDATE}"
+    )
+    lines = [visible(head), *_part(" ", flat["context_before"])]
+    for title, name, mark in (("ours", "ours", "+"), ("base", "base", "-"), ("theirs", "theirs", "+")):
+        lines += [f"@ {title}", *_part(mark, flat[name])]
+    lines += ["@ end", *_part(" ", flat["context_after"])]
+    resolution = flat["resolution"]
+    lines += ["@ resolution", *(["(not located)"] if resolution is None else _part("=", resolution))]
+    return "\n".join(map(coloured, lines) if is_coloured else lines)
+
+
+def _part(mark: str, text: str) -> Iterator[str]:
+    lines = shown_lines(text)
+    yield from (f"{mark} {line}" for line in lines[:_LONGEST])
+    if len(lines) > _LONGEST:
+        yield f"{mark} ({len(lines) - _LONGEST} more lines)"
+
+
+def _strata(out: Path, wish: Wish, around: Surroundings) -> dict[tuple[str, ...], list[Drawn]]:
+    """Of each combination of traits the conflicts that are drawn first, never more than are asked for in all."""
+    strata: dict[tuple[str, ...], list[tuple[int, int, int]]] = defaultdict(list)
+    for number, row in enumerate(read_rows(out, _READ)):
+        for conflict in row["conflicts"]:
+            traits = traits_of(row, conflict, around)
+            if any(traits[trait] != value for trait, value in wish.only.items()):
+                continue
+            heap = strata[tuple(traits[trait] for trait in wish.by)]
+            # The heap gives up its smallest, so draws are negative: what stays is drawn first.
+            entry = (-_draw(wish.seed, identity(row, conflict["index"])), number, conflict["index"])
+            (heapq.heappush if len(heap) < wish.count else heapq.heappushpop)(heap, entry)
+    return {name: sorted(Drawn(-draw, *place) for draw, *place in heap) for name, heap in strata.items()}
+
+
+def _dealt(strata: Mapping[tuple[str, ...], Sequence[Drawn]], wish: Wish) -> list[Drawn]:
+    """One conflict of every stratum in turns, the strata in an order of no meaning, until there are enough."""
+    order = sorted(strata, key=lambda names: _draw(wish.seed, " ".join(names)))
+    turns = max(map(len, strata.values()), default=0)
+    dealt = [strata[name][turn] for turn in range(turns) for name in order if turn < len(strata[name])]
+    return dealt[: wish.count]
+
+
+def _rows(out: Path, wanted: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of these numbers; row groups without one are not read."""
+    left = set(wanted)
+    with opened(out) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            here = sorted(number for number in left if first <= number < first + size)
+            if here:
+                rows = file.read_row_group(group).take([number - first for number in here]).to_pylist()
+                yield from zip(here, rows, strict=True)
+            first += size
+
+
+def _draw(seed: int, name: str) -> int:
+    return int.from_bytes(
+        blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    )

@@ -1,0 +1,127 @@
+"""Train, development and test: by repository, never by example, and forks together."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from mergebert.errors import DatasetError
+from mergebert_data.dataset.statistics import main_language
+
+TRAIN, DEVELOPMENT, TEST = SPLITS = ("train", "development", "test")
+SHARES = (0.7, 0.15, 0.15)
+FILE = "splits.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What decides where a repository goes: its family (its forks have the same), main language and hunks."""
+
+    family: str
+    language: str
+    hunks: int
+
+
+def split_of(family: str, seed: int = 0) -> str:
+    """The split of a family of forks, by chance alone: for a repository that no table of splits names."""
+    drawn = _draw(family, seed) / 2**64
+    return SPLITS[0] if drawn < SHARES[0] else SPLITS[1] if drawn < SHARES[0] + SHARES[1] else SPLITS[2]
+
+
+def assigned(
+    repositories: Mapping[str, Member], seed: int = 0, kept: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The split of every repository: families shuffled by seed, each language dealt out in the shares above.
+
+    A language of three families or more stands in all three splits. A family that `kept` names a repository of stays
+    where it was; DatasetError where `kept` tears one apart.
+    """
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(repositories):
+        families[repositories[name].family].append(name)
+    by_language: dict[str, list[str]] = defaultdict(list)
+    for family, names in families.items():
+        largest = max(
+            (repositories[name] for name in names), key=lambda member: (member.hunks, member.language)
+        )
+        by_language[largest.language].append(family)
+    dealt = _kept_families(families, kept or {})
+    for language in sorted(by_language):
+        dealt |= _dealt(sorted(by_language[language], key=lambda family: _draw(family, seed)), dealt)
+    return {name: dealt[repositories[name].family] for name in sorted(repositories)}
+
+
+def linked(repositories: Mapping[str, Member], links: Iterable[tuple[str, str]]) -> dict[str, Member]:
+    """The repositories with families joined wherever two linked repositories stand in different ones."""
+    leader = {member.family: member.family for member in repositories.values()}
+
+    def root(family: str) -> str:
+        while leader[family] != family:
+            family = leader[family] = leader[leader[family]]
+        return family
+
+    for pair in links:
+        if all(name in repositories for name in pair):
+            low, high = sorted(root(repositories[name].family) for name in pair)
+            leader[high] = low
+    return {name: replace(member, family=root(member.family)) for name, member in repositories.items()}
+
+
+def members_of(counts: Mapping[str, Mapping[str, int]], families: Mapping[str, str]) -> dict[str, Member]:
+    """The repositories of mined data from what was counted of each; one of unknown family is its own."""
+    return {
+        name: Member(families.get(name) or name, main_language(of_one), of_one.get("distinct", 0))
+        for name, of_one in counts.items()
+    }
+
+
+def read_splits(path: Path) -> dict[str, str]:
+    """The split of each repository in a splits.json, or in the mined folder that holds one."""
+    if path.is_dir():
+        path = path / FILE
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{path} holds no splits ({error}); run mergebert mine to its end, or mergebert dataset split."
+        ) from error
+    if not isinstance(found, dict) or not set(found.values()) <= set(SPLITS):
+        raise DatasetError(
+            f"{path} is no table of splits; it has to name {', '.join(SPLITS)} for each repository."
+        )
+    return found
+
+
+def _kept_families(families: Mapping[str, Sequence[str]], kept: Mapping[str, str]) -> dict[str, str]:
+    """The split of each family that has a kept repository."""
+    found: dict[str, str] = {}
+    for family, names in families.items():
+        places = {name: kept[name] for name in names if name in kept}
+        if len(set(places.values())) > 1:
+            told = ", ".join(f"{name} in {split}" for name, split in places.items())
+            raise DatasetError(
+                f"These repositories are forks of one another or share files and were kept apart: {told}; "
+                "put them into one split in the kept file."
+            )
+        if places:
+            found[family] = next(iter(places.values()))
+    return found
+
+
+def _dealt(families: Sequence[str], kept: Mapping[str, str]) -> dict[str, str]:
+    """Test and development get what they lack of their share of the shuffled families, at least one each of three."""
+    count = len(families)
+    held = max(1, round(count * SHARES[2])) if count >= len(SPLITS) else 0
+    new = [family for family in families if family not in kept]
+    stands = [kept[family] for family in families if family in kept]
+    split = [name for name in (TEST, DEVELOPMENT) for _ in range(held - stands.count(name))]
+    return dict(zip(new, split + [TRAIN] * len(new), strict=False))
+
+
+def _draw(family: str, seed: int) -> int:
+    return int.from_bytes(blake2b(f"{seed} {family}".encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,191 @@
+"""What was mined, counted: per language, pattern, grade and repository, and what was left out and why.
+
+`python -m mergebert_data.dataset.statistics OUT` prints the tables of a mined folder as they were written.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mergebert.errors import DatasetError
+from mergebert.example import CONFLICT
+from mergebert_data.dataset import agreement as location
+from mergebert_data.dataset.agreement import Agreement
+
+NO_CANDIDATE = "none of the candidates"
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counts over mined rows; `add` takes them one at a time, duplicates already flagged."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    languages: dict[str, Counter[str]] = field(default_factory=dict)
+    repositories: dict[str, Counter[str]] = field(default_factory=dict)
+    patterns: Counter[str] = field(default_factory=Counter)
+    agreement: Agreement = field(default_factory=Agreement)
+    kinds: Counter[str] = field(default_factory=Counter)
+    language_patterns: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(
+        self, repository: str, language: str, conflicts: Iterable[Mapping[str, Any]], kind: str = CONFLICT
+    ) -> None:
+        """Counts one file; one that git merged cleanly only by its kind."""
+        self.kinds[kind] += 1
+        if kind != CONFLICT:
+            return
+        conflicts = list(conflicts)
+        self.agreement.add(language, conflicts)
+        tally: Counter[str] = Counter(files=1)
+        for conflict in conflicts:
+            tally.update(self._conflict(language, conflict))
+        self.languages.setdefault(language, Counter()).update(tally)
+        by_repository = self.repositories.setdefault(repository, Counter())
+        by_repository.update(tally)
+        by_repository[f"in {language}"] += tally["hunks"]
+
+    def _conflict(self, language: str, conflict: Mapping[str, Any]) -> dict[str, int]:
+        """Counts the pattern of one conflict; gives back what it adds to its language and repository."""
+        is_located = conflict["resolution"] is not None
+        is_kept = is_located and not conflict["duplicate"]
+        is_made = False
+        if is_kept:
+            pattern = (conflict["patterns"] or [NO_CANDIDATE])[0]
+            self.patterns[pattern] += 1
+            self.language_patterns.setdefault(language, Counter())[pattern] += 1
+            is_made = pattern != NO_CANDIDATE
+        return {"hunks": 1, "located": +is_located, "distinct": +is_kept, "by_candidate": +is_made}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {
+            "counts": dict(sorted(self.counts.items())),
+            "kinds": dict(sorted(self.kinds.items())),
+            "languages": _plain_counts(self.languages),
+            "repositories": _plain_counts(self.repositories),
+            "patterns": dict(self.patterns.most_common()),
+            "language_patterns": _plain_counts(self.language_patterns),
+            "agreement": self.agreement.to_json(),
+        }
+
+
+def main_language(counts: Mapping[str, int]) -> str:
+    """The language most hunks of a repository are written in, from what was counted of it."""
+    return max((count, key[3:]) for key, count in counts.items() if key.startswith("in "))[1]
+
+
+def _plain_counts(counters: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    return {name: dict(counters[name]) for name in sorted(counters)}
+
+
+def table_of(statistics: Mapping[str, Any]) -> str:
+    """The counts (as `Statistics.to_json` gives them) as Markdown tables."""
+    return "\n\n".join(
+        (
+            _languages(statistics["languages"], statistics["repositories"]),
+            share_table("pattern (first that makes the resolution)", statistics["patterns"]),
+            location.table_of(statistics["agreement"]),
+            _counts("mining", statistics["counts"]),
+        )
+    )
+
+
+def repository_table(statistics: Mapping[str, Any], split_of: Mapping[str, str]) -> str:
+    """What each repository holds and its split, the largest first."""
+    header = ("repository", "language", "split", "files", "hunks", "located", "distinct")
+    counted = sorted(statistics["repositories"].items(), key=lambda item: (-item[1]["hunks"], item[0]))
+    rows = [
+        (
+            name,
+            main_language(counts),
+            split_of.get(name, "none"),
+            f"{counts['files']}",
+            f"{counts['hunks']}",
+            _share(counts["located"], counts["hunks"]),
+            f"{counts['distinct']}",
+        )
+        for name, counts in counted
+    ]
+    return markdown_table(header, rows, words=3)
+
+
+def share_table(title: str, counts: Mapping[str, int]) -> str:
+    """Counts of hunks, each with its share of all."""
+    total = sum(counts.values())
+    return markdown_table(
+        (title, "hunks", "share"), [(name, f"{n}", f"{n / total:.1%}") for name, n in counts.items()]
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table, the first columns of words and the others of figures."""
+    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _languages(
+    languages: Mapping[str, Mapping[str, int]], repositories: Mapping[str, Mapping[str, int]]
+) -> str:
+    header = ("language", "repositories", "files", "hunks", "located", "distinct", "made by a candidate")
+    rows = []
+    for name, counts in sorted(languages.items(), key=lambda item: (-item[1].get("distinct", 0), item[0])):
+        places = sum(f"in {name}" in of_repository for of_repository in repositories.values())
+        rows.append(_language_row(name, places, counts))
+    total = sum((Counter(counts) for counts in languages.values()), Counter[str]())
+    rows.append(_language_row("all", len(repositories), total))
+    return markdown_table(header, rows)
+
+
+def _language_row(name: str, places: int, counts: Mapping[str, int]) -> tuple[str, ...]:
+    located = _share(counts.get("located", 0), counts.get("hunks", 0))
+    made = _share(counts.get("by_candidate", 0), counts.get("distinct", 0))
+    return (
+        name,
+        f"{places}",
+        f"{counts.get('files', 0)}",
+        f"{counts.get('hunks', 0)}",
+        located,
+        f"{counts.get('distinct', 0)}",
+        made,
+    )
+
+
+def _counts(title: str, counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return markdown_table((title, "count"), [(name, f"{n}") for name, n in ordered])
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({part / whole:.1%})" if whole else f"{part}"
+
+
+def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
+    """Prints the tables of the mined folders given; 0, or 2 where one cannot be read."""
+    for folder in arguments:
+        try:
+            print(table_of(read_statistics(Path(folder))))
+        except DatasetError as error:
+            print(error, file=sys.stderr)
+            return 2
+    return 0
+
+
+def read_statistics(folder: Path) -> dict[str, Any]:
+    """The counts that stand in a mined folder."""
+    try:
+        counts: dict[str, Any] = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{folder} holds no statistics ({error}); run mergebert mine to its end."
+        ) from error
+    return counts
+
+
+if __name__ == "__main__":
+    sys.exit(main())

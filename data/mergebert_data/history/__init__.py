@@ -1,0 +1,1 @@
+"""Merge commits of a repository and what is known of them."""

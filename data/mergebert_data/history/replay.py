@@ -1,0 +1,225 @@
+"""Merges done again without a work tree and without a trace in the repository: what git calls a conflict."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from git.cmd import Git
+
+from mergebert.errors import GitError
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.history.merges import BATCHING_GIT, Merge, Source, git_in, grafted_commits
+from mergebert_data.history.plumbing import Answer, Objects, TreeDiff, TreeDiffs, answer_of, environment_of
+
+# Renamed folders move files nobody in the merge touched; scratch objects need not be durable or small.
+SETTINGS = tuple(
+    part
+    for setting in ("merge.directoryRenames=false", "core.fsync=none", "core.looseCompression=0")
+    for part in ("-c", setting)
+)
+OPTIONS = ("--write-tree", "-z", "--no-messages", "--allow-unrelated-histories")
+BATCH_SECONDS = 900  # for one batch; a merge whose rename search never ends must not hold up the rest
+MERGE_SECONDS = 60
+MERGE_FILE = ("merge-file", "-p", "--diff3", "-L", "ours", "-L", "base", "-L", "theirs")
+REFUSED = 128  # exit status of git merge-file from here on is an error; 0 to 127 count conflicts
+FILE_MODES = ("100644", "100755")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One version of a conflicted path, as the index would hold it."""
+
+    mode: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictedFile:
+    """A path git could not merge, with the versions it has; a version that does not exist is None."""
+
+    path: str
+    stages: ThreeWay[Stage | None]
+
+    @property
+    def blobs(self) -> ThreeWay[str] | None:
+        """The three blob ids where all three versions are regular files, else None."""
+        base, ours, theirs = self.stages
+        if base is None or ours is None or theirs is None:
+            return None
+        if any(stage.mode not in FILE_MODES for stage in (base, ours, theirs)):
+            return None
+        return ThreeWay(base.blob, ours.blob, theirs.blob)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What git made of one merge; `conflicts` is None where it gave up."""
+
+    merge: Merge
+    conflicts: tuple[ConflictedFile, ...] | None
+
+
+class Scratch:
+    """An empty bare repository that borrows the objects of another.
+
+    New objects land here, in a new folder inside `place`, and vanish with it; the other's configuration,
+    attributes and hooks are never read.
+    """
+
+    def __init__(self, source: Source, place: Path) -> None:
+        self.source = source
+        self.folder = Path(tempfile.mkdtemp(dir=place.resolve()))
+        self.git: Git = git_in(self.folder)
+        self.git.init("--quiet", "--bare", "--template=")
+        alternates = self.folder / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(exist_ok=True)
+        borrowed = "".join(f"{place}\n" for place in (source.graph, source.objects) if place)
+        alternates.write_text(borrowed, encoding="utf-8", errors="surrogateescape")
+        self.grafted = grafted_commits(source)
+        if self.grafted:
+            (self.folder / "shallow").write_text("".join(f"{commit}\n" for commit in self.grafted))
+        self._environment = environment_of(self.folder)
+        self._objects = Objects(self._environment)
+        self._diffs = TreeDiffs(self._environment)
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._objects.close()
+        self._diffs.close()
+        self.git.clear_cache()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def answer(self, *arguments: str, asked: bytes | None = None) -> Answer:
+        """The answer of one git command in this repository."""
+        return answer_of(self._environment, *arguments, asked=asked)
+
+    def content(self, name: str) -> bytes | None:
+        """The content of a blob (`<id>` or `<commit>:<path>`); None if there is none of that name."""
+        return self._objects.read([name])[0]
+
+    def contents(
+        self, names: Sequence[str], kind: str = "blob", largest: int | None = None
+    ) -> list[bytes | None]:
+        """The contents of objects of one kind, cut off behind byte `largest`; None for what cannot be read."""
+        return self._objects.read(names, kind, largest)
+
+    def changes(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
+        """The change of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
+        return self._diffs.of(wanted)
+
+    def entry(self, commit: str, path: str) -> Stage | None:
+        """What a commit has at a path; None if nothing, GitError if its trees cannot be read."""
+        listing = self.answer("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
+        if listing.status:
+            raise GitError(f"git cannot read the files of commit {commit}; run git fsck on the repository.")
+        mode, _, rest = listing.output.partition(b"\t")[0].decode().partition(" ")
+        return Stage(mode, rest.rpartition(" ")[2]) if rest else None
+
+    def require_source(self) -> None:
+        """Raises GitError where what could not be read is not one object but the whole repository."""
+        if not Path(self.source.objects).is_dir():
+            raise GitError(
+                f"{self.source.git_dir} was moved or deleted while it was mined; bring it back and mine again."
+            )
+
+    def line_merge(self, stages: ThreeWay[str]) -> str | None:
+        """What `git merge-file --diff3` makes of the three texts; None if git refuses."""
+        names = ThreeWay("base", "ours", "theirs").map(lambda side: self.folder / side)
+        for name, text in zip(names, stages, strict=True):
+            with open(name, "wb", opener=_opened_as_it_is) as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+                file.truncate()
+        merged = self.answer(*MERGE_FILE, str(names.ours), str(names.base), str(names.theirs))
+        refused = not 0 <= merged.status < REFUSED
+        return None if refused else merged.output.decode("utf-8", "surrogateescape")
+
+    def replayed(self, merges: Sequence[Merge]) -> Iterator[Replay]:
+        """Every merge done again, in order: one git process for all where git can do that, and one more for each it fails at."""
+        while merges:
+            done = 0
+            for replay in self._batch(merges, BATCH_SECONDS):
+                done += 1
+                yield replay
+            if done < len(merges):
+                self.require_source()
+                yield next(self._batch(merges[done : done + 1], MERGE_SECONDS), Replay(merges[done], None))
+            merges = merges[done + 1 :]
+
+    def _batch(self, merges: Sequence[Merge], seconds: float) -> Iterator[Replay]:
+        """The merges done again, in order, up to the first that git fails at."""
+        if self.git.version_info >= BATCHING_GIT:
+            yield from map(Replay, merges, parsed(self._together(merges, seconds)))
+            return
+        for merge in merges:
+            found = list(parsed(self._alone(merge, seconds)))
+            if not found:
+                return
+            yield Replay(merge, found[0])
+
+    def _together(self, merges: Sequence[Merge], seconds: float) -> bytes:
+        """git's answer about many merges."""
+        with tempfile.TemporaryFile() as requests:
+            requests.write("".join(f"{merge.ours} {merge.theirs}\n" for merge in merges).encode())
+            requests.seek(0)
+            answer = self.git.execute(
+                ["git", *SETTINGS, "merge-tree", *OPTIONS, "--stdin"],
+                istream=requests,
+                with_exceptions=False,
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                kill_after_timeout=seconds,
+            )
+        return bytes(answer)
+
+    def _alone(self, merge: Merge, seconds: float) -> bytes:
+        """git's answer about one merge, in the form of those about many."""
+        status, answer, _ = self.git.execute(
+            ["git", *SETTINGS, "merge-tree", *OPTIONS, merge.ours, merge.theirs],
+            with_extended_output=True,
+            with_exceptions=False,
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+            kill_after_timeout=seconds,
+        )
+        return b"%d\0%b\0" % (status, answer)
+
+
+def _opened_as_it_is(path: str, flags: int) -> int:
+    """An open file not emptied first: some file systems wait for the disk when a file is emptied and written again."""
+    return os.open(path, flags & ~os.O_TRUNC, 0o600)
+
+
+def parsed(answer: bytes) -> Iterator[tuple[ConflictedFile, ...] | None]:
+    """The conflicts of each merge in an answer of `git merge-tree --stdin -z`, as far as it is whole."""
+    fields = iter(answer.split(b"\0"))
+    for status in fields:
+        tree = next(fields, None)
+        if status not in (b"0", b"1") or not tree:
+            return
+        entries = []
+        for entry in fields:
+            if not entry:
+                break
+            entries.append(entry)
+        else:
+            return  # cut off in the middle
+        yield _conflicted_files(entries)
+
+
+def _conflicted_files(entries: Sequence[bytes]) -> tuple[ConflictedFile, ...]:
+    """The files of `<mode> <blob> <stage>TAB<path>` entries."""
+    files: dict[str, list[Stage | None]] = {}
+    for entry in entries:
+        head, _, path = entry.partition(b"\t")
+        mode, blob, stage = head.decode().split(" ")
+        versions = files.setdefault(path.decode("utf-8", "surrogateescape"), [None, None, None])
+        versions[int(stage) - 1] = Stage(mode, blob)
+    return tuple(ConflictedFile(path, ThreeWay(*versions)) for path, versions in files.items())

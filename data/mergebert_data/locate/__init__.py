@@ -1,0 +1,1 @@
+"""Where the resolution of a conflict stands in the merged file, told in three ways."""

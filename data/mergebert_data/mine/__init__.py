@@ -1,0 +1,1 @@
+"""From merges to examples, on one machine or on a cluster."""

@@ -1,0 +1,89 @@
+"""One block of merges: replayed once, its examples written as a shard whole or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from git.exc import GitCommandError
+
+from mergebert.errors import MergebertError
+from mergebert.text.markers import parse
+from mergebert_data.dataset.content import content_key
+from mergebert_data.dataset.store import write_shard
+from mergebert_data.history.replay import Replay, Scratch
+from mergebert_data.mine.extract import Extractor
+from mergebert_data.mine.plan import Block
+from mergebert_data.mine.replays import read_replays, write_replays
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far mining has come; `failure` says why the last block gave nothing, `was_done` that an earlier run mined it."""
+
+    merges: int
+    files: int = 0
+    located: int = 0
+    failure: str | None = None
+    was_done: bool = False
+
+
+def mine_block(block: Block, place: Path | None = None) -> Progress:
+    """Mines one block into its shard, replaying inside `place` (OUT/scratch); a repository that cannot be read any more
+    is a failure, not an error."""
+    try:
+        return _mine_block(block, place or _scratch_place(block))
+    except (MergebertError, GitCommandError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[-200:]
+        return Progress(block.count, failure=f"{block.source.name}: {reason}")
+
+
+def replay_block(block: Block) -> Progress:
+    """Replays the merges of one block and keeps what git called a conflict, for `mine_block` to go on from."""
+    with Scratch(block.source, _scratch_place(block)) as scratch:
+        _replays(block, scratch)
+    return Progress(block.count)
+
+
+def _mine_block(block: Block, place: Path) -> Progress:
+    counts: Counter[str] = Counter(merges=block.count)
+    examples, keys = [], []
+    with Scratch(block.source, place) as scratch:
+        replays, seconds = _replays(block, scratch)
+        started = time.monotonic()
+        extractor = Extractor(block.source.name, scratch, block.seed, block.keep_flagged)
+        extractor.expect(replays)
+        for replay in replays:
+            counts.update(
+                {"merge: git gave up": replay.conflicts is None, "merge: conflicted": bool(replay.conflicts)}
+            )
+            found = extractor.examples(replay)
+            counts["merge: with examples"] += bool(found)
+            examples += found
+    counts["milliseconds: replaying"] = round(1000 * seconds)
+    counts["milliseconds: extracting"] = round(1000 * (time.monotonic() - started))
+    for example in examples:
+        conflicts = parse(example.conflicted, 7).conflicts
+        resolutions = [conflict.resolution for conflict in example.conflicts]
+        keys.append([content_key(*pair) for pair in zip(conflicts, resolutions, strict=True)])
+    write_shard(block.shard, examples, keys, +(counts + extractor.dropped))
+    located = sum(conflict.resolution is not None for example in examples for conflict in example.conflicts)
+    return Progress(block.count, len(examples), located)
+
+
+def _replays(block: Block, scratch: Scratch) -> tuple[list[Replay], float]:
+    """The replays of the block's merges and the seconds they took, from where they are kept or made now."""
+    merges = block.merges()
+    if block.replays.exists():
+        return read_replays(block.replays, merges, scratch)
+    started = time.monotonic()
+    replays = list(scratch.replayed(merges))
+    seconds = time.monotonic() - started
+    write_replays(block.replays, replays, scratch, seconds)
+    return replays, seconds
+
+
+def _scratch_place(block: Block) -> Path:
+    return block.shard.parent.parent / "scratch"

@@ -1,0 +1,303 @@
+"""The Ray engine: repositories and blocks of merges as tasks of a cluster, or of one started here for the run.
+
+A task may run twice, on two nodes even: a shard is written whole or not at all, and a block whose shard is there is
+done. So a lost worker or node costs the blocks it had at work, and no row is lost or kept twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stdout
+from functools import partial
+from io import TextIOBase
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mergebert import __version__
+from mergebert.errors import DatasetError
+from mergebert_data.mine.block import Progress
+from mergebert_data.mine.plan import Plan, Settings
+from mergebert_data.mine.ray_worker import Folder, introduction, mined_block, mining_task, sweep, versions
+
+# Ray reads these when it is imported. By itself it would try again for ever where memory runs out, and let every other
+# process go before the workers of a cluster that is started here.
+os.environ.update(RAY_task_oom_retries="4", RAY_worker_niceness="0", RAY_USAGE_STATS_ENABLED="0")
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+RETRIES = 4  # of a task whose worker died; what kills five workers one after the other is no accident
+TASKS_PER_CPU = 2  # handed out: one at work, one that waits, so that memory is flat in the number of blocks
+TASKS_PER_WORKER = 64  # as in the local engine: what a library leaks goes with its process
+NODE_SECONDS = 60.0  # for a node to answer; a first worker on it imports the miner
+ENDING_SECONDS = 30.0  # for tasks that are killed to be gone
+SWEEPING_SECONDS = 3.0  # for nodes to clear away scratch; one that has died may yet be taken for alive
+CONNECTING_SECONDS = 10.0
+STORE_BYTES = 80 << 20  # the smallest store Ray takes; results are a few numbers
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LONGEST = 200  # characters of what Ray says that are passed on
+ADVICE = f"install mergebert[data,ray] {__version__} and the same git on every node"
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Notices(TextIOBase):
+    """Standard output while Ray is at work: it prints there what befalls its nodes, at length, but programs read our
+    figures there. What each notice says first goes to standard error."""
+
+    def write(self, text: str) -> int:
+        """Passes on the first sentence, and the second if it says that Ray tries again."""
+        sentences = _COLOUR.sub("", text).strip().partition("\n")[0].split(". ")
+        told = sentences[: 2 if "retried" in "".join(sentences[1:2]) else 1]
+        if any(told):
+            print(f"{'. '.join(told)[:_LONGEST].rstrip('.')}.", file=sys.stderr)
+        return len(text)
+
+
+class Cluster:
+    """Tasks on a cluster Ray is connected to; few are handed out at a time."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._running: dict[ray.ObjectRef[Any], int] = {}
+
+    @property
+    def cpus(self) -> int:
+        """The CPUs of the cluster; they come and go with its nodes."""
+        return int(ray.cluster_resources().get("CPU", 0))  # type: ignore[no-untyped-call]
+
+    def each(
+        self, function: Callable[[_Item], _Result | str], items: Sequence[_Item]
+    ) -> Iterator[_Result | str]:
+        """What a function makes of each item, in order, a task each; a sentence where it makes nothing."""
+        results = dict(self._over(function, items))
+        return (results[at] for at in range(len(items)))
+
+    def mined(self, plan: Plan, settings: Settings) -> Iterator[Progress]:
+        """Mines every block that has no shard yet, reporting each; ends early when the minutes are over."""
+        deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
+        todo = []
+        for block in plan.blocks:
+            if block.shard.exists():
+                yield Progress(block.count, was_done=True)
+            else:
+                todo.append(block)
+        for at, result in self._over(partial(mined_block, self._folder), todo, deadline):
+            if isinstance(result, Progress):
+                yield result
+            else:
+                yield Progress(todo[at].count, failure=f"{todo[at].source.name}: {result}")
+
+    def stop(self) -> None:
+        """Ends what is still running and clears away what killed tasks have left behind on the nodes."""
+        for reference in self._running:
+            ray.cancel(reference, force=True)
+        if self._running:
+            ray.wait(list(self._running), num_returns=len(self._running), timeout=ENDING_SECONDS)
+            self._running.clear()
+        swept = [_on_node(node, sweep, self._folder) for node in _nodes()]
+        if swept:
+            ray.wait(swept, num_returns=len(swept), timeout=SWEEPING_SECONDS)
+
+    def _over(
+        self,
+        function: Callable[[_Item], _Result | str],
+        items: Iterable[_Item],
+        deadline: float | None = None,
+    ) -> Iterator[tuple[int, _Result | str]]:
+        """The number of each item with its result, as they come."""
+        remote: Any = ray.remote(num_cpus=1, max_retries=RETRIES, max_calls=TASKS_PER_WORKER)(mining_task)
+        remote = remote.options(name="mergebert mine")
+        waiting = iter(enumerate(items))
+        while True:
+            most = TASKS_PER_CPU * max(1, self.cpus)
+            while len(self._running) < most and (deadline is None or time.monotonic() < deadline):
+                following = next(waiting, None)
+                if following is None:
+                    break
+                self._running[remote.remote(self._folder, function, following[1])] = following[0]
+            if not self._running:
+                return
+            ray.wait(list(self._running), num_returns=1)
+            ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
+            for reference in ready:
+                yield self._running.pop(reference), _result(reference)
+
+
+@contextmanager
+def cluster(out: Path, jobs: int, address: str | None = None) -> Iterator[Cluster]:
+    """A cluster that can mine into a folder: the one at an address, or one of `jobs` CPUs that ends with the block."""
+    with redirect_stdout(Notices()), _connected(jobs, address), _marked(out) as folder:
+        engine = Cluster(folder)
+        _check_nodes(folder)
+        try:
+            yield engine
+        finally:
+            engine.stop()
+
+
+@contextmanager
+def _connected(jobs: int, address: str | None) -> Iterator[None]:
+    """Ray, from when it is connected or started until it is let go or ended."""
+    # Ray puts the current folder first on the path its workers import from. Here that may be a repository with a
+    # git.py of its own, so Ray is started from an empty folder of ours. (A socket's path is short: not in $TMPDIR.)
+    place = "/tmp" if os.path.isdir("/tmp") else None
+    with tempfile.TemporaryDirectory(prefix="mergebert-ray-", dir=place, ignore_cleanup_errors=True) as own:
+        options = _local_options(jobs, own) if address is None else _remote_options(address)
+        try:
+            with chdir(own):
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        except (OSError, RuntimeError, ValueError, RayError) as error:
+            where = f"Ray at {address} does not let us in" if address else "Ray cannot be started here"
+            advice = (
+                "run this on a node of the cluster, with RAY_AUTH_MODE=token if it asks for a token"
+                if address
+                else "use --engine local"
+            )
+            raise DatasetError(f"{where} ({_first_sentence(error)}); {advice}.") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _local_options(jobs: int, own: str) -> dict[str, Any]:
+    # Ray listens on every network: whoever has no token is refused.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    return {
+        "address": "local",
+        "num_cpus": jobs,
+        "include_dashboard": False,
+        "object_store_memory": STORE_BYTES,
+        "_temp_dir": own,
+    }
+
+
+def _remote_options(address: str) -> dict[str, Any]:
+    _check_address(address)
+    return {"address": address}
+
+
+def _check_address(address: str) -> None:
+    """Raises DatasetError where nobody listens, which Ray itself takes minutes to find out."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise DatasetError(
+            f"--address {address} is no HOST:PORT; give that of the head node, or auto on a node."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECTING_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise DatasetError(
+            f"No Ray cluster answers at {address} ({error}); start its head there (ray start --head) or mend --address."
+        ) from error
+
+
+@contextmanager
+def _marked(out: Path) -> Iterator[Folder]:
+    """The output folder, with a file in it that nodes look for; nothing of it is left on this computer in the end."""
+    folder = Folder(out.resolve(), secrets.token_hex(8))
+    folder.out.mkdir(parents=True, exist_ok=True)
+    _unmark(folder)
+    folder.mark.touch()
+    try:
+        yield folder
+    finally:
+        sweep(folder)
+        _unmark(folder)
+
+
+def _unmark(folder: Folder) -> None:
+    for mark in folder.out.glob(".ray-*"):
+        mark.unlink(missing_ok=True)
+
+
+def _check_nodes(folder: Folder) -> None:
+    """Raises DatasetError where a node does not share the folder, or would not mine as this computer does."""
+    nodes = _nodes()
+    if not nodes:
+        raise DatasetError(
+            "The Ray cluster has no CPUs to mine with; start a worker (ray start --address ...)."
+        )
+    answers = {node: _on_node(node, introduction, folder, node) for node in nodes}
+    ready, _ = ray.wait(list(answers.values()), num_returns=len(answers), timeout=NODE_SECONDS)
+    asked, lost = 0, ""
+    for node, answer in answers.items():
+        name = nodes[node]
+        if answer not in ready:
+            raise DatasetError(f"Node {name} gives no answer; take it out of the cluster or start it again.")
+        try:
+            reason = objection(name, ray.get(answer))
+        except RayTaskError as error:
+            raise DatasetError(f"Node {name} cannot run the miner ({_cause(error)}); {ADVICE}.") from error
+        except RayError as error:
+            lost = f"{name}: {_first_sentence(error)}"
+            continue  # a node that has just died gets no work
+        if reason is None and not folder.answer(node).exists():
+            reason = folder.unshared(name)
+        if reason is not None:
+            raise DatasetError(reason)
+        asked += 1
+    if not asked:
+        raise DatasetError(
+            f"No node of the Ray cluster lives to answer ({lost}); run the same command again."
+        )
+
+
+def objection(name: str, theirs: Mapping[str, str] | str) -> str | None:
+    """Why a node may not mine, by what it says it mines with."""
+    if isinstance(theirs, str):
+        return theirs
+    for what, version in versions().items():
+        if theirs.get(what) != version:
+            return f"Node {name} has {what} {theirs.get(what)}, this computer {version}; {ADVICE}."
+    return None
+
+
+def _nodes() -> dict[str, str]:
+    """The names of the nodes that can run tasks, by their ids."""
+    return {
+        node["NodeID"]: f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"] and node["Resources"].get("CPU")
+    }
+
+
+def _on_node(node: str, function: Callable[..., Any], *arguments: object) -> ray.ObjectRef[Any]:
+    """A task on one node, whatever else it is at."""
+    place = NodeAffinitySchedulingStrategy(node, soft=False)
+    remote: Any = ray.remote(num_cpus=0, max_retries=1)(function)
+    reference: ray.ObjectRef[Any] = remote.options(scheduling_strategy=place).remote(*arguments)
+    return reference
+
+
+def _result(reference: ray.ObjectRef[Any]) -> Any:
+    """What a task gave back, or why it gave nothing."""
+    try:
+        return ray.get(reference)
+    except RayTaskError as error:
+        return _cause(error)
+    except RayError as error:
+        return (
+            f"given up after {RETRIES + 1} workers died of it, or with their nodes ({_first_sentence(error)})"
+        )
+
+
+def _cause(error: RayTaskError) -> str:
+    return f"{type(error.cause).__name__}: {' '.join(str(error.cause).split())[-200:]}"
+
+
+def _first_sentence(said: object) -> str:
+    return str(said).strip().partition("\n")[0].partition(". ")[0][:_LONGEST]

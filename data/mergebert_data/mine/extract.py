@@ -1,0 +1,286 @@
+"""From a replayed merge to examples: what git cut, what people committed, and who they were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+
+from mergebert.errors import GitError, MarkerError
+from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample
+from mergebert.text.candidates import Candidate, candidates, whitespace_key
+from mergebert.text.languages import Language, language_of, language_of_script
+from mergebert.text.markers import Conflict, MergedFile, parse
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.history.attributes import Attributes
+from mergebert_data.history.merges import Merge
+from mergebert_data.history.provenance import Provenance, Provenances
+from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Replay, Scratch
+from mergebert_data.locate.locations import Located, located
+from mergebert_data.mine.clean import MOST_FILES, clean_files, in_drawn_order, is_drawn
+from mergebert_data.mine.filters import (
+    LARGEST_FILE,
+    NO_LANGUAGE,
+    clean_drop,
+    cut_drop,
+    is_marked,
+    language_at,
+    may_be_script,
+    path_drop,
+    path_flags,
+    stages_drop,
+    text_flags,
+    text_of,
+)
+
+LARGEST_HUNK = 100_000  # characters of all sides; larger ones are located by alignment alone
+LONGEST_SHEBANG = 200  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A file both sides changed, what it is written in and what it is by its name."""
+
+    file: ConflictedFile
+    language: Language
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A file both sides changed, ready to be mined: its versions, its conflicts, and the file people committed."""
+
+    file: ConflictedFile
+    language: Language
+    flags: tuple[str, ...]
+    stages: ThreeWay[str]
+    conflicted: str
+    parsed: MergedFile
+    merged: str
+
+    @property
+    def kind(self) -> str:
+        """Whether it is in conflict or was merged cleanly."""
+        return CONFLICT if self.parsed.conflicts else CLEAN
+
+
+@dataclass(slots=True)
+class Extractor:
+    """Makes the examples of one repository's merges; `dropped` counts what it left out, by reason.
+
+    `seed` draws the files that git merged cleanly. Generated and vendored files are kept, with flags, if
+    `keep_flagged`.
+    """
+
+    repository: str
+    scratch: Scratch
+    seed: int = 0
+    keep_flagged: bool = False
+    dropped: Counter[str] = field(default_factory=Counter)
+    seen: set[tuple[str, ...]] = field(default_factory=set)
+    provenances: Provenances = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.provenances = Provenances(self.scratch)
+
+    def expect(self, replays: Iterable[Replay]) -> None:
+        """Prepares for the replays of a block: what is cheaper to ask for all of them than for each."""
+        self.provenances.expect(
+            replay.merge
+            for replay in replays
+            if any(file.blobs for file in replay.conflicts or ()) or is_drawn(self.seed, replay.merge, False)
+        )
+
+    def examples(self, replay: Replay) -> list[FileExample]:
+        """The examples of one merge, those in conflict first; none if people left conflict markers in it."""
+        if replay.conflicts is None:
+            return []
+        attributes = self._attributes(replay.merge)
+        cuts = list(self._cuts(replay, attributes))
+        if any(is_marked(cut.merged) for cut in cuts):
+            self.dropped["merge committed with conflict markers"] += 1
+            return []
+        if is_drawn(self.seed, replay.merge, bool(cuts)):
+            cuts += islice(self._clean_cuts(replay, attributes), MOST_FILES)
+        if not cuts:
+            return []
+        provenance, reason = self.provenances.of(replay.merge, [cut.file.path for cut in cuts])
+        if provenance is None:
+            self.scratch.require_source()
+            self.dropped[reason] += 1
+            return []
+        return [self._example(cut, replay.merge, provenance) for cut in cuts]
+
+    def _attributes(self, merge: Merge) -> Attributes:
+        """What the merge commit's .gitattributes files say."""
+        return Attributes(
+            lambda paths: self.scratch.contents(
+                [f"{merge.commit}:{path}" for path in paths], largest=LARGEST_FILE
+            )
+        )
+
+    def _cuts(self, replay: Replay, attributes: Attributes) -> Iterator[Cut]:
+        files = replay.conflicts or ()
+        attributes.prepare(file.path for file in files if file.path.isprintable())
+        for file in files:
+            cut = self._cut(file, replay.merge, attributes)
+            reason = cut if isinstance(cut, str) else cut_drop(cut.parsed)
+            if reason:
+                self.dropped[f"file: {reason}"] += 1
+            elif isinstance(cut, Cut):
+                yield cut
+
+    def _clean_cuts(self, replay: Replay, attributes: Attributes) -> Iterator[Cut]:
+        """Files that git merged cleanly, in the order they are drawn in; after some vain tries no more."""
+        base = self.provenances.base(replay.merge)
+        files = clean_files(self.scratch, replay.merge, base) if base else []
+        in_conflict = {file.path for file in replay.conflicts or ()}
+        files = [file for file in files if language_of(file.path).grammar and file.path not in in_conflict]
+        for file in in_drawn_order(files, self.seed, replay.merge)[: 2 * MOST_FILES]:
+            cut = self._cut(file, replay.merge, attributes)
+            reason = cut if isinstance(cut, str) else clean_drop(cut.parsed, cut.merged)
+            if reason:
+                self.dropped[f"clean file: {reason}"] += 1
+            elif isinstance(cut, Cut):
+                yield cut
+
+    def _cut(self, file: ConflictedFile, merge: Merge, attributes: Attributes) -> Cut | str:
+        """A file ready to be mined, or why it is not."""
+        reason = path_drop(file.path)
+        if reason:
+            return reason
+        language = self._language(file, attributes)
+        if language.grammar is None:
+            return NO_LANGUAGE
+        flags = path_flags(file.path, attributes)
+        if flags and not self.keep_flagged:
+            return f"{flags[0]} file"
+        if file.blobs is None:
+            return stages_drop(file.stages)
+        names = [f"{merge.commit}:{file.path}", *file.blobs]
+        committed, *versions = self.scratch.contents(names, largest=LARGEST_FILE)
+        if committed is None or b"\n" not in committed:
+            reason = self._absence(merge, file.path, committed)
+            if reason:
+                return reason
+        identity = (file.path, *file.blobs, blake2b(committed or b"", digest_size=16).hexdigest())
+        if identity in self.seen:
+            return "same conflict and result seen before"
+        self.seen.add(identity)
+        return self._cut_texts(Named(file, language, flags), [committed, *versions], attributes)
+
+    def _language(self, file: ConflictedFile, attributes: Attributes) -> Language:
+        """The language of a file: by its name, as its repository says, or as its first line says."""
+        language = language_at(file.path, attributes)
+        if language.grammar is not None or file.blobs is None or not may_be_script(file.path):
+            return language
+        (start,) = self.scratch.contents([file.blobs.base], largest=LONGEST_SHEBANG)
+        return language_of_script((start or b"").decode("utf-8", "replace"))
+
+    def _absence(self, merge: Merge, path: str, committed: bytes | None) -> str | None:
+        """Why the merge commit has no regular file of this path; None if it has."""
+        try:
+            entry = self.scratch.entry(merge.commit, path)
+        except GitError:
+            return self._unreadable()
+        if entry is None:
+            return "absent from the merge commit"
+        if entry.mode not in FILE_MODES:
+            return "no regular file in the merge commit"
+        return self._unreadable() if committed is None else None
+
+    def _unreadable(self) -> str:
+        self.scratch.require_source()
+        return "a version is missing or damaged"
+
+    def _cut_texts(self, named: Named, contents: Sequence[bytes | None], attributes: Attributes) -> Cut | str:
+        """The cut of a file out of the contents of its merged version and its three stages."""
+        texts = []
+        for content in contents:
+            if content is None:
+                return self._unreadable()
+            text, reason = text_of(content)
+            if reason:
+                return reason
+            texts.append(text)
+        merged, *versions = texts
+        if any(map(is_marked, versions)):
+            return "conflict markers in an input"
+        path = named.file.path
+        flags = text_flags(path, versions, attributes)
+        if flags and not self.keep_flagged:
+            return f"{flags[0]} file"
+        stages = ThreeWay(*versions)
+        conflicted = self.scratch.line_merge(stages)
+        if conflicted is None:
+            return "refused by git merge-file"
+        try:
+            parsed = parse(conflicted, 7)
+        except MarkerError:
+            return "conflict markers in an input"
+        flags = tuple(dict.fromkeys((*named.flags, *flags)))
+        return Cut(named.file, named.language, flags, stages, conflicted, parsed, merged)
+
+    def _example(self, cut: Cut, merge: Merge, provenance: Provenance) -> FileExample:
+        ours_change, theirs_change = provenance.change(cut.file.path)
+        assert cut.file.blobs is not None
+        return FileExample(
+            repository=self.repository,
+            merge=merge.commit,
+            ours_commit=merge.ours,
+            theirs_commit=merge.theirs,
+            base_commit=provenance.base,
+            path=cut.file.path,
+            language=cut.language.name,
+            blobs=cut.file.blobs,
+            stages=cut.stages,
+            conflicted=cut.conflicted,
+            merged=cut.merged,
+            context=provenance.context,
+            conflicts=conflict_examples(cut.parsed, cut.merged, cut.language),
+            kind=cut.kind,
+            flags=cut.flags,
+            ours_change=ours_change,
+            theirs_change=theirs_change,
+        )
+
+
+def conflict_examples(conflicted: MergedFile, merged: str, language: Language) -> tuple[ConflictExample, ...]:
+    """What people made of each conflict of a file, as far as it can be proved."""
+    if not conflicted.conflicts:
+        return ()
+    found = [_candidates(conflict, language) for conflict in conflicted.conflicts]
+    resolutions = located(conflicted, merged, [[candidate.text for candidate in some] for some in found])
+    return tuple(
+        _conflict_example(index, resolution, some)
+        for index, (resolution, some) in enumerate(zip(resolutions, found, strict=True))
+    )
+
+
+def pattern_names(resolution: str, found: tuple[Candidate, ...]) -> tuple[str, ...]:
+    """Every way to make the resolution out of the conflict, white space aside; empty if there is none."""
+    wanted = whitespace_key(resolution)
+    origins = (origin for some in found if whitespace_key(some.text) == wanted for origin in some.origins)
+    names = (f"{origin.method}: {origin.name}" for origin in origins)
+    return tuple(dict.fromkeys(names))
+
+
+def _candidates(conflict: Conflict, language: Language) -> tuple[Candidate, ...]:
+    return candidates(conflict, language) if sum(map(len, conflict.sides)) <= LARGEST_HUNK else ()
+
+
+def _conflict_example(
+    index: int, resolution: Located | None, found: tuple[Candidate, ...]
+) -> ConflictExample:
+    if resolution is None:
+        return ConflictExample(index, None, (), (), False, ())
+    return ConflictExample(
+        index,
+        resolution.text,
+        resolution.proof,
+        resolution.dissent,
+        False,
+        pattern_names(resolution.text, found),
+    )

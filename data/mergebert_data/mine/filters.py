@@ -1,0 +1,107 @@
+"""What is not worth an example, and why: every drop has a name and is counted under it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mergebert.errors import InputError
+from mergebert.text.languages import TEXT, Language, by_name, language_of
+from mergebert.text.markers import MergedFile, has_markers
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.history.attributes import Attributes
+from mergebert_data.history.replay import Stage
+from mergebert_data.mine.generated import (
+    FLAGS,
+    GENERATED,
+    is_generated_path,
+    is_generated_text,
+    is_vendored_path,
+)
+
+LARGEST_FILE = 1_000_000  # bytes
+MOST_CONFLICTS = 200  # in one file
+
+NO_LANGUAGE = "not a programming language"
+_SEPARATOR = re.compile(r"^={7}\r?$", re.MULTILINE)
+
+
+def language_at(path: str, attributes: Attributes) -> Language:
+    """The language of a path by its name, or the one its repository says it is in."""
+    told = attributes.of(path).get("linguist-language")
+    if told is None:
+        return language_of(path)
+    try:
+        return by_name(told.replace("-", " "))
+    except InputError:
+        return TEXT
+
+
+def may_be_script(path: str) -> bool:
+    """Whether only the first line of such a file tells its language."""
+    return "." not in path.rpartition("/")[2]
+
+
+def path_drop(path: str) -> str | None:
+    """Why a path is not mined in whatever language; None if it is."""
+    if path.isprintable():
+        return None
+    return NO_LANGUAGE if language_of(path).grammar is None else "unprintable path"
+
+
+def stages_drop(stages: ThreeWay[Stage | None]) -> str:
+    """Why the versions of a conflicted path are no three texts to merge."""
+    if None in tuple(stages):
+        return "added, deleted or renamed on a side"
+    return "a symbolic link or submodule on a side"
+
+
+def path_flags(path: str, attributes: Attributes) -> tuple[str, ...]:
+    """Why a path would usually be left out: generated, vendored, by its name unless its repository says otherwise."""
+    told = attributes.of(path)
+    by_path = (is_generated_path(path), is_vendored_path(path))
+    found = zip(FLAGS, by_path, strict=True)
+    return tuple(
+        flag for flag, is_so in found if told.get(f"linguist-{flag}", "true" if is_so else "") == "true"
+    )
+
+
+def text_flags(path: str, texts: Iterable[str], attributes: Attributes) -> tuple[str, ...]:
+    """Why texts would usually be left out, unless their repository says otherwise."""
+    if not any(is_generated_text(path, text) for text in texts):
+        return ()
+    return () if attributes.of(path).get("linguist-generated") == "false" else (GENERATED,)
+
+
+def text_of(content: bytes) -> tuple[str, str | None]:
+    """The text of a file and None, or nothing and why it has none."""
+    if len(content) > LARGEST_FILE:
+        return "", "too large"
+    if b"\0" in content:
+        return "", "binary"
+    try:
+        return content.decode("utf-8"), None
+    except UnicodeDecodeError:
+        return "", "not UTF-8"
+
+
+def is_marked(text: str) -> bool:
+    """Whether conflict markers may stand in a text."""
+    return ("<<<<<<<" in text or ">>>>>>>" in text) and has_markers(text)
+
+
+def cut_drop(cut: MergedFile) -> str | None:
+    """Why a file's conflicts are not mined; None if they are."""
+    count = len(cut.conflicts)
+    if not count:
+        return "no conflict when cut by lines"
+    if any(not conflict.has_base or _SEPARATOR.search(conflict.sides.theirs) for conflict in cut.conflicts):
+        return "a line of code that reads as a marker"
+    return "too many conflicts" if count > MOST_CONFLICTS else None
+
+
+def clean_drop(cut: MergedFile, merged: str) -> str | None:
+    """Why a file that git merged without a conflict is not kept; None if it is."""
+    if cut.conflicts:
+        return "a conflict when cut by lines"
+    return "conflict markers in the merge commit" if is_marked(merged) else None

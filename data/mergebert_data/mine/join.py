@@ -1,0 +1,97 @@
+"""The shards of a plan joined into one dataset, with what was counted on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mergebert_data.dataset.recount import write_statistics
+from mergebert_data.dataset.repositories import dealt, write_facts
+from mergebert_data.dataset.splits import read_splits
+from mergebert_data.dataset.statistics import Statistics
+from mergebert_data.dataset.store import (
+    COMPRESSION,
+    SCHEMA,
+    read_shard,
+    replacing,
+    write_json,
+    write_json_lines,
+)
+from mergebert_data.mine.plan import Plan, Settings
+
+
+def joined(plan: Plan, settings: Settings) -> Statistics:
+    """Joins the shards of the plan into the dataset, duplicates flagged, and writes what was counted."""
+    statistics = Statistics()
+    statistics.counts["repositories"] = len(plan.facts)
+    statistics.counts["repository: skipped"] = len(plan.skipped)
+    statistics.counts["repository: no merge to mine"] = len(
+        plan.facts.keys() - {block.source.name for block in plan.blocks}
+    )
+    statistics.counts.update(plan.left_out)
+    shards = [
+        block.shard for block in sorted(plan.blocks, key=lambda block: (block.source.name, block.start))
+    ]
+    examples = settings.out / "examples.parquet"
+    with (
+        replacing(examples) as temporary,
+        pq.ParquetWriter(temporary, SCHEMA, compression=COMPRESSION) as out,
+    ):
+        for table in _distinct(shards, statistics):
+            out.write_table(table)
+    if settings.json_lines:
+        write_json_lines(examples, settings.out / "examples.jsonl")
+    _write_summaries(plan, settings, statistics)
+    return statistics
+
+
+def _distinct(shards: Sequence[Path], statistics: Statistics) -> Iterator[pa.Table]:
+    """The rows of the shards without files that came before; conflicts that came before are flagged."""
+    seen: set[bytes] = set()
+    files: set[bytes] = set()
+    for shard in shards:
+        if not shard.exists():
+            statistics.counts["block: not mined"] += 1
+            continue
+        table, counts = read_shard(shard)
+        statistics.counts.update(counts)
+        flagged, is_new = [], []
+        for row in table.select(_TELLING).to_pylist():
+            file = _file_key(row)
+            is_new.append(file not in files)
+            if file in files:
+                statistics.counts["file: same conflict and result seen before"] += 1
+                continue
+            files.add(file)
+            for conflict, key in zip(row["conflicts"], map(bytes.fromhex, row["content_keys"]), strict=True):
+                conflict["duplicate"] = key in seen
+                seen.add(key)
+            statistics.add(row["repository"], row["language"], row["conflicts"], row["kind"])
+            flagged.append(row["conflicts"])
+        table = table.filter(pa.array(is_new, pa.bool_()))
+        at = table.schema.get_field_index("conflicts")
+        column = pa.array(flagged, SCHEMA.field("conflicts").type)
+        yield table.set_column(at, SCHEMA.field("conflicts"), column).select(SCHEMA.names).cast(SCHEMA)
+
+
+_TELLING = ["repository", "path", "kind", "language", "blobs", "conflicts", "content_keys"]
+
+
+def _file_key(row: Mapping[str, Any]) -> bytes:
+    """What two files share that teach the same: path and conflicts, or path and versions where nothing conflicts."""
+    told = row["content_keys"] or sorted(row["blobs"].items())
+    return blake2b(f"{row['path']} {told}".encode("utf-8", "surrogateescape"), digest_size=12).digest()
+
+
+def _write_summaries(plan: Plan, settings: Settings, statistics: Statistics) -> None:
+    figures = statistics.to_json() | {"skipped": dict(plan.skipped)}
+    write_statistics(settings.out, figures)
+    write_facts(settings.out, plan.facts)
+    splits = settings.out / "splits.json"
+    kept = read_splits(splits) if splits.exists() else {}
+    write_json(splits, dealt(settings.out, statistics.repositories, settings.seed, kept))

@@ -1,0 +1,192 @@
+"""What to mine: the merges of each repository in blocks, listed on disk so that memory need not hold them.
+
+OUT/plans/       the merges of each repository, one a line
+OUT/replays/     what git called a conflict in each block of merges: replaying is dear, and never done twice
+OUT/shards/      the examples of each finished block, written whole: kill -9 costs the blocks at work, no more
+OUT/graphs/      commit graphs of repositories, with which git walks their history several times faster
+OUT/scratch/     where git replays merges; empty when nothing runs
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from itertools import zip_longest
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from mergebert.errors import GitError
+from mergebert_data.dataset.repositories import Facts, facts_of
+from mergebert_data.dataset.store import remove_halves, replacing
+from mergebert_data.history.merges import Merge, Source, graphed, listed, open_source
+
+VERSION = 3  # of what a shard holds; raise it when the same replays give other examples
+REPLAY_VERSION = 1  # of what a replay holds; raise it when the same merge gives another replay
+BLOCK = 200  # merges a task: some seconds of work, the most that a crash costs
+_LINE = 3 * 41  # bytes of a line of a plan
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What decides which examples are mined."""
+
+    out: Path
+    max_merges: int | None = None
+    seed: int = 0
+    jobs: int = 1
+    json_lines: bool = False
+    minutes: float | None = None
+    keep_flagged: bool = False  # generated and vendored files too
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of merges of one repository, the file that keeps their replays and the shard its examples go to."""
+
+    source: Source
+    plan: Path
+    start: int
+    count: int
+    replays: Path
+    shard: Path
+    seed: int = 0
+    keep_flagged: bool = False
+
+    def merges(self) -> list[Merge]:
+        """The merges, read from the plan."""
+        with self.plan.open("rb") as plan:
+            plan.seek(self.start * _LINE)
+            lines = plan.read(self.count * _LINE).decode().split("\n")
+        return [Merge(*line.split(" ")) for line in lines if line]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The blocks of all repositories, why some repositories have none, and how many merges are in no block, by reason."""
+
+    blocks: tuple[Block, ...]
+    facts: Mapping[str, Facts]
+    skipped: Mapping[str, str]
+    left_out: Mapping[str, int]
+
+    @property
+    def merges(self) -> int:
+        """The merges of all blocks."""
+        return sum(block.count for block in self.blocks)
+
+
+class Each(Protocol):
+    """Maps a function over items, here or on other computers: results in order, a sentence where there is none."""
+
+    def __call__(
+        self, function: Callable[[_Item], _Result | str], items: Sequence[_Item], /
+    ) -> Iterator[_Result | str]:
+        """The result of each item."""
+
+
+def planned(
+    repositories: Sequence[Path], settings: Settings, name: str | None = None, each: Each = map
+) -> Plan:
+    """What to mine: repositories in turns, so that whenever it stops all of them have had their share."""
+    _prepare(settings.out)
+    skipped: dict[str, str] = {}
+    found: dict[str, tuple[Path, Source]] = {}
+    for path, source in zip(repositories, each(partial(_opened, name=name), repositories), strict=True):
+        if isinstance(source, str):
+            skipped[str(path)] = source
+        elif source.name in found:
+            skipped[str(path)] = (
+                f"{path} is {source.name}, which is already among the repositories; give it once."
+            )
+        else:
+            found[source.name] = (path, source)
+    columns, facts, left_out = [], {}, Counter[str]()
+    listings = each(partial(_listed, settings=settings), [source for _, source in found.values()])
+    for (path, source), listing in zip(found.values(), listings, strict=True):
+        if isinstance(listing, str):
+            skipped[str(path)] = listing
+        else:
+            columns.append(listing.blocks)
+            left_out.update(listing.left_out)
+            facts[source.name] = listing.facts
+    turns = (block for row in zip_longest(*columns) for block in row if block is not None)
+    return Plan(tuple(turns), facts, skipped, left_out)
+
+
+def _opened(path: Path, name: str | None) -> Source | str:
+    """The repository at a path, or why it cannot be mined."""
+    try:
+        return open_source(path, name)
+    except GitError as error:
+        return str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one repository adds to a plan."""
+
+    blocks: list[Block]
+    left_out: Mapping[str, int]
+    facts: Facts
+
+
+def _listed(source: Source, settings: Settings) -> _Share | str:
+    """What one repository adds to the plan, or why its merges cannot be listed."""
+    try:
+        listing = listed(source, settings.max_merges, settings.seed)
+        blocks = _blocks(graphed(source, settings.out / "graphs"), listing.merges, settings)
+        return _Share(blocks, listing.skipped, facts_of(source))
+    except GitError as error:
+        return str(error)
+
+
+def _prepare(out: Path) -> None:
+    """Makes the folders, without what a killed run left half done."""
+    shutil.rmtree(out / "scratch", ignore_errors=True)
+    for folder in ("plans", "graphs", "replays", "shards", "scratch"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        remove_halves(out / folder)
+    remove_halves(out)
+
+
+def _blocks(source: Source, found: Sequence[Merge], settings: Settings) -> list[Block]:
+    """The blocks of one repository; its merges are written to a plan, a line of fixed length each."""
+    lines = [f"{merge.commit} {merge.ours} {merge.theirs}\n" for merge in found]
+    stem = source.name.replace("/", "+")
+    path = settings.out / "plans" / f"{stem}.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("".join(lines), encoding="ascii", newline="\n")
+    blocks = []
+    for start in range(0, len(lines), BLOCK):
+        part = lines[start : start + BLOCK]
+        replayed = f"{stem}-{start // BLOCK:04}-{_mark(REPLAY_VERSION, source, part)}"
+        kind = f"{VERSION} {settings.seed} {settings.keep_flagged}"
+        shard = f"{stem}-{start // BLOCK:04}-{_mark(kind, source, part)}"
+        blocks.append(
+            Block(
+                source,
+                path,
+                start,
+                len(part),
+                settings.out / "replays" / f"{replayed}.json.gz",
+                settings.out / "shards" / f"{shard}.parquet",
+                settings.seed,
+                settings.keep_flagged,
+            )
+        )
+    # Neighbouring merges share objects git has just read, so merges keep their order; blocks do not, so that
+    # mining cut short has still seen every age of the history.
+    random.Random(f"{settings.seed} {source.name}").shuffle(blocks)
+    return blocks
+
+
+def _mark(version: object, source: Source, lines: Sequence[str]) -> str:
+    return blake2b(f"{version} {source.name} {''.join(lines)}".encode(), digest_size=6).hexdigest()

@@ -1,0 +1,99 @@
+"""What the Ray engine runs on the nodes of a cluster: tasks that may run twice, and the folder that all nodes share."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeVar
+
+from git.cmd import Git
+from git.exc import GitCommandError
+
+from mergebert import __version__
+from mergebert_data.mine.block import Progress, mine_block
+from mergebert_data.mine.plan import REPLAY_VERSION, VERSION, Block
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The output folder as tasks know it; `token` names a file in it that proves it is the same one everywhere."""
+
+    out: Path
+    token: str
+
+    @property
+    def mark(self) -> Path:
+        """The file that a node must see."""
+        return self.out / f".ray-{self.token}"
+
+    def answer(self, node: str) -> Path:
+        """The file that a node writes, which the computer that hands out the tasks must see."""
+        return self.out / f".ray-{self.token}-{node}"
+
+    @property
+    def scratch(self) -> str:
+        """How the names of the scratch folders of a run begin, in the temporary folder of each node."""
+        return f"mergebert-{blake2b(bytes(self.out), digest_size=6).hexdigest()}-"
+
+    def unshared(self, node: str) -> str:
+        """The sentence that says that a node has another folder there, or none."""
+        return (
+            f"Node {node} does not share the folder {self.out}; let OUT be on storage that every node has under "
+            "this path and may write to."
+        )
+
+
+def introduction(folder: Folder, node: str) -> dict[str, str] | str:
+    """What this node mines with, or why it cannot mine; it answers in the folder, and clears away old scratch."""
+    sweep(folder)
+    try:
+        if folder.mark.exists():
+            folder.answer(node).touch()
+            return versions()
+    except OSError:
+        pass  # no right to write there: not shared either
+    return folder.unshared(socket.gethostname())
+
+
+def versions() -> dict[str, str]:
+    """What decides how a merge is mined."""
+    try:
+        git = ".".join(map(str, Git().version_info))
+    except GitCommandError:
+        git = "missing"
+    return {"mergebert": __version__, "the miner's format": f"{VERSION}.{REPLAY_VERSION}", "git": git}
+
+
+def mining_task(folder: Folder, function: Callable[[_Item], _Result | str], item: _Item) -> _Result | str:
+    """What a function makes of an item, or why not on this node, which may have joined after the others were asked."""
+    if not folder.mark.exists():
+        return folder.unshared(socket.gethostname())
+    return function(item)
+
+
+def mined_block(folder: Folder, block: Block) -> Progress:
+    """Mines one block into its shard, once; git replays in a temporary folder of this node."""
+    if block.shard.exists():
+        return Progress(block.count, was_done=True)
+    if not Path(block.source.objects).is_dir():
+        missing = f"{block.source.git_dir} is not on node {socket.gethostname()}"
+        advice = "let every node have the repositories under the same paths and mine again"
+        return Progress(block.count, failure=f"{block.source.name}: {missing}; {advice}.")
+    with tempfile.TemporaryDirectory(prefix=folder.scratch, ignore_cleanup_errors=True) as place:
+        return mine_block(block, Path(place))
+
+
+def sweep(folder: Folder) -> None:
+    """Removes the scratch folders that killed tasks have left on this node."""
+    for left in Path(tempfile.gettempdir()).glob(f"{folder.scratch}*"):
+        with suppress(OSError):
+            shutil.rmtree(left)

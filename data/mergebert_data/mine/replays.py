@@ -1,0 +1,89 @@
+"""What git called a conflict in a block of merges, kept so that it is asked once.
+
+Better rules for what people made of a conflict then cost the cheap half of mining only. A replay names blobs of the
+repository; blobs that only the replay made (the base of a criss-cross merge) are kept beside it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mergebert.errors import DatasetError
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.dataset.store import replacing
+from mergebert_data.history.merges import Merge
+from mergebert_data.history.replay import ConflictedFile, Replay, Scratch, Stage
+
+
+def write_replays(path: Path, replays: Sequence[Replay], scratch: Scratch, seconds: float) -> None:
+    """Writes the replays of a block, whole or not at all, with the objects of `scratch` they name."""
+    value = {
+        "seconds": round(seconds, 3),
+        "conflicts": [[at, _files(replay)] for at, replay in enumerate(replays) if replay.conflicts != ()],
+        "objects": {name: b64encode(found).decode() for name, found in _made(scratch, replays)},
+    }
+    # Bytes of a path that are no UTF-8 are lone surrogates, which JSON carries as escapes.
+    with replacing(path) as temporary, gzip.open(temporary, "wt", compresslevel=5, encoding="ascii") as out:
+        json.dump(value, out, separators=(",", ":"))
+
+
+def read_replays(path: Path, merges: Sequence[Merge], scratch: Scratch) -> tuple[list[Replay], float]:
+    """The replays of a block, their objects put into `scratch`, and the seconds they took."""
+    try:
+        with gzip.open(path, "rt", encoding="ascii") as file:
+            value = json.load(file)
+        conflicts = dict(value["conflicts"])
+        objects = {name: b64decode(found) for name, found in value["objects"].items()}
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error}); delete it and mine again, the rest is kept."
+        ) from error
+    for name, found in objects.items():
+        place = _loose(scratch, name)
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(found)
+    replays = [_replay(merge, conflicts.get(at, ())) for at, merge in enumerate(merges)]
+    return replays, float(value["seconds"])
+
+
+def _files(replay: Replay) -> list[list[Any]] | None:
+    if replay.conflicts is None:
+        return None
+    return [
+        [file.path, *([stage.mode, stage.blob] if stage else None for stage in file.stages)]
+        for file in replay.conflicts
+    ]
+
+
+def _replay(merge: Merge, files: Sequence[Any] | None) -> Replay:
+    if files is None:
+        return Replay(merge, None)
+    found = [
+        ConflictedFile(path, ThreeWay(*(Stage(*stage) if stage else None for stage in stages)))
+        for path, *stages in files
+    ]
+    return Replay(merge, tuple(found))
+
+
+def _made(scratch: Scratch, replays: Sequence[Replay]) -> Iterator[tuple[str, bytes]]:
+    """The objects of the scratch repository that the replays name, as git stores them."""
+    blobs = {
+        stage.blob
+        for replay in replays
+        for file in replay.conflicts or ()
+        for stage in file.stages
+        if stage is not None
+    }
+    for name in sorted(blobs):
+        place = _loose(scratch, name)
+        if place.exists():
+            yield name, place.read_bytes()
+
+
+def _loose(scratch: Scratch, name: str) -> Path:
+    return scratch.folder / "objects" / name[:2] / name[2:]

@@ -1,0 +1,1 @@
+"""What a merge method is given, and what it declares of itself."""

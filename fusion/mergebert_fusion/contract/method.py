@@ -1,0 +1,126 @@
+"""What a merge method is: a pure function over blocks, and a card that says what it needs and where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from torch import Tensor
+
+from mergebert_fusion.contract.block import Block, Grain
+from mergebert_fusion.contract.parameters import NoParameters
+
+S = TypeVar("S")  # what one block adds to a survey or a step
+F = TypeVar("F")  # what a survey found
+
+
+class Base(Enum):
+    """What a method does with the model that all others were fine-tuned from."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    UNUSED = "unused"
+    FIRST = "first"  # no base: a recipe's base_model is the one of the models that comes first
+
+
+class Family(Enum):
+    """Where a method stands in the documentation."""
+
+    AVERAGES = "averages"
+    TASK_VECTORS = "task vectors"
+    MASKS = "masks and compression"
+    LAYERS = "layers"
+    SEQUENTIAL = "one after the other"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a survey knows before it reads a tensor."""
+
+    names: tuple[str, ...]
+    elements: int  # how many scalars of one model are merged
+    parameters: Any  # of the method; only the fields that hold for the whole merge (varies=False) are set
+
+
+@dataclass(frozen=True, slots=True)
+class Pass(Generic[S]):
+    """One reading of every block: what a block adds, and how two such things add up, the earlier one first."""
+
+    measure: Callable[[Block[Any, Any, Any]], S]
+    combine: Callable[[S, S], S]
+
+
+# A survey yields passes, is sent the total of each, and returns what it found.
+Survey: TypeAlias = Generator[Pass[Any], Any, F]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What people and the engine have to know of a method before it runs."""
+
+    name: str
+    summary: str  # one line of `fuse list`
+    source: str  # paper and arXiv number
+    family: Family
+    base: Base
+    parameters: type = NoParameters
+    model_parameters: type = NoParameters
+    least_models: int = 1
+    most_models: int | None = None
+    data: bool = False  # whether it needs examples
+    gradients: bool = False
+    same_start: bool = True  # whether the models have to come from one initialisation
+    aliases: tuple[str, ...] = ()  # other names in recipes, each of exactly the same method
+    # Raises RecipeError where parameters of one tensor do not fit together; gets parameters, each, names.
+    check: Callable[[Any, tuple[Any, ...], tuple[str, ...]], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeMethod(Card):
+    """A method that merges every tensor by itself, if need be after a survey of all of them.
+
+    `artifacts` gives what else is kept of a block (bool tensors are stored as bits), and `restore` gives one model
+    back from its base, what was found and these artifacts.
+    """
+
+    merge: Callable[[Block[Any, Any, Any]], Tensor]
+    grain: Grain | Callable[[Any], Grain] = Grain.ELEMENT  # a function gets the parameters of the whole merge
+    survey: Callable[[Inputs], Survey[Any]] | None = None
+    passes: int = 0  # how often at most everything is read before it is merged
+    # Like a survey, but of each tensor by itself; blocks get its outcome as `local`, those of surveys too.
+    local: Callable[[Inputs], Survey[Any]] | None = None
+    artifacts: Callable[[Block[Any, Any, Any]], Mapping[str, Tensor]] | None = None
+    restore: Callable[[Block[Any, Any, Any], Mapping[str, Tensor], str], Tensor] | None = None
+    found: type | None = None  # with `restore`: the dataclass of numbers and tuples that the survey returns
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S]):
+    """What one more model makes of one tensor: its new state, and what it adds to the measurement of the step."""
+
+    state: Tensor
+    measured: S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequentialMethod(Card):
+    """A method that takes one model after the other and remembers a tensor set and a few numbers between them.
+
+    `begin` gives the numbers before the first model. Each block of a model goes through `step` (with the state of
+    the same block, None for the first model) and has that one model in `models` and the numbers in `found`;
+    the measurements are combined in a fixed order and `conclude` makes the next numbers of them. `finish` gives
+    the merged tensor out of base, last state and last numbers.
+    """
+
+    begin: Callable[[], Any]
+    step: Callable[[Block[Any, Any, Any], Tensor | None], Step[Any]]
+    combine: Callable[[Any, Any], Any]
+    conclude: Callable[[Any, Any], Any]
+    finish: Callable[[Block[Any, Any, Any], Tensor], Tensor]
+    found: type  # the dataclass of numbers, strings and tuples that `begin` and `conclude` return
+    grain: Grain = Grain.TENSOR
+
+
+AnyMethod: TypeAlias = MergeMethod | SequentialMethod

@@ -1,0 +1,1 @@
+"""Runs a recipe block by block: plan, memory, resumption, output."""

@@ -1,0 +1,72 @@
+"""The tensor files of a fusion being written: shards of the model, and the same tensors of every artifact beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mergebert_fusion.engine.plan import COMPUTED, Volume
+from mergebert_fusion.io.source import Spec
+from mergebert_fusion.io.tensorfile import FileWriter, NewFile, start_file
+
+ARTIFACTS = "artifacts"
+_BITS = {"format": "pt", "packed": "one bit a value, the lowest bit first"}
+
+
+@dataclass
+class OpenVolume:
+    """A volume whose files are open; artifacts join when the first of their blocks comes."""
+
+    volume: Volume
+    folder: Path
+    writers: dict[str, FileWriter] = field(default_factory=dict)  # by artifact, "" for the model
+
+    def write(self, artifact: str, name: str, start: int, values: Tensor) -> None:
+        """Puts computed elements of the model ("") or of an artifact into their place."""
+        if artifact not in self.writers:
+            self.writers[artifact] = start_file(self._file(artifact, values.dtype == torch.bool), self.folder)
+        if values.dtype == torch.bool and artifact:
+            self.writers[artifact].write(name, start // 8, packed(values))
+        else:
+            self.writers[artifact].write(name, start, values)
+
+    def finish(self) -> Sequence[str]:
+        """Gives all files their names, which come back."""
+        if "" not in self.writers:  # nothing but empty tensors
+            self.writers[""] = start_file(self.volume.file, self.folder)
+        return [writer.finish().relative_to(self.folder).as_posix() for writer in self.writers.values()]
+
+    def abandon(self) -> None:
+        """Closes the files of a volume that stays unfinished."""
+        for writer in self.writers.values():
+            writer.abandon()
+
+    def _file(self, artifact: str, is_bits: bool) -> NewFile:
+        if not artifact:
+            return self.volume.file
+        specs = {}
+        for decision in self.volume.decisions:
+            if decision.treatment is COMPUTED[0]:
+                spec = self.volume.file.specs[decision.place.name]
+                specs[decision.place.name] = Spec((-(-spec.elements // 8),), torch.uint8) if is_bits else spec
+        return NewFile(artifact_file(artifact, self.volume), specs, _BITS if is_bits else {"format": "pt"})
+
+
+def artifact_file(artifact: str, volume: Volume) -> str:
+    """The file of an artifact beside a shard of the model."""
+    return f"{ARTIFACTS}/{artifact}{volume.file.name.removeprefix('model')}"
+
+
+def packed(bits: Tensor) -> Tensor:
+    """Truth values as bytes of eight, the lowest bit first."""
+    return torch.from_numpy(np.packbits(bits.reshape(-1).numpy(), bitorder="little"))
+
+
+def unpacked(packed_bits: Tensor, count: int) -> Tensor:
+    """The first `count` truth values of what `packed` gave."""
+    return torch.from_numpy(np.unpackbits(packed_bits.numpy(), count=count, bitorder="little").astype(bool))

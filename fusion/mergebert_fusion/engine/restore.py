@@ -1,0 +1,188 @@
+"""Gives one model back from a fusion that kept something for each: masks and vectors of the method, or heads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mergebert_fusion.contract.block import Block, Grain, Place
+from mergebert_fusion.contract.method import MergeMethod
+from mergebert_fusion.engine.output import ARTIFACTS, unpacked
+from mergebert_fusion.engine.plan import LARGEST_SHARD
+from mergebert_fusion.engine.progress import FACTS, write_json
+from mergebert_fusion.engine.provenance import sha256_of
+from mergebert_fusion.engine.run import HEADS
+from mergebert_fusion.engine.state import numbers_from
+from mergebert_fusion.engine.streaming import BLOCK, Job, jobs_of, one_thread_a_block
+from mergebert_fusion.errors import CheckpointError, FusionError
+from mergebert_fusion.io.checkpoint import CONFIG, INDEX, Checkpoint, opened
+from mergebert_fusion.io.source import JoinedSource, Source
+from mergebert_fusion.io.tensorfile import NewFile, TensorFile, open_tensors, shard_names, shards, start_file
+from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.recipe.policy import natural
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a fusion left in its folder."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    method: MergeMethod | None  # of a method that restores models; None otherwise
+    fused: Source
+    artifacts: Mapping[str, Source]
+    base: Source | None
+
+    def restored(self, model: str, job: Job) -> Tensor:
+        """The elements of a job as they were in one model, as nearly as the method keeps them."""
+        method, name = self.method, job.place.name
+        if method is None or method.restore is None or self.base is None or name not in self._merged:
+            return self.fused.read(name, job.start, job.stop)
+        kept = {kind: self._artifact(kind, job) for kind in self.artifacts}
+        base = self.base.read(name, job.start, job.stop).to(torch.float32)
+        block: Block[Any, Any, Any] = Block(
+            job.place, job.start, base, (), tuple(self.facts["order"]), None, (), self.found
+        )
+        return method.restore(block, kept, model)
+
+    @cached_property
+    def found(self) -> Any:
+        """What the survey of the method found."""
+        if self.method is None or self.method.found is None or self.facts["found"] is None:
+            return None
+        return numbers_from(self.method.found, self.facts["found"])
+
+    @cached_property
+    def _merged(self) -> frozenset[str]:
+        return frozenset(name for source in self.artifacts.values() for name in source.specs)
+
+    def _artifact(self, kind: str, job: Job) -> Tensor:
+        source = self.artifacts[kind]
+        if source.specs[job.place.name].dtype == torch.uint8:
+            packed = source.read(job.place.name, job.start // 8, -(-job.stop // 8))
+            return unpacked(packed, job.elements)
+        return source.read(job.place.name, job.start, job.stop).to(torch.float32)
+
+
+def restore(folder: Path, model: str, out: Path, base: str | None = None, *, plain: bool = False) -> None:
+    """Writes the checkpoint of one model, made of what a fusion in `folder` kept, into `out`.
+
+    With `plain`, the merged body stays as it is and only gets the head of the model.
+    """
+    facts = _facts(folder)
+    if model not in facts["order"]:
+        raise FusionError(
+            f"{folder} was not made from a model {model!r}; it was made from {', '.join(facts['order'])}."
+        )
+    method = method_named(facts["method"])
+    restores = isinstance(method, MergeMethod) and method.restore is not None and not plain
+    if not restores and not (folder / HEADS / model).is_dir():
+        raise FusionError(f"{folder} keeps nothing of {model}: {facts['method']} makes one model of all.")
+    if out.exists() and any(out.iterdir()):
+        raise FusionError(f"{out} is not empty: choose another folder.")
+    with ExitStack() as stack:
+        known = _base(folder, facts, base, stack) if restores else None
+        kept = Kept(
+            folder=folder,
+            facts=facts,
+            method=method if isinstance(method, MergeMethod) and restores else None,
+            fused=_joined(_files(folder, "model"), stack),
+            artifacts=_artifacts(folder, stack) if restores else {},
+            base=None if known is None else known.source,
+        )
+        heads = _joined(sorted((folder / HEADS / model).glob("*.safetensors")), stack)
+        with one_thread_a_block():
+            _write(kept, heads, model, out)
+    _copy_settings(folder, model, out)
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FusionError(
+            f"{folder} holds no finished fusion ({FACTS} cannot be read): run `mergebert fuse` first."
+        ) from error
+    return facts
+
+
+def _base(folder: Path, facts: Mapping[str, Any], wanted: str | None, stack: ExitStack) -> Checkpoint:
+    """The base, which has to be the very one that the fusion started from."""
+    written = wanted or facts["inputs"]["base"]["path"]
+    base = stack.enter_context(opened({"base": written}, folder.parent))["base"]
+    for path in base.files:
+        known = facts["inputs"]["base"]["files"].get(path.name)
+        if path.suffix == ".safetensors" and known != sha256_of(path):
+            raise CheckpointError(
+                f"{path} is not the base that {folder} was made from: give that one with --base."
+            )
+    return base
+
+
+def _write(kept: Kept, heads: Source, model: str, out: Path) -> None:
+    """Writes every tensor of the restored model, a block at a time."""
+    specs = {**kept.fused.specs, **heads.specs}
+    files = shards({name: specs[name] for name in sorted(specs, key=natural)}, LARGEST_SHARD)
+    names = list(shard_names(len(files)))
+    for file_name, held in zip(names, files, strict=True):
+        writer = start_file(NewFile(file_name, held, {"format": "pt"}), out)
+        for name, spec in held.items():
+            read: Callable[[Job], Tensor] = _reader(kept, heads, model, name)
+            for job in jobs_of(Place(name, spec.shape), Grain.ELEMENT, BLOCK):
+                writer.write(name, job.start, read(job))
+        writer.finish()
+    if len(files) > 1:
+        placed = {name: file_name for file_name, held in zip(names, files, strict=True) for name in held}
+        write_json(out / INDEX, {"metadata": {}, "weight_map": placed})
+
+
+def _reader(kept: Kept, heads: Source, model: str, name: str) -> Callable[[Job], Tensor]:
+    if name in heads.specs:
+        return lambda job: heads.read(job.place.name, job.start, job.stop)
+    return lambda job: kept.restored(model, job)
+
+
+def _copy_settings(folder: Path, model: str, out: Path) -> None:
+    """Copies the configuration, that of the model where it is kept, and the tokenizer."""
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in (FACTS, INDEX, "README.md") and path.suffix != ".safetensors":
+            shutil.copyfile(path, out / path.name)
+    own = folder / HEADS / model / CONFIG
+    if own.is_file():
+        shutil.copyfile(own, out / CONFIG)
+
+
+def _artifacts(folder: Path, stack: ExitStack) -> dict[str, Source]:
+    kinds: dict[str, list[Path]] = {}
+    for path in sorted((folder / ARTIFACTS).glob("*.safetensors")):
+        kinds.setdefault(_kind(path.name), []).append(path)
+    return {kind: _joined(paths, stack) for kind, paths in kinds.items()}
+
+
+def _kind(file: str) -> str:
+    """The artifact that a file is a shard of."""
+    stem = file.removesuffix(".safetensors")
+    head, _, tail = stem.rpartition("-of-")
+    return head.rpartition("-")[0] if head and tail.isdigit() else stem
+
+
+def _files(folder: Path, stem: str) -> Iterator[Path]:
+    yield from sorted(folder.glob(f"{stem}*.safetensors"))
+
+
+def _joined(paths: Iterator[Path] | list[Path], stack: ExitStack) -> Source:
+    parts: dict[str, Source] = {}
+    for path in paths:
+        file: TensorFile = open_tensors(path)
+        stack.callback(file.close)
+        parts |= dict.fromkeys(file.specs, file)
+    return JoinedSource(parts)

@@ -1,0 +1,168 @@
+"""Checkpoints on disk: folders and single files of safetensors, with adapters on top, read lazily."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mergebert_fusion.errors import CheckpointError
+from mergebert_fusion.io.lora import CONFIG as ADAPTER_CONFIG
+from mergebert_fusion.io.lora import WEIGHTS as ADAPTER_WEIGHTS
+from mergebert_fusion.io.lora import adapted, adapter_config, is_adapter
+from mergebert_fusion.io.source import JoinedSource, Source
+from mergebert_fusion.io.tensorfile import TensorFile, open_tensors
+
+CONFIG, INDEX, WHOLE = "config.json", "model.safetensors.index.json", "model.safetensors"
+_TOKENIZER = (
+    "added_tokens.json",
+    "bpe.codes",
+    "chat_template.jinja",
+    "dict.txt",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One model on disk: its tensors, its settings, and the files that all this came from."""
+
+    name: str
+    path: str  # as a recipe wrote it
+    source: Source
+    config: Mapping[str, Any]  # empty where there is no config.json
+    files: tuple[Path, ...]
+    tokenizer: tuple[Path, ...]
+
+
+@contextmanager
+def opened(wanted: Mapping[str, str], near: Path) -> Iterator[dict[str, Checkpoint]]:
+    """The checkpoints at these paths, by name; relative paths are looked for beside `near` first."""
+    with ExitStack() as stack:
+        yield {name: _checkpoint(name, path, near, stack) for name, path in wanted.items()}
+
+
+def _checkpoint(name: str, path: str, near: Path, stack: ExitStack) -> Checkpoint:
+    """A checkpoint out of `MODEL`, `ADAPTER` or `MODEL+ADAPTER`."""
+    first, *adapters = path.split("+") if located(path, near) is None else [path]
+    place = located(first, near)
+    if place is None:
+        raise CheckpointError(
+            f"There is no checkpoint {first!r} on this computer: give a folder or a .safetensors file, or fetch it first "
+            f"(`hf download {first}`)."
+        )
+    found = _read(name, path, place, near, stack)
+    for adapter in adapters:
+        folder = located(adapter, near)
+        if folder is None or not is_adapter(folder):
+            raise CheckpointError(
+                f"{adapter!r} is no folder with {ADAPTER_CONFIG}: give the folder of the adapter."
+            )
+        found = _with_adapter(found, folder)
+    return found
+
+
+def located(path: str, near: Path) -> Path | None:
+    """Where a checkpoint lies: beside the recipe, here, or in the local cache of the Hugging Face hub."""
+    written = Path(path).expanduser()
+    for place in (near / written, written):
+        if place.exists():
+            return place
+    return _cached(path)
+
+
+def _cached(path: str) -> Path | None:
+    home = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface"), "hub")
+    model = Path(home).expanduser() / f"models--{path.replace('/', '--')}"
+    try:
+        snapshot = model / "snapshots" / (model / "refs" / "main").read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return snapshot if snapshot.is_dir() else None
+
+
+def _read(name: str, path: str, place: Path, near: Path, stack: ExitStack) -> Checkpoint:
+    if place.is_dir() and is_adapter(place) and not _weights(place):
+        base = adapter_config(place).get("base_model_name_or_path") or ""
+        return _with_adapter(_checkpoint(name, base, near, stack), place)
+    folder = place if place.is_dir() else place.parent
+    files = _weights(place) if place.is_dir() else [place]
+    if not files:
+        pickled = any(next(place.glob(pattern), None) for pattern in _PICKLED)
+        why = "pickled weights, which may run code" if pickled else "no safetensors file"
+        raise CheckpointError(f"{place} holds {why}: save the model as safetensors.")
+    parts: dict[str, Source] = {}
+    for file in files:
+        opened_file = open_tensors(file)
+        stack.callback(opened_file.close)
+        _add(parts, opened_file)
+    settings = folder / CONFIG
+    return Checkpoint(
+        name=name,
+        path=path,
+        source=JoinedSource(parts),
+        config=_config(settings) if place.is_dir() or settings.is_file() else {},
+        files=(*files, *([settings] if settings.is_file() else [])),
+        tokenizer=tuple(folder / kind for kind in _TOKENIZER if (folder / kind).is_file()),
+    )
+
+
+def _add(parts: dict[str, Source], file: TensorFile) -> None:
+    for name in file.specs:
+        if name in parts:
+            raise CheckpointError(f"{name} stands in two files beside {file.path}: remove the older ones.")
+        parts[name] = file
+
+
+def _weights(folder: Path) -> Sequence[Path]:
+    """The files that hold the tensors of a folder."""
+    if (folder / INDEX).is_file():
+        return _indexed(folder)
+    if (folder / WHOLE).is_file():
+        return [folder / WHOLE]
+    return sorted(path for path in folder.glob("*.safetensors") if path.name != ADAPTER_WEIGHTS)
+
+
+def _indexed(folder: Path) -> Sequence[Path]:
+    try:
+        names = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CheckpointError(
+            f"{folder / INDEX} cannot be read ({error}): fetch or write it again."
+        ) from error
+    files = [folder / name for name in sorted(names)]
+    missing = [path.name for path in files if path.parent != folder or not path.is_file()]
+    if missing:
+        raise CheckpointError(
+            f"{folder} lacks {missing[0]}, which its index names: fetch the rest of the model."
+        )
+    return files
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is no JSON ({error}): fetch or write it again.") from error
+    return config if isinstance(config, dict) else {}
+
+
+def _with_adapter(base: Checkpoint, folder: Path) -> Checkpoint:
+    files = (*base.files, folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS)
+    return Checkpoint(base.name, base.path, adapted(base.source, folder), base.config, files, base.tokenizer)

@@ -1,0 +1,1 @@
+"""A recipe: YAML read, checked, and resolved to values a tensor."""

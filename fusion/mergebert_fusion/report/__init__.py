@@ -1,0 +1,1 @@
+"""What people read of a fusion: the plan, measurements, comparisons, pictures."""

@@ -1,0 +1,53 @@
+"""The picture of a comparison: one line a method, a dot a task, a bar for the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mergebert_fusion.report.row import Row
+
+FORMATS = ("png", "svg")
+# The salt makes the same SVG byte for byte.
+STYLE: dict[Any, Any] = {"svg.hashsalt": "mergebert", "font.size": 9.0}
+
+
+def draw(rows: Sequence[Row], folder: Path, *, with_costs: bool = True) -> None:
+    """Writes comparison.png and comparison.svg."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure = _figure(rows, with_costs)
+        for kind in FORMATS:
+            metadata = {"Date": None} if kind == "svg" else None
+            figure.savefig(folder / f"comparison.{kind}", dpi=144, metadata=metadata)
+
+
+def _figure(rows: Sequence[Row], with_costs: bool) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.6, 0.9 + 0.24 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    scores, *costs = figure.subplots(
+        1, 1 + with_costs, sharey=True, squeeze=False, width_ratios=(3, 1)[: 1 + with_costs]
+    )[0]
+    places = range(len(rows))
+    scores.barh(places, [100 * row.mean for row in rows], color="0.88")
+    for task in dict.fromkeys(task for row in rows for task in row.normalised):
+        points = [
+            (100 * row.normalised[task], place) for place, row in enumerate(rows) if task in row.normalised
+        ]
+        scores.plot(*zip(*points, strict=True), "o", markersize=4, label=task)
+    scores.axvline(100, color="0.4", linewidth=0.8)
+    scores.set(
+        yticks=places, yticklabels=[row.label for row in rows], xlabel="score, % of the expert's; bar: mean"
+    )
+    scores.margins(y=0.01)
+    scores.invert_yaxis()
+    scores.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    for axes in costs:
+        axes.barh(places, [row.seconds for row in rows], color="0.7")
+        axes.set(xlabel="seconds to fuse")
+    return figure

@@ -1,0 +1,1 @@
+"""What an editor shows: diagnostics, lenses, hovers, hints, actions."""

@@ -1,0 +1,107 @@
+"""Code actions: the suggestions and whole versions of the conflicts at the cursor, and where to go next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lsprotocol.types import CodeAction, Command, Diagnostic
+
+from mergebert_lsp.features.capabilities import Client
+from mergebert_lsp.features.edits import sure_edits, workspace_edit
+from mergebert_lsp.features.wording import action_titles, suggestion_title
+from mergebert_lsp.text.choices import CHOICES
+from mergebert_lsp.text.view import Shown, View
+
+KIND = "quickfix.mergebert"
+ACCEPT, ACCEPT_SURE = "mergebert.accept", "mergebert.acceptSure"
+NEXT, PREVIOUS, CHECK = "mergebert.next", "mergebert.previous", "mergebert.check"
+
+
+def is_wanted(only: Sequence[str] | None) -> bool:
+    """Whether a client that asks for these kinds, or for any, wants ours."""
+    return only is None or any(_holds(kind, KIND) for kind in only)
+
+
+def code_actions(
+    view: View, start: int, end: int, client: Client, reported: Sequence[Diagnostic]
+) -> list[CodeAction | Command]:
+    """The actions for the characters from `start` to `end`; edits are worked out later where the client asks again."""
+    found: list[CodeAction | Command] = []
+    for shown in view.at(start, end):
+        own = [one for one in reported if _is_of(one, shown)]
+        for choice, title in choices(shown).items():
+            found.append(_action(view, shown, choice, title, client, own))
+    if found:
+        found += [_as_action(command, client) for command in _around(view, start)]
+    return found
+
+
+def choices(shown: Shown) -> dict[str, str]:
+    """What may be chosen for a conflict, with its titles, best first."""
+    ranks = range(1, len(shown.suggestions) + 1)
+    found = {str(rank): suggestion_title(shown, rank) for rank in ranks}
+    titles = action_titles(shown)
+    return found | {side: titles[side] for side in CHOICES if shown.edit(side) is not None}
+
+
+def resolved(action: CodeAction, view: View, client: Client) -> CodeAction | None:
+    """The action with its edit; None where the text has moved on since."""
+    data = _mapping(action.data)
+    shown = view.find(data.get("conflict")) if data.get("version") == view.version else None
+    edit = shown.edit(str(data.get("choice"))) if shown else None
+    if edit is None:
+        return None
+    action.edit = workspace_edit({view: [edit]}, client)
+    return action
+
+
+def _action(
+    view: View, shown: Shown, choice: str, title: str, client: Client, reported: list[Diagnostic]
+) -> CodeAction | Command:
+    data = {"uri": view.uri, "version": view.version, "conflict": shown.id, "choice": choice}
+    command = Command(title, ACCEPT, arguments=[data])
+    if not client.has_action_literals:
+        return command
+    action = CodeAction(
+        title,
+        kind=KIND,
+        diagnostics=reported or None,
+        is_preferred=choice == "1" and shown.is_sure,
+    )
+    if client.applies_edits and not (client.versions_edits and view.version):
+        # Neovim checks no version 0: two edits on their way at once would both be made. A command is refused the second time.
+        action.command = command
+        return action
+    action.data = data
+    return action if client.resolves_edits else resolved(action, view, client) or action
+
+
+def _around(view: View, start: int) -> Iterator[Command]:
+    """What concerns more than the conflict at the cursor."""
+    sure = len(sure_edits(view))
+    if sure:
+        yield Command(
+            f"Accept everything sure in this file ({sure})", ACCEPT_SURE, arguments=[{"uri": view.uri}]
+        )
+    yield Command("Accept everything sure in the whole merge", ACCEPT_SURE, arguments=[{}])
+    if len(view.conflicts) > 1:
+        here = {"uri": view.uri, "line": view.positions.position(start).line}
+        yield Command("Go to the next conflict", NEXT, arguments=[here])
+        yield Command("Go to the previous conflict", PREVIOUS, arguments=[here])
+
+
+def _as_action(command: Command, client: Client) -> CodeAction | Command:
+    return CodeAction(command.title, kind=KIND, command=command) if client.has_action_literals else command
+
+
+def _is_of(reported: Diagnostic, shown: Shown) -> bool:
+    return _mapping(reported.data).get("conflict") == shown.id
+
+
+def _mapping(data: Any) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {}
+
+
+def _holds(kind: str, other: str) -> bool:
+    return not kind or kind == other or other.startswith(f"{kind}.")

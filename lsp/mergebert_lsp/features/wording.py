@@ -1,0 +1,101 @@
+"""What is said of a conflict to people: always with the labels of the markers, since roles swap in a rebase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mergebert.terminal import percent, visible
+from mergebert.text.markers import lines_of
+from mergebert.text.threeway import ThreeWay
+from mergebert_lsp.text.choices import CHOICES
+from mergebert_lsp.text.region import Suggestion
+from mergebert_lsp.text.view import Shown
+
+LONGEST_LABEL = 40
+
+
+def labels_of(shown: Shown) -> ThreeWay[str]:
+    """The names of the three versions as the markers give them; git's words where they give none, or the same."""
+    found = shown.marked.conflict.labels.map(_short)
+    ours, theirs = found.ours or "ours", found.theirs or "theirs"
+    if ours == theirs:
+        ours, theirs = f"{ours} (first)", f"{theirs} (second)"
+    return ThreeWay(f"base ({found.base})" if found.base not in ("", "base") else "base", ours, theirs)
+
+
+def action_titles(shown: Shown) -> Mapping[str, str]:
+    """The title of each choice that takes whole versions."""
+    labels = labels_of(shown)
+    titles = (
+        f"Take {labels.ours}",
+        f"Take {labels.theirs}",
+        f"Take both, {labels.ours} first",
+        f"Take both, {labels.theirs} first",
+        f"Take {labels.base}",
+        "Take neither",
+    )
+    return dict(zip(CHOICES, titles, strict=True))
+
+
+def suggestion_title(shown: Shown, rank: int) -> str:
+    """The title of a suggestion: what it takes and how sure it is."""
+    one = shown.suggestions[rank - 1]
+    return f"Accept suggestion {rank}: {taken(one, labels_of(shown))} ({percent(one.confidence)})"
+
+
+def taken(one: Suggestion, labels: ThreeWay[str]) -> str:
+    """What a suggestion takes of the versions, in their labels."""
+    whole = {
+        "ours": labels.ours,
+        "theirs": labels.theirs,
+        "base": labels.base,
+        "ours+theirs": f"both, {labels.ours} first",
+        "theirs+ours": f"both, {labels.theirs} first",
+    }
+    if one.method == "lines" and one.pattern in whole:
+        return whole[one.pattern]
+    if one.pattern in whole and one.method == "tokens":
+        return f"merged, {whole[one.pattern]} where they clash"
+    return f"merged ({one.method})"
+
+
+def summary(shown: Shown, of: int, is_ranked: bool) -> str:
+    """One line: what the conflict is, and the best suggestion with its confidence."""
+    labels = labels_of(shown)
+    where = f"Conflict {shown.number} of {of}: {labels.ours} {_change(shown, 'ours')}, "
+    where += f"{labels.theirs} {_change(shown, 'theirs')}"
+    return f"{where}. {_verdict(shown, is_ranked)}"
+
+
+def _verdict(shown: Shown, is_ranked: bool) -> str:
+    if shown.marked.sides_count > 2:
+        return f"It has {shown.marked.sides_count} sides; resolve it by hand."
+    if not shown.suggestions:
+        return "No suggestion; resolve it by hand." if is_ranked else "No suggestion yet."
+    best = shown.suggestions[0]
+    sure = ", sure enough to apply" if shown.is_sure else ""
+    return f"Best suggestion: {taken(best, labels_of(shown))} ({percent(best.confidence)}{sure})."
+
+
+def _change(shown: Shown, side: str) -> str:
+    """What a side did to the base, as far as that is known."""
+    text, base = str(getattr(shown.sides, side)), shown.sides.base
+    count, before = len(lines_of(text)), len(lines_of(base))
+    if not shown.knows_base:
+        return f"has {_lines(count)}" if count else "has nothing"
+    if text == base:
+        return "kept the base"
+    if not count:
+        return f"removed {_lines(before)}"
+    if not before:
+        return f"added {_lines(count)}"
+    return f"changed {_lines(count)}" if count == before else f"made {_lines(before)} into {count}"
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count} lines"
+
+
+def _short(label: str) -> str:
+    shown = visible(label)
+    return shown if len(shown) <= LONGEST_LABEL else shown[: LONGEST_LABEL - 1] + "…"

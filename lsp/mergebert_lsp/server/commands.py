@@ -1,0 +1,142 @@
+"""The commands of the server: each takes one object and answers with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lsprotocol.types import (
+    ApplyWorkspaceEditParams,
+    Location,
+    MessageType,
+    ShowDocumentParams,
+    ShowMessageParams,
+    WorkspaceEdit,
+)
+
+from mergebert_lsp.features.actions import ACCEPT, ACCEPT_SURE, CHECK, NEXT, PREVIOUS
+from mergebert_lsp.features.edits import sure_edits, workspace_edit
+from mergebert_lsp.features.navigation import next_conflict
+from mergebert_lsp.server.connection import MergebertServer
+from mergebert_lsp.text.view import Edit, View
+
+Answer = dict[str, Any]
+
+MOVED_ON = "The text has changed since; look at the conflict again and choose once more."
+NOT_THERE = "There is no such conflict in this text any more."
+NO_CHOICE = "This conflict has no such choice."
+
+
+def register(server: MergebertServer) -> None:
+    """Makes the server know its commands."""
+
+    async def accept(*arguments: Any) -> Answer:
+        return await _accept(server, _object(arguments))
+
+    async def accept_sure(*arguments: Any) -> Answer:
+        return await _accept_sure(server, _object(arguments))
+
+    async def following(*arguments: Any) -> Answer | None:
+        return await _travel(server, _object(arguments), 1)
+
+    async def previous(*arguments: Any) -> Answer | None:
+        return await _travel(server, _object(arguments), -1)
+
+    async def check(*arguments: Any) -> Answer:
+        return await _check(server)
+
+    named = {ACCEPT: accept, ACCEPT_SURE: accept_sure, NEXT: following, PREVIOUS: previous, CHECK: check}
+    for name, command in named.items():
+        server.command(name)(command)
+
+
+def chosen_edit(view: View | None, asked: Mapping[str, Any]) -> Edit | str:
+    """The edit that was asked for, or why there is none."""
+    if view is None:
+        return NOT_THERE
+    if asked.get("version") is not None and asked["version"] != view.version:
+        return MOVED_ON
+    shown = view.find(asked.get("conflict"))
+    if shown is None:
+        return NOT_THERE
+    return shown.edit(str(asked.get("choice", ""))) or NO_CHOICE
+
+
+async def _accept(server: MergebertServer, asked: Mapping[str, Any]) -> Answer:
+    view = server.session.views.get(str(asked.get("uri")))
+    edit = chosen_edit(view, asked)
+    if view is None or isinstance(edit, str):
+        return _refused(server, str(edit))
+    return await _apply(server, {view: [edit]}, "Resolve a merge conflict")
+
+
+async def _accept_sure(server: MergebertServer, asked: Mapping[str, Any]) -> Answer:
+    session = server.session
+    if asked.get("uri") is None:
+        await session.settled(session.ask_whole())
+        views = list(session.all_views())
+    else:
+        await session.settled(session.supervisor.generation)  # what is sure of itself may still be taken back
+        view = session.views.get(str(asked["uri"]))
+        views = [view] if view else []
+    edits = {view: found for view in views if (found := sure_edits(view)) and server.is_current(view)}
+    if not edits:
+        return _refused(server, "Nothing is sure enough to be accepted; look at the suggestions one by one.")
+    return await _apply(server, edits, "Resolve what is sure")
+
+
+async def _check(server: MergebertServer) -> Answer:
+    session = server.session
+    await session.settled(session.ask_whole())
+    views = list(session.all_views())
+    return {
+        "files": len(views),
+        "conflicts": sum(len(view.conflicts) for view in views),
+        "sure": sum(one.is_sure for view in views for one in view.conflicts),
+    }
+
+
+async def _travel(server: MergebertServer, asked: Mapping[str, Any], step: int) -> Answer | None:
+    line = asked.get("line")
+    views = list(server.session.all_views())
+    found = next_conflict(views, str(asked.get("uri")), line if isinstance(line, int) else 0, step)
+    if found is None:
+        return None
+    if server.session.client.shows_documents:
+        await server.window_show_document_async(
+            ShowDocumentParams(found.uri, take_focus=True, selection=found.range)
+        )
+    return _place(found)
+
+
+async def _apply(server: MergebertServer, edits: Mapping[View, Sequence[Edit]], label: str) -> Answer:
+    if not server.session.client.applies_edits:
+        return _refused(server, "This editor takes no edits from a server; use the code actions.")
+    if any(server.session.is_spent(view) for view in edits):
+        return _refused(server, MOVED_ON)
+    edit: WorkspaceEdit = workspace_edit(edits, server.session.client)
+    server.session.spend(edits)
+    done = await server.workspace_apply_edit_async(ApplyWorkspaceEditParams(edit, label))
+    if not done.applied:
+        server.session.restore(edits)
+        return _refused(server, done.failure_reason or MOVED_ON)
+    return {"applied": True, "conflicts": sum(map(len, edits.values()))}
+
+
+def _refused(server: MergebertServer, reason: str) -> Answer:
+    """Says why nothing was done, to the person and to the client."""
+    server.window_show_message(ShowMessageParams(MessageType.Warning, reason))
+    return {"applied": False, "reason": reason}
+
+
+def _place(found: Location) -> Answer:
+    start = found.range.start
+    return {"uri": found.uri, "line": start.line, "character": start.character}
+
+
+def _object(arguments: Sequence[Any]) -> Mapping[str, Any]:
+    """The one object that a command is given; a client that gives none means an empty one."""
+    first = arguments[0] if arguments else {}
+    if hasattr(first, "_asdict"):
+        first = first._asdict()
+    return first if isinstance(first, Mapping) else {}

@@ -1,0 +1,171 @@
+"""The language server with all its features: what the protocol asks is looked up in the session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsprotocol import types as lsp
+from pygls.uris import to_fs_path
+
+from mergebert_lsp.features.actions import KIND, code_actions, is_wanted, resolved
+from mergebert_lsp.features.capabilities import client_of
+from mergebert_lsp.features.diagnostics import diagnostics
+from mergebert_lsp.features.hints import hints
+from mergebert_lsp.features.hover import hover
+from mergebert_lsp.features.lenses import lenses
+from mergebert_lsp.server import commands
+from mergebert_lsp.server.connection import MergebertServer
+from mergebert_lsp.server.options import options_of
+from mergebert_lsp.server.protocol import ContentModified
+from mergebert_lsp.server.session import Session
+from mergebert_lsp.text.view import View
+
+
+def server() -> MergebertServer:
+    """A server with all its features."""
+    made = MergebertServer()
+    _register_life(made)
+    _register_texts(made)
+    _register_features(made)
+    commands.register(made)
+    return made
+
+
+def _register_life(made: MergebertServer) -> None:
+    session = made.session
+
+    @made.feature(lsp.INITIALIZE)
+    def initialize(params: lsp.InitializeParams) -> None:
+        session.client = client_of(params.capabilities)
+        encoding = made.workspace.position_encoding
+        session.encoding = lsp.PositionEncodingKind(encoding or lsp.PositionEncodingKind.Utf16).value
+        for folder in params.workspace_folders or ():
+            _add_folder(session, folder.uri)
+        if not session.folders and params.root_uri:
+            _add_folder(session, params.root_uri)
+        made.session.options, made.wrong = options_of(params.initialization_options)
+        if session.client.pulls_diagnostics:
+            _register_pull(made)
+
+    @made.feature(lsp.INITIALIZED)
+    def initialized(params: lsp.InitializedParams) -> None:
+        for sentence in made.wrong:
+            made.complain(sentence)
+
+    @made.feature(lsp.SHUTDOWN)
+    def shutdown(params: None) -> None:
+        session.close()
+
+    @made.feature(lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def folders(params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+        for folder in params.event.removed:
+            session.folders.pop(folder.uri, None)
+        for folder in params.event.added:
+            _add_folder(session, folder.uri)
+        session.ask_again()
+
+    @made.feature(lsp.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def configuration(params: lsp.DidChangeConfigurationParams) -> None:
+        given = params.settings
+        if not given and session.client.has_configuration:
+            wanted = lsp.ConfigurationParams([lsp.ConfigurationItem(section="mergebert")])
+            given = (await made.workspace_configuration_async(wanted) or [None])[0]
+        made.configure(given)
+        session.ask_again()
+        made.refresh()
+
+
+def _register_texts(made: MergebertServer) -> None:
+    session = made.session
+
+    @made.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
+    def opened(params: lsp.DidOpenTextDocumentParams) -> None:
+        one = params.text_document
+        session.opened(one.uri, one.version, one.text, one.language_id)
+
+    @made.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
+    def changed(params: lsp.DidChangeTextDocumentParams) -> None:
+        one = made.workspace.get_text_document(params.text_document.uri)
+        session.opened(params.text_document.uri, params.text_document.version, one.source)
+
+    @made.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(params: lsp.DidCloseTextDocumentParams) -> None:
+        session.closed(params.text_document.uri)
+
+    @made.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
+    def saved(params: lsp.DidSaveTextDocumentParams) -> None:
+        session.ask_again(saved=params.text_document.uri)
+
+
+def _register_features(made: MergebertServer) -> None:
+    session = made.session
+    kinds = lsp.CodeActionOptions(code_action_kinds=[KIND], resolve_provider=True)
+
+    @made.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, kinds)
+    def actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction | lsp.Command] | None:
+        view = session.views.get(params.text_document.uri)
+        if view is None or not is_wanted(params.context.only):
+            return None
+        start, end = view.positions.offset(params.range.start), view.positions.offset(params.range.end)
+        return code_actions(view, start, end, session.client, params.context.diagnostics)
+
+    @made.feature(lsp.CODE_ACTION_RESOLVE)
+    def resolve(action: lsp.CodeAction) -> lsp.CodeAction:
+        data = action.data if isinstance(action.data, dict) else {}
+        view = session.views.get(str(data.get("uri")))
+        found = resolved(action, view, session.client) if view and "choice" in data else action
+        if found is None:
+            raise ContentModified(commands.MOVED_ON)
+        return found
+
+    @made.feature(lsp.TEXT_DOCUMENT_CODE_LENS, lsp.CodeLensOptions(resolve_provider=False))
+    def code_lenses(params: lsp.CodeLensParams) -> list[lsp.CodeLens] | None:
+        view = session.views.get(params.text_document.uri)
+        return lenses(view) if view and session.options.code_lens else None
+
+    @made.feature(lsp.TEXT_DOCUMENT_HOVER)
+    def hovered(params: lsp.HoverParams) -> lsp.Hover | None:
+        view = session.views.get(params.text_document.uri)
+        if view is None:
+            return None
+        return hover(view, view.positions.offset(params.position), session.client, not session.is_busy)
+
+    @made.feature(lsp.TEXT_DOCUMENT_INLAY_HINT, lsp.InlayHintOptions(resolve_provider=False))
+    def inlay_hints(params: lsp.InlayHintParams) -> list[lsp.InlayHint] | None:
+        view = session.views.get(params.text_document.uri)
+        if view is None or not session.options.inlay_hints:
+            return None
+        start, end = view.positions.offset(params.range.start), view.positions.offset(params.range.end)
+        return hints(view, start, end)
+
+
+def _register_pull(made: MergebertServer) -> None:
+    """Diagnostics for clients that fetch them; the others are sent theirs."""
+    session = made.session
+    options = lsp.DiagnosticOptions(
+        inter_file_dependencies=True, workspace_diagnostics=True, identifier="mergebert"
+    )
+
+    def found(view: View) -> list[lsp.Diagnostic]:
+        return diagnostics(view, session.client, not session.is_busy)
+
+    @made.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)
+    def document(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
+        view = session.views.get(params.text_document.uri)
+        return lsp.RelatedFullDocumentDiagnosticReport(found(view) if view else [])
+
+    @made.feature(lsp.WORKSPACE_DIAGNOSTIC)
+    async def workspace(params: lsp.WorkspaceDiagnosticParams) -> lsp.WorkspaceDiagnosticReport:
+        if not session.is_whole:
+            await session.settled(session.ask_whole())
+        items: list[Any] = [
+            lsp.WorkspaceFullDocumentDiagnosticReport(view.uri, found(view), view.version)
+            for view in session.all_views()
+        ]
+        return lsp.WorkspaceDiagnosticReport(items)
+
+
+def _add_folder(session: Session, uri: str) -> None:
+    path = to_fs_path(uri) if uri.startswith("file:") else None
+    if path is not None:
+        session.folders[uri] = path

@@ -1,0 +1,1 @@
+"""Texts as an editor holds them: positions, conflicts in a document, choices."""

@@ -1,0 +1,1 @@
+"""The worker process that ranks, so that the server always answers."""

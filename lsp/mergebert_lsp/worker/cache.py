@@ -1,0 +1,109 @@
+"""A resolver that remembers: what a conflict says by itself is worked out once, however often it is ranked."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2s
+from pathlib import Path
+
+from mergebert.ranking.bundle import load_bundle
+from mergebert.ranking.columns import Pieces
+from mergebert.ranking.describe import Described, Outline, described, outline
+from mergebert.ranking.evidence import FileEvidence, FileMerge, Surroundings
+from mergebert.ranking.features import Values
+from mergebert.ranking.resolver import Known, Resolver
+from mergebert.text.languages import Language
+from mergebert.text.markers import Conflict
+
+MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
+MOST_TEXTS = 256  # whose errors are remembered: a number each
+AT_ONCE = 16  # conflicts shown to the classifier before anybody may call the work off
+
+_Key = tuple[Conflict, str, Surroundings]
+
+
+class StaleError(Exception):
+    """The question has changed; what was worked out so far is remembered."""
+
+
+@dataclass(slots=True)
+class _Heard:
+    outline: Outline
+    voices: list[Values] | None = None
+
+
+class RememberingResolver(Resolver):
+    """Ranks like any resolver and remembers; `check` is called often and may raise StaleError."""
+
+    def __init__(self, bundle: Path | None, threads: int, check: Callable[[int, int], None]) -> None:
+        super().__init__(load_bundle(bundle), threads)
+        self._check = check
+        self._files: OrderedDict[FileMerge, list[Known]] = OrderedDict()
+        self._outlines: OrderedDict[_Key, _Heard] = OrderedDict()
+        self._by_columns: dict[int, _Heard] = {}  # by identity: an outline holds its columns while it is here
+        self._done, self._all = 0, 0
+        self._errors: OrderedDict[tuple[bytes, str], int | None] = OrderedDict()
+
+    def errors_in(self, text: str, language: Language) -> int | None:
+        """The syntax errors of a whole file, counted once."""
+        key = (blake2s(text.encode("utf-8", "surrogatepass")).digest(), language.name)
+        if key not in self._errors:
+            self._errors[key] = super().errors_in(text, language)
+        self._errors.move_to_end(key)
+        while len(self._errors) > MOST_TEXTS:
+            self._errors.popitem(last=False)
+        return self._errors[key]
+
+    def known(self, evidences: Sequence[FileEvidence]) -> list[list[Known]]:
+        """What is said of every conflict by itself, remembered or worked out now."""
+        unknown = [evidence for evidence in evidences if evidence.file not in self._files]
+        self._done, self._all = 0, sum(len(evidence.conflicts) for evidence in unknown)
+        for evidence in unknown:
+            self._files[evidence.file] = self.told(described(evidence, self.pieces, self._outlined))
+        for evidence in evidences:
+            self._files.move_to_end(evidence.file)
+        found = [self._files[evidence.file] for evidence in evidences]
+        self._forget(sum(map(len, found)))
+        return found
+
+    def voices(self, conflicts: Sequence[Described]) -> list[list[Values]]:
+        """What the classifier says of each option of each conflict, asked of it once."""
+        heard = [self._by_columns[id(one.columns)] for one in conflicts]
+        silent = [at for at, one in enumerate(heard) if one.voices is None]
+        for part in _parts(silent):
+            self._check(self._done, self._all)
+            said = super().voices([conflicts[at] for at in part])
+            for at, voices in zip(part, said, strict=True):
+                heard[at].voices = voices
+            self._done += len(part)
+        return [one.voices or [] for one in heard]
+
+    def _outlined(
+        self, conflict: Conflict, language: Language, around: Surroundings, pieces: Pieces
+    ) -> Outline:
+        self._check(self._done, self._all)
+        key = (conflict, language.name, around)
+        heard = self._outlines.get(key)
+        if heard is None:
+            heard = self._outlines[key] = _Heard(outline(conflict, language, around, pieces))
+            self._by_columns[id(heard.outline.columns)] = heard
+        self._outlines.move_to_end(key)
+        return heard.outline
+
+    def _forget(self, used: int) -> None:
+        """Lets go of what was asked longest ago, but of nothing that was asked just now."""
+        most = max(MOST_CONFLICTS, used)
+        held = sum(map(len, self._files.values()))
+        while held > most:
+            _, gone = self._files.popitem(last=False)
+            held -= len(gone)
+        while len(self._outlines) > most:
+            _, heard = self._outlines.popitem(last=False)
+            del self._by_columns[id(heard.outline.columns)]
+
+
+def _parts(places: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), AT_ONCE):
+        yield places[start : start + AT_ONCE]

@@ -1,0 +1,77 @@
+"""What people made of suggestions, told from the texts they save; kept only where they asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mergebert.commands.workfile import WorkFile
+from mergebert_lsp.text.choices import CHOICES
+from mergebert_lsp.text.region import Suggestion
+from mergebert_lsp.worker.feedback import Verdict, record
+from mergebert_lsp.worker.gathering import Item
+
+if TYPE_CHECKING:
+    from mergebert.ranking.resolver import RankedConflict
+    from mergebert.text.markers import Conflict
+
+EDITED = "edited"
+_SHOWN = 9  # suggestions worth keeping
+
+
+@dataclass
+class _Text:
+    """One text: what was suggested for each of its conflicts, and the answers that are kept already."""
+
+    file: WorkFile
+    path: str | None
+    suggested: dict[int, tuple[Suggestion, ...]] = field(default_factory=dict)
+    kept: dict[int, str] = field(default_factory=dict)
+
+
+class Lessons:
+    """Sees what is offered and what comes of it."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, _Text] = {}
+
+    def see(self, item: Item, file: WorkFile, offers: Mapping[int, RankedConflict]) -> None:
+        """Remembers what is suggested in a text of the editor at this moment."""
+        if not item.uri:
+            return
+        text = self._texts.setdefault(item.uri, _Text(file, item.source.path))
+        if len(text.file.merged.conflicts) != len(file.merged.conflicts):  # another merge
+            text.suggested, text.kept = {}, {}
+        text.file, text.path = file, item.source.path
+        text.suggested |= {index: _suggested(offer) for index, offer in offers.items()}
+
+    def forget(self, uri: str) -> None:
+        """Lets go of a text that was closed."""
+        self._texts.pop(uri, None)
+
+    def keep(self, saved: Sequence[str]) -> None:
+        """Writes down the answers in these texts, each once. Raises InputError where they cannot be written."""
+        for text in (self._texts[uri] for uri in saved if uri in self._texts):
+            for index, answer in text.file.answers.items():
+                if text.kept.get(index) == answer:
+                    continue
+                suggested = text.suggested.get(index, ())
+                choice = choice_of(text.file.merged.conflicts[index], answer, suggested)
+                verdict = Verdict(text.file, index, answer, choice, suggested)
+                record(verdict, Path(text.path) if text.path else None)
+                text.kept[index] = answer
+
+
+def choice_of(conflict: Conflict, answer: str, suggested: Sequence[Suggestion]) -> str:
+    """How an answer came about: the rank of the suggestion that it is, the name of a side, or edited."""
+    ranks = (str(rank) for rank, one in enumerate(suggested, start=1) if one.text == answer)
+    sides = (name for name, text in CHOICES.items() if text(conflict.sides) == answer)
+    return next(ranks, None) or next(sides, EDITED)
+
+
+def _suggested(offer: RankedConflict) -> tuple[Suggestion, ...]:
+    return tuple(
+        Suggestion(one.text, one.confidence, one.pattern, one.method) for one in offer.resolutions[:_SHOWN]
+    )

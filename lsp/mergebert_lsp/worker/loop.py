@@ -1,0 +1,138 @@
+"""The process that asks the model: one task at a time, always the newest, and never in the way of the editor.
+
+It lives as long as its standard input; what it was doing is called off when a newer task comes in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from threading import Condition, Thread
+from typing import Any, BinaryIO
+
+from mergebert.errors import MergebertError
+from mergebert_lsp.worker.cache import StaleError
+from mergebert_lsp.worker.ranking import Ranking
+from mergebert_lsp.worker.wire import Task, framed, read_message, task_of
+
+QUIET = 0.2  # seconds without an edit before what is far from it is looked at
+PATIENCE = 0.5  # seconds before progress is worth a message, and between two of them
+
+logger = logging.getLogger(__name__)
+
+
+class Inbox:
+    """Tasks as they come in, those that nobody has taken yet made one."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._waiting: Task | None = None
+        self._changed = Condition()
+
+    def start(self) -> None:
+        """Reads tasks from now on; the process ends with its input, whatever it is doing."""
+        Thread(target=self._read, daemon=True).start()
+
+    def take(self) -> Task:
+        """The newest task, once there is one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is not None)
+            task, self._waiting = self._waiting, None
+        assert task is not None
+        return task
+
+    def is_coming(self, seconds: float) -> bool:
+        """Whether a task comes within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._waiting is not None, seconds)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is a task that nobody has taken."""
+        return self._waiting is not None
+
+    def _read(self) -> None:
+        while (message := read_message(self._stream)) is not None:
+            task = task_of(message)
+            with self._changed:
+                if self._waiting is not None:
+                    task.texts = {**self._waiting.texts, **task.texts}
+                    task.saved = (*self._waiting.saved, *task.saved)
+                self._waiting = task
+                self._changed.notify()
+        os._exit(0)
+
+
+class Outbox:
+    """Messages to the server, each with the generation it answers."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.generation = 0
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends one message at once."""
+        self._stream.write(framed({"generation": self.generation, **message}))
+        self._stream.flush()
+
+
+class Worker:
+    """Takes tasks and answers them."""
+
+    def __init__(self, inbox: Inbox, outbox: Outbox) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._next_word = 0.0
+        self._ranking = Ranking(self._check, self._settle)
+
+    def run(self) -> None:
+        """Works until the process is ended."""
+        while True:
+            task = self._inbox.take()
+            self._outbox.generation = task.generation
+            self._next_word = time.monotonic() + PATIENCE
+            self._ranking.take(task)
+            try:
+                for report in () if task.is_halt else self._ranking.reports():
+                    self._outbox.send(report)
+            except StaleError:
+                continue
+            except MergebertError as error:
+                self._outbox.send({"kind": "problem", "message": str(error)})
+            except Exception as error:
+                logger.exception("A task could not be done")
+                self._outbox.send({"kind": "problem", "message": _apology(error)})
+            self._outbox.send({"kind": "done", "others": self._ranking.others})
+
+    def _settle(self) -> None:
+        if self._inbox.is_coming(QUIET):
+            raise StaleError
+
+    def _check(self, done: int, of: int) -> None:
+        if self._inbox.is_waiting:
+            raise StaleError
+        now = time.monotonic()
+        if of and now >= self._next_word:
+            self._next_word = now + PATIENCE
+            self._outbox.send({"kind": "progress", "done": done, "of": of})
+
+
+def main() -> None:
+    """Runs the worker on the standard streams."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints must not get between the messages
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    inbox = Inbox(sys.stdin.buffer)
+    inbox.start()
+    Worker(inbox, Outbox(answers)).run()
+
+
+def _apology(error: Exception) -> str:
+    kind = type(error).__name__
+    return f"A suggestion could not be made ({kind}: {error}); the conflicts stay marked. Please report it."
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""What the worker offers for the merges it knows: the conflicts near the last edit first, then all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mergebert.commands.workfile import Key as Place
+from mergebert.commands.workfile import WorkMerge
+from mergebert.errors import MergebertError
+from mergebert_lsp.worker.choices_taken import Lessons
+from mergebert_lsp.worker.gathering import Gathering, Item, Key
+from mergebert_lsp.worker.models import Models
+from mergebert_lsp.worker.reconciled import Standing
+from mergebert_lsp.worker.repository import Repository
+from mergebert_lsp.worker.suggestions import regions
+from mergebert_lsp.worker.wire import Source, Task, Wishes
+
+if TYPE_CHECKING:
+    from mergebert.ranking.resolver import RankedConflict
+
+NEAR = 12  # conflicts that fit on a screen or two: answered before the others
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """The texts of one merge, told apart, and the work tree they belong to."""
+
+    root: Path | None
+    items: tuple[Item, ...]
+    stands: tuple[Standing, ...]
+
+    def is_like(self, other: _Merge | None) -> bool:
+        """Whether nothing has changed since `other`."""
+        return (
+            other is not None
+            and self.items == other.items
+            and all(here is there for here, there in zip(self.stands, other.stands, strict=True))
+        )
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Every open conflict."""
+        return tuple((at, slot.index) for at, here in enumerate(self.stands) for slot in here.file.slots)
+
+
+class Ranking:
+    """The state of the worker.
+
+    `check` is called between pieces of work, may raise StaleError, and hears of progress; `settle` waits a moment
+    for a newer task before what takes long, and raises it too.
+    """
+
+    def __init__(self, check: Callable[[int, int], None], settle: Callable[[], None]) -> None:
+        self._check = check
+        self._settle = settle
+        self._gathering = Gathering()
+        self._lessons = Lessons()
+        self._wishes = Wishes()
+        self._folders: tuple[str, ...] = ()
+        self._ranked: dict[Key, _Merge] = {}  # what the last whole answer was about
+        self._models = Models(check)
+        self._saved: list[str] = []  # texts that were saved since people's choices were kept last
+        self._closed: set[str] = set()  # texts that were closed since then
+
+    def take(self, task: Task) -> None:
+        """Takes over what has changed."""
+        self._gathering.take(task.texts)
+        self._saved += task.saved  # a task that is called off must not take them along
+        self._closed |= {uri for uri, source in task.texts.items() if source is None}
+        self._folders = task.folders
+        if task.wishes != self._wishes:
+            self._wishes = task.wishes
+            self._models.wish(task.wishes)
+            self._ranked.clear()
+
+    def reports(self) -> Iterator[Report]:
+        """What is offered for every merge; what people chose in saved texts is kept where they asked for that.
+
+        Raises the first MergebertError once every other merge has been answered.
+        """
+        merges = self._gathering.merges()
+        asked = [one for one in self._gathering.work_trees(self._folders) if one not in merges]
+        merges |= {key: [] for key in asked}
+        self._ranked = {key: merge for key, merge in self._ranked.items() if key in merges}
+        problems = []
+        for key, items in merges.items():
+            try:
+                yield from self._steps(key, items)
+            except MergebertError as problem:  # a setting of one work tree is no concern of the others
+                problems.append(problem)
+        self._keep_lessons()
+        if problems:
+            raise problems[0]
+
+    def _keep_lessons(self) -> None:
+        """Keeps what saved texts teach; only then are closed ones forgotten, which may have been saved just before."""
+        saved, closed = self._saved, self._closed
+        self._saved, self._closed = [], set()
+        try:
+            if self._wishes.feedback:
+                self._lessons.keep(saved)
+        finally:
+            for uri in closed:
+                if self._gathering.text(uri) is None:
+                    self._lessons.forget(uri)
+
+    @property
+    def others(self) -> list[str]:
+        """The paths of the files in the last answers that no editor holds."""
+        items = (item for merge in self._ranked.values() for item in merge.items)
+        return [item.source.path for item in items if not item.uri and item.source.path]
+
+    def _steps(self, key: Key, items: Sequence[Item]) -> Iterator[Report]:
+        """What is offered for one merge: what is quick first, what takes longer when nothing newer is asked."""
+        rest, left_out = self._rest(key, items)
+        merge = self._merge(key, [*items, *rest])
+        last = self._ranked.get(key)
+        if merge.is_like(last):
+            return
+        if set(rest) <= set(last.items if last else ()):
+            near = _near(merge, last.items if last else ())
+            if near:
+                yield self._report(merge, near)
+                self._settle()
+        elif items:
+            yield self._report(self._merge(key, items))
+        yield self._report(merge) | {"left_out": left_out}
+        self._ranked[key] = merge
+
+    def _rest(self, key: Key, items: Sequence[Item]) -> tuple[list[Item], int]:
+        if not isinstance(key, Repository):
+            return [], 0
+        return self._gathering.rest(key, items, lambda: self._check(0, 0))
+
+    def _merge(self, key: Key, items: Sequence[Item]) -> _Merge:
+        root = key.root if isinstance(key, Repository) else None
+        return _Merge(root, tuple(items), tuple(self._gathering.standing(key, item) for item in items))
+
+    def _report(self, merge: _Merge, wanted: frozenset[Place] | None = None) -> Report:
+        """What is offered for a merge, or for those of its conflicts that are wanted."""
+        offers = self._offers(merge, wanted)
+        files = [
+            {
+                "uri": item.uri,
+                "path": item.source.path,
+                "text": None if item.uri else item.source.text,
+                "answered": len(here.file.answers),
+                "regions": [one.to_json() for one in regions(here, found, self._wishes.suggestions)],
+            }
+            for item, here, found in zip(merge.items, merge.stands, offers, strict=True)
+            if found or wanted is None
+        ]
+        for item, here, found in zip(merge.items, merge.stands, offers, strict=True):
+            self._lessons.see(item, here.file, found)
+        return {"kind": "offers", "is_part": wanted is not None, "files": files}
+
+    def _offers(self, merge: _Merge, wanted: frozenset[Place] | None) -> list[dict[int, RankedConflict]]:
+        """The ranked resolutions of each open conflict of each text."""
+        grouped: list[dict[int, RankedConflict]] = [{} for _ in merge.stands]
+        if not merge.places:
+            return grouped
+        resolver, max_error = self._models.of(merge.root)
+        work = WorkMerge([here.file for here in merge.stands], resolver, max_error)
+        for (at, index), offer in work.offers({}, wanted).items():
+            grouped[at][index] = offer
+        return grouped
+
+
+def _near(merge: _Merge, last: Sequence[Item]) -> frozenset[Place]:
+    """The conflicts next to the edit that was made since `last`; none where that is unknown, or all are near."""
+    before = {item.name: item.source for item in last}
+    changed = [at for at, item in enumerate(merge.items) if before.get(item.name) != item.source]
+    if len(changed) != 1 or merge.items[changed[0]].name not in before or len(merge.places) <= 2 * NEAR:
+        return frozenset()
+    at = changed[0]
+    edited = _first_change(before[merge.items[at].name], merge.items[at].source)
+    nearest = sorted(merge.stands[at].places, key=lambda place: abs(place.start - edited))
+    return frozenset((at, slot.index) for place in nearest[:NEAR] for slot in place.slots)
+
+
+def _first_change(before: Source, after: Source) -> int:
+    """The first character in which two texts differ."""
+    low, high = 0, min(len(before.text), len(after.text))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if before.text[low:middle] == after.text[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,147 @@
+"""git's index as the worker sees it: the three versions of a conflicted file and their fresh cut, read once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mergebert.errors import GitError, InputError
+from mergebert.git.command import git_output
+from mergebert.git.line_merge import cut
+from mergebert.git.stages import repository_root, stages_of
+from mergebert.text.markers import MergedFile
+from mergebert.text.threeway import ThreeWay
+
+_Stamp = tuple[int, int, int]  # of the index file: when it was written, its size, its inode
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What git knows of one conflicted file."""
+
+    stages: ThreeWay[str]
+    recut: MergedFile
+
+
+@dataclass(slots=True)
+class _Known:
+    entry: tuple[str, ...]
+    versions: Versions | None
+
+
+class Repository:
+    """One work tree; its index is read again when it was written again."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._index = root / _line(git_output(["rev-parse", "--git-path", "index"], root))
+        self._stamp: _Stamp | None = None
+        self._entries: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, _Known] = {}
+        self._names: dict[Path, str] = {}
+
+    def name_of(self, path: Path) -> str:
+        """The name git has for the file, by whatever links it was reached; empty where it lies elsewhere after all."""
+        if path not in self._names:
+            try:
+                name = (path.parent.resolve() / path.name).relative_to(self.root.resolve()).as_posix()
+            except (ValueError, OSError):
+                name = ""
+            self._names[path] = name
+        return self._names[path]
+
+    def unmerged(self) -> tuple[str, ...]:
+        """The names of the files that the index holds in conflict, in its order."""
+        self._refresh()
+        return tuple(self._entries)
+
+    def is_unmerged(self, path: Path) -> bool:
+        """Whether the index holds this file in conflict."""
+        self._refresh()
+        return self.name_of(path) in self._entries
+
+    def versions_of(self, path: Path) -> Versions | None:
+        """The three versions of a conflicted file; None where the index has no conflict of two texts."""
+        self._refresh()
+        name = self.name_of(path)
+        entry = self._entries.get(name)
+        if entry is None:
+            self._known.pop(name, None)
+            return None
+        known = self._known.get(name)
+        if known is None or known.entry != entry:
+            known = self._known[name] = _Known(entry, _versions(path))
+        return known.versions
+
+    def forget(self, paths: frozenset[Path]) -> None:
+        """Keeps the versions of `paths` alone."""
+        names = {self.name_of(path) for path in paths}
+        self._known = {name: known for name, known in self._known.items() if name in names}
+        self._names.clear()
+
+    def _refresh(self) -> None:
+        stamp = _stamp(self._index)
+        if stamp != self._stamp:
+            self._entries = _entries(self.root)
+            self._stamp = stamp
+
+
+class Repositories:
+    """The work trees that texts lie in, each found once."""
+
+    def __init__(self) -> None:
+        self._roots: dict[Path, Path | None] = {}
+        self._found: dict[Path, Repository] = {}
+
+    def around(self, path: Path) -> Repository | None:
+        """The work tree around a file or folder; None outside of one, and where git is not to be had."""
+        folder = path if path.is_dir() else path.parent
+        if folder not in self._roots:
+            self._roots[folder] = repository_root(folder) if folder.is_dir() else None
+        root = self._roots[folder]
+        if root is None:
+            return None
+        if root not in self._found:
+            try:
+                self._found[root] = Repository(root)
+            except GitError:
+                return None
+        return self._found[root]
+
+    def forget(self, paths: frozenset[Path]) -> None:
+        """Keeps what belongs to `paths` alone."""
+        folders = {path.parent for path in paths}
+        self._roots = {folder: root for folder, root in self._roots.items() if root or folder in folders}
+        for repository in self._found.values():
+            repository.forget(paths)
+
+
+def _stamp(index: Path) -> _Stamp | None:
+    try:
+        found = os.stat(index)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _entries(root: Path) -> dict[str, tuple[str, ...]]:
+    """What the index holds of each conflicted path: mode, blob and stage of every version."""
+    listed = git_output(["ls-files", "-u", "-z"], root).decode("utf-8", "surrogateescape")
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in filter(None, listed.split("\0")):
+        facts, _, name = entry.partition("\t")
+        found[name] = (*found.get(name, ()), facts)
+    return found
+
+
+def _versions(path: Path) -> Versions | None:
+    try:
+        stages = stages_of(path)
+        return Versions(stages, cut(stages)) if stages else None
+    except (GitError, InputError):  # what the markers show is still worth resolving
+        return None
+
+
+def _line(output: bytes) -> str:
+    return os.fsdecode(output).removesuffix("\n")

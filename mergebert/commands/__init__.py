@@ -1,0 +1,1 @@
+"""The commands a person types; each module holds `add_arguments` and `run`."""

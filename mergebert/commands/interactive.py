@@ -1,0 +1,278 @@
+"""`mergebert solve -i`: asks a person for what nothing is sure of; every answer ranks the rest anew."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from mergebert.commands.workfile import Key, Slot, WorkMerge
+from mergebert.terminal import coloured, has_colour, percent, shown_lines, small_diff, visible
+from mergebert.text.markers import has_markers
+
+if TYPE_CHECKING:
+    from mergebert.ranking.resolver import RankedConflict
+
+OFFERED = 9  # one key each
+_SHOWN_LINES = 30  # of a candidate; the rest is one keystroke away in the editor
+_MOST_LEFT = 50  # conflicts that one answer can plausibly tell something about
+
+HELP = """\
+  1-9   take that candidate            o   take ours       t   take theirs
+  b     take ours, then theirs         B   take theirs, then ours
+  e     edit in $VISUAL or $EDITOR     s   skip this conflict
+  u     undo the last answer or skip   q   stop; what is answered so far is written
+  ?     this help                      Ctrl-C stops and writes nothing"""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The text a person settled on."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """What has been answered and skipped so far, in order, so that the last step can be taken back."""
+
+    answers: dict[Key, str] = field(default_factory=dict)
+    skipped: set[Key] = field(default_factory=set)
+    steps: list[Key] = field(default_factory=list)
+
+    def answer(self, key: Key, text: str) -> None:
+        """Takes `text` as the resolution of the conflict."""
+        self.answers[key] = text
+        self.steps.append(key)
+
+    def skip(self, key: Key) -> None:
+        """Leaves the conflict as it is."""
+        self.skipped.add(key)
+        self.steps.append(key)
+
+    def undo(self) -> Key | None:
+        """Takes the last step back; the conflict that is open again by it, or None if there was no step."""
+        if not self.steps:
+            return None
+        key = self.steps.pop()
+        self.answers.pop(key, None)
+        self.skipped.discard(key)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where questions are asked: lines in, plain text out."""
+
+    source: TextIO
+    target: TextIO
+
+    def say(self, line: str = "") -> None:
+        """Prints a line."""
+        print(line, file=self.target)
+
+    def say_diff(self, lines: Sequence[str]) -> None:
+        """Prints the lines of a diff, coloured where that is wanted."""
+        is_coloured = has_colour(self.target)
+        for line in lines:
+            self.say(coloured(line) if is_coloured else line)
+
+    def read(self, question: str) -> str | None:
+        """The answer without its newline; None at the end of input."""
+        print(question, end="", file=self.target, flush=True)
+        line = self.source.readline()
+        return line.strip() if line else None
+
+
+def ask(merge: WorkMerge, terminal: Terminal | None = None) -> Mapping[Key, str]:
+    """The texts a person chose; what is sure of itself, at once or thanks to an answer, is not asked."""
+    talk = terminal or Terminal(sys.stdin, sys.stdout)
+    state = Dialogue()
+    offers = merge.offers(state.answers)
+    wanted: Key | None = None  # the conflict that an undo has opened again
+    while True:
+        open_keys = [key for key in offers if _is_open(key, offers, state)]
+        key = wanted or (_most_informative(open_keys, offers) if open_keys else None)
+        step = _asked(talk, merge, key, offers, len(open_keys)) if key else _last_word(talk, state)
+        if step == "quit":
+            return state.answers
+        wanted = state.undo() if step == "undo" else None
+        if step == "undo":
+            talk.say("Taken back." if wanted else "There is nothing to take back.")
+        elif step == "skip" and key:
+            state.skip(key)
+        elif isinstance(step, Chosen) and key:
+            state.answer(key, step.text)
+        offers = _ranked_anew(talk, merge, state, offers)
+
+
+def _asked(
+    talk: Terminal, merge: WorkMerge, key: Key, offers: Mapping[Key, RankedConflict], left: int
+) -> Chosen | str:
+    """What a person wants done with one conflict, once it was shown."""
+    _present(talk, merge, key, offers[key])
+    talk.say(f"{left} of {len(offers)} conflicts left to answer")
+    return _step(talk, merge, key, offers[key])
+
+
+def _last_word(talk: Terminal, state: Dialogue) -> str:
+    """What to do once nothing is left to ask: the last answer is as easy to take back as any other."""
+    if not state.steps:
+        return "quit"
+    return (
+        "undo"
+        if talk.read("Nothing is left to ask. Enter writes, u takes the last answer back > ") == "u"
+        else "quit"
+    )
+
+
+def most_informative_first(keys: Sequence[Key], offers: Mapping[Key, RankedConflict]) -> list[Key]:
+    """`keys` in the order they are asked: an answer tells most where doubt is great and much is left."""
+    left: dict[int, int] = {}
+    for file, _ in keys:
+        left[file] = left.get(file, 0) + 1
+    return sorted(keys, key=lambda key: (-_doubt(offers[key]) * min(left[key[0]], _MOST_LEFT), key))
+
+
+def _most_informative(keys: Sequence[Key], offers: Mapping[Key, RankedConflict]) -> Key:
+    return most_informative_first(keys, offers)[0]
+
+
+def _doubt(offer: RankedConflict) -> float:
+    """The entropy in bits of which candidate is right, "none of them" included."""
+    shares = [max(resolution.confidence, 0.0) for resolution in offer.resolutions[:OFFERED]]
+    total = max(sum(shares), 1.0)  # calibrated one by one, they may sum to more than 1
+    shares = [share / total for share in shares] + [1 - sum(shares) / total]
+    return -sum(share * math.log2(share) for share in shares if share > 0)
+
+
+def _is_open(key: Key, offers: Mapping[Key, RankedConflict], state: Dialogue) -> bool:
+    return not offers[key].accepted and key not in state.answers and key not in state.skipped
+
+
+def _ranked_anew(
+    talk: Terminal, merge: WorkMerge, state: Dialogue, before: Mapping[Key, RankedConflict]
+) -> dict[Key, RankedConflict]:
+    """The offers after a step; says what has become sure of itself by it."""
+    offers = merge.offers(state.answers)
+    newly = [
+        key
+        for key, offer in offers.items()
+        if offer.accepted and not before[key].accepted and key not in state.answers
+    ]
+    for key in newly:
+        best = offers[key].resolutions[0]
+        talk.say(
+            f"{_place(merge, key)} is now sure: {best.pattern} ({best.method}), {percent(best.confidence)}"
+        )
+    return offers
+
+
+def _place(merge: WorkMerge, key: Key) -> str:
+    return f"{visible(str(merge.files[key[0]].path))}:{merge.slots[key].line}"
+
+
+def _present(talk: Terminal, merge: WorkMerge, key: Key, offer: RankedConflict) -> None:
+    """Shows one conflict: what each side did to the base, and the candidates."""
+    slot = merge.slots[key]
+    sides, labels = slot.conflict.sides, slot.conflict.labels
+    talk.say()
+    talk.say(f"== {_place(merge, key)}")
+    for name, label, text in (("ours", labels.ours, sides.ours), ("theirs", labels.theirs, sides.theirs)):
+        talk.say(f"-- {name} ({visible(label) or 'no name'})")
+        if slot.conflict.has_base:
+            talk.say_diff(small_diff(sides.base, text))
+        else:
+            talk.say("\n".join(shown_lines(text) or ["(empty)"]))
+    for number, resolution in enumerate(offer.resolutions[:OFFERED], start=1):
+        talk.say(f"[{number}] {percent(resolution.confidence)}  {resolution.pattern} ({resolution.method})")
+        for line in _shortened(shown_lines(resolution.text)):
+            talk.say(f"    | {line}")
+
+
+def _shortened(lines: Sequence[str]) -> Iterator[str]:
+    if not lines:
+        yield "(nothing)"
+    yield from lines[:_SHOWN_LINES]
+    if len(lines) > _SHOWN_LINES:
+        yield f"... {len(lines) - _SHOWN_LINES} more lines"
+
+
+def _step(talk: Terminal, merge: WorkMerge, key: Key, offer: RankedConflict) -> Chosen | str:
+    """What the person wants: a text, or `skip`, `undo`, `quit`."""
+    slot, suffix = merge.slots[key], merge.files[key[0]].path.suffix
+    while True:
+        typed = talk.read(_question(slot, offer))
+        if typed is None or typed == "q":
+            return "quit"
+        if typed in ("s", "u"):
+            return "skip" if typed == "s" else "undo"
+        if typed == "?":
+            talk.say(HELP)
+            continue
+        chosen = _edited(talk, slot, suffix) if typed == "e" else _taken(typed, slot, offer)
+        if chosen is None:
+            talk.say("That is none of the keys; ? explains them." if typed != "e" else "Nothing was chosen.")
+        elif not slot.accepts(chosen.text):
+            talk.say("That would lose lines outside the markers; edit the file itself for this one.")
+        else:
+            return chosen
+
+
+def _question(slot: Slot, offer: RankedConflict) -> str:
+    count = min(len(offer.resolutions), OFFERED)
+    numbers = {0: "", 1: "1 take, "}.get(count, f"1-{count} take, ")
+    labels = slot.conflict.labels
+    ours, theirs = visible(labels.ours) or "ours", visible(labels.theirs) or "theirs"
+    return f"{numbers}o {ours}, t {theirs}, b both, B both swapped, e edit, s skip, u undo, q quit, ? help > "
+
+
+def _taken(typed: str, slot: Slot, offer: RankedConflict) -> Chosen | None:
+    sides = slot.conflict.sides
+    if typed.isascii() and typed.isdigit():
+        number = int(typed)
+        is_offered = 1 <= number <= min(len(offer.resolutions), OFFERED)
+        return Chosen(offer.resolutions[number - 1].text) if is_offered else None
+    whole = {
+        "o": sides.ours,
+        "t": sides.theirs,
+        "b": sides.ours + sides.theirs,
+        "B": sides.theirs + sides.ours,
+    }
+    return Chosen(whole[typed]) if typed in whole else None
+
+
+def _edited(talk: Terminal, slot: Slot, suffix: str) -> Chosen | None:
+    """What the person made of the conflict in an editor; None if it is as it was or still holds markers."""
+    before = str(slot.conflict)
+    try:
+        after = _in_editor(before, suffix)
+    except OSError as error:
+        talk.say(f"The editor could not be started ({error.strerror}); set $VISUAL or $EDITOR.")
+        return None
+    except (ValueError, subprocess.CalledProcessError):
+        talk.say("The editor failed; check $VISUAL and $EDITOR.")
+        return None
+    if after == before:
+        return None
+    if has_markers(after):
+        talk.say("There are still conflict markers in the text.")
+        return None
+    return Chosen(after)
+
+
+def _in_editor(text: str, suffix: str) -> str:
+    """`text` after the person's editor closed it; it lies outside the repository."""
+    command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="mergebert-") as folder:
+        file = Path(folder, "conflict" + suffix)
+        file.write_bytes(text.encode("utf-8", "surrogateescape"))
+        subprocess.run([*command, str(file)], check=True)
+        return file.read_bytes().decode("utf-8", "surrogateescape")

@@ -1,0 +1,86 @@
+"""`mergebert model`: what a bundle is, how good it was measured to be, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mergebert.ranking.bundle import Bundle, default_bundle_path, load_bundle, verify_bundle
+from mergebert.settings import load_settings
+from mergebert.terminal import visible
+
+_SHOWN_ERRORS = (0.01, 0.02, 0.05, 0.10)  # budgets a person may think of
+_INNER = frozenset(("calibration", "classes", "features", "files", "format", "patterns"))  # for programs only
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of `mergebert model`."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="info | verify")
+    info = actions.add_parser("info", help="describe the bundle")
+    info.add_argument("--json", action="store_true", help="print what bundle.json says")
+    verify = actions.add_parser("verify", help="check every file of the bundle")
+    for action in (info, verify):
+        action.add_argument(
+            "path",
+            nargs="?",
+            metavar="FOLDER",
+            help="the bundle; without it, the one that resolving would use",
+        )
+
+
+def run(arguments: Namespace) -> int:
+    """The exit code of `mergebert model`."""
+    folder = load_settings({"bundle": arguments.path}).bundle or default_bundle_path()
+    if arguments.action == "verify":
+        files = verify_bundle(folder)["files"]
+        print(f"{visible(str(folder))}: all {len(files)} files are whole.")
+        return 0
+    bundle = load_bundle(folder)
+    print(json.dumps(dict(bundle.manifest), indent=2) if arguments.json else "\n".join(_described(bundle)))
+    return 0
+
+
+def _described(bundle: Bundle) -> Iterator[str]:
+    """A bundle for people."""
+    yield f"bundle      {visible(str(bundle.path))}"
+    kind = "network and ranker" if bundle.has_classifier else "ranker alone, without a network"
+    yield f"holds       {kind}; format {bundle.manifest['format']}"
+    yield f"patterns    {' '.join(bundle.manifest['patterns'])}"
+    for name, value in bundle.manifest.items():
+        if name not in _INNER:
+            yield from _fact(name, value)
+    yield from _risks(bundle)
+    for name, digest in bundle.manifest["files"].items():
+        yield f"{_size(bundle.file(name)):>9}   {name}  sha256 {digest}"
+
+
+def _fact(name: str, value: object, depth: int = 0) -> Iterator[str]:
+    """A fact of the manifest, nested ones indented below its name."""
+    label = f"{'  ' * depth}{name}"
+    if isinstance(value, Mapping):
+        yield label
+        for inner, deeper in value.items():
+            yield from _fact(str(inner), deeper, depth + 1)
+        return
+    shown = (
+        " ".join(map(str, value))
+        if isinstance(value, list)
+        else f"{value:.4g}"
+        if isinstance(value, float)
+        else value
+    )
+    yield visible(f"{label:<11} {shown}")
+
+
+def _risks(bundle: Bundle) -> Iterator[str]:
+    """How much is resolved under which error budget, as measured when the bundle was calibrated."""
+    risk = bundle.calibration.risk
+    for budget in _SHOWN_ERRORS:
+        coverage = max((covered for _, covered, error in risk if error <= budget), default=0.0)
+        yield f"--max-error {budget:<4} resolves {coverage:.1%} of the conflicts it was calibrated on"
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1_000_000:.1f} MB"

@@ -1,0 +1,200 @@
+"""`mergebert solve`: resolves what it is sure of in files that hold conflict markers.
+
+Exit codes: 0 all solved, 1 some left, 2 a file could not be used (the others are done all the same).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mergebert.commands.workfile import Key, Ranks, WorkFile, WorkMerge, open_work_files, write_work_file
+from mergebert.errors import InputError
+from mergebert.settings import Settings, add_settings_arguments, settings_of
+from mergebert.terminal import percent, shown_lines, visible
+
+if TYPE_CHECKING:
+    from mergebert.ranking.resolver import RankedConflict, Resolution
+
+BY_HAND = "hand"  # the method of a resolution a person gave
+THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
+ALL_SOLVED, SOME_LEFT, UNUSABLE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """How one open conflict ended: the text that now stands there, or None where it was left."""
+
+    index: int
+    line: int
+    text: str | None
+    how: Resolution | None  # None: left, or resolved by hand
+    has_base: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What came of one file."""
+
+    path: Path
+    conflicts: tuple[Solved, ...] = ()
+    error: str = ""
+
+    @property
+    def left(self) -> int:
+        """How many conflicts are still open."""
+        return sum(conflict.text is None for conflict in self.conflicts)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the arguments of `mergebert solve`."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file with conflict markers")
+    parser.add_argument(
+        "-i", "--interactive", action="store_true", help="ask for the rest, and learn from every answer"
+    )
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would be done and write nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="report as one JSON object")
+    add_settings_arguments(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """The exit code of `mergebert solve`."""
+    if arguments.interactive and arguments.json:
+        raise InputError("-i talks to a person and --json to a program; choose one.")
+    settings = settings_of(arguments)
+    reports = solve(arguments, settings, lambda: load_resolver(settings))
+    if arguments.json:
+        print(json.dumps({"files": [as_json(report) for report in reports]}, indent=2))
+    else:
+        _tell(reports, arguments.dry_run)
+    return exit_code(reports)
+
+
+def load_resolver(settings: Settings) -> Ranks:
+    """The resolver with the bundle that `settings` name; what is slow to import is imported here."""
+    from mergebert.ranking.resolver import Resolver
+
+    return Resolver.load(settings.bundle, THREADS)
+
+
+def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -> list[FileReport]:
+    """A report on every file named, in that order; all are one merge. `load` is called when needed."""
+    files, refused = open_work_files(arguments.files)
+    reports = {path: FileReport(path, error=reason) for path, reason in refused.items()}
+    if any(file.slots for file in files):
+        merge = WorkMerge(files, load(), settings.max_error)
+        chosen = _chosen(merge, arguments.interactive)
+        offers = merge.offers(chosen)
+    else:
+        chosen, offers = {}, {}
+    texts = {key: offer.resolutions[0].text for key, offer in offers.items() if offer.accepted} | dict(chosen)
+    for at, file in enumerate(files):
+        here = {index: text for (owner, index), text in texts.items() if owner == at}
+        ranked = {index: offer for (owner, index), offer in offers.items() if owner == at}
+        reports[file.path] = _finish(file, here, ranked, arguments.dry_run)
+    return [reports[path] for path in dict.fromkeys(arguments.files)]
+
+
+def _chosen(merge: WorkMerge, is_interactive: bool) -> Mapping[Key, str]:
+    if not is_interactive:
+        return {}
+    from mergebert.commands.interactive import ask
+
+    return ask(merge)
+
+
+def _finish(
+    file: WorkFile, texts: Mapping[int, str], offers: Mapping[int, RankedConflict], is_dry: bool
+) -> FileReport:
+    """Writes the resolutions into the file and reports them."""
+    text, applied = file.resolved(texts)
+    conflicts = tuple(
+        Solved(
+            slot.index,
+            slot.line,
+            texts[slot.index] if slot.index in applied else None,
+            _how(texts.get(slot.index), offers[slot.index]),
+            slot.conflict.has_base,
+        )
+        for slot in file.slots
+    )
+    try:
+        if not is_dry:
+            write_work_file(file, text)
+    except InputError as error:
+        return FileReport(file.path, error=str(error))
+    return FileReport(file.path, conflicts)
+
+
+def _how(text: str | None, offer: RankedConflict) -> Resolution | None:
+    return next((resolution for resolution in offer.resolutions if resolution.text == text), None)
+
+
+def exit_code(reports: Sequence[FileReport]) -> int:
+    """The exit code that tells the worst of the reports."""
+    if any(report.error for report in reports):
+        return UNUSABLE
+    return SOME_LEFT if any(report.left for report in reports) else ALL_SOLVED
+
+
+def as_json(report: FileReport) -> dict[str, object]:
+    """A report for programs."""
+    if report.error:
+        return {"path": str(report.path), "error": report.error}
+    return {
+        "path": str(report.path),
+        "solved": len(report.conflicts) - report.left,
+        "left": report.left,
+        "conflicts": [_conflict_json(conflict) for conflict in report.conflicts],
+    }
+
+
+def _conflict_json(conflict: Solved) -> dict[str, object]:
+    row: dict[str, object] = {
+        "index": conflict.index,
+        "line": conflict.line,
+        "solved": conflict.text is not None,
+    }
+    if conflict.text is not None:
+        how = conflict.how
+        row |= {"text": conflict.text, "method": how.method if how else BY_HAND}
+        row |= {"pattern": how.pattern, "confidence": round(how.confidence, 4)} if how else {}
+    return row
+
+
+def _tell(reports: Sequence[FileReport], is_dry: bool) -> None:
+    for report in reports:
+        if report.error:
+            print(f"mergebert solve: {visible(report.error)}", file=sys.stderr)
+            continue
+        for conflict in report.conflicts:
+            print("\n".join(_lines(report, conflict, is_dry)))
+        print(_summary(report, is_dry))
+
+
+def _lines(report: FileReport, conflict: Solved, is_dry: bool) -> list[str]:
+    """What is said about one conflict."""
+    place = f"{visible(str(report.path))}:{conflict.line}: "
+    if conflict.text is None:
+        reason = "not sure enough" if conflict.has_base else "its base is not known"
+        return [f"{place}left to you, {reason}"]
+    how = conflict.how
+    verdict = f"{how.pattern} ({how.method}), {percent(how.confidence)}" if how else "your answer"
+    shown = [f"    {line}" for line in shown_lines(conflict.text)] if is_dry else []
+    return [f"{place}{verdict}", *shown]
+
+
+def _summary(report: FileReport, is_dry: bool) -> str:
+    total = len(report.conflicts)
+    path = visible(str(report.path))
+    if not total:
+        return f"{path}: no conflicts"
+    solved = "would be solved" if is_dry else "solved"
+    return f"{path}: {total - report.left} of {total} conflicts {solved}, {report.left} left"

@@ -1,0 +1,211 @@
+"""Registration with git: merge driver, mergetool, and the files they are used for; and its exact reverse.
+
+For all repositories of a user (`--global`) the driver is named in the global attributes file, at its top,
+where every other line, and every repository's own `.gitattributes`, wins over it. For one repository
+(`--local`) it is `merge.default`, which applies where no attribute says anything: `.git/info/attributes`
+would overrule the repository's `merge=union` and `-merge`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from mergebert.atomic import write_atomically
+from mergebert.errors import GitError, InputError
+from mergebert.git.command import git_answer, git_output, git_version
+from mergebert.git.stages import repository_root
+
+NAME = "mergebert"
+LABELS_SINCE = (2, 44)  # the first git that tells a driver the labels
+BLOCK = f"""\
+# >>> {NAME} >>> written by `mergebert install`, removed by `mergebert uninstall`
+* merge={NAME}
+# <<< {NAME} <<<
+"""
+_DRIVER, _RECURSIVE, _DEFAULT = f"merge.{NAME}.driver", f"merge.{NAME}.recursive", "merge.default"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where git keeps what is registered: `--global`, or `--local` in the repository at `folder`."""
+
+    flag: str
+    folder: Path
+
+    @property
+    def is_global(self) -> bool:
+        """Whether it holds for all repositories of the user."""
+        return self.flag == "--global"
+
+
+def add_install_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `mergebert install`."""
+    _add_scope(parser)
+
+
+def add_uninstall_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `mergebert uninstall`."""
+    _add_scope(parser)
+
+
+def run_install(arguments: Namespace) -> int:
+    """The exit code of `mergebert install`."""
+    scope = scope_of(arguments.scope, Path.cwd())
+    install(scope)
+    where = "all your repositories" if scope.is_global else f"the repository {scope.folder}"
+    print(f"git now merges with mergebert in {where}; `mergebert doctor` checks it, `uninstall` ends it.")
+    return 0
+
+
+def run_uninstall(arguments: Namespace) -> int:
+    """The exit code of `mergebert uninstall`."""
+    scope = scope_of(arguments.scope, Path.cwd())
+    where = "all your repositories" if scope.is_global else f"the repository {scope.folder}"
+    found = uninstall(scope)
+    print(
+        f"git no longer merges with mergebert in {where}."
+        if found
+        else f"mergebert was not installed in {where}."
+    )
+    return 0
+
+
+def scope_of(flag: str | None, folder: Path) -> Scope:
+    """The scope asked for; when none is, the repository around `folder`, or everywhere outside of one."""
+    root = repository_root(folder)
+    if flag == "--local" and root is None:
+        raise InputError(f"{folder} is not in a git repository; go into one, or use --global.")
+    if flag == "--global" or root is None:
+        return Scope("--global", folder)
+    return Scope("--local", root)
+
+
+def install(scope: Scope) -> None:
+    """Registers driver and mergetool in `scope`; doing it again changes nothing."""
+    default = _config(scope, _DEFAULT)
+    if not scope.is_global and default not in ("", NAME):
+        raise InputError(
+            f"merge.default is {default!r} in this repository; remove it first, or use attributes."
+        )
+    for key, value in git_settings(program(), git_version()).items():
+        git_output(["config", scope.flag, "--replace-all", key, value], scope.folder)
+    if scope.is_global:
+        _write_block(attributes_file())
+    else:
+        git_output(["config", scope.flag, _DEFAULT, NAME], scope.folder)
+
+
+def uninstall(scope: Scope) -> bool:
+    """Removes from `scope` exactly what `install` put there; whether there was anything."""
+    keys = [key for key in git_settings("", (0,)) if _config(scope, key)]
+    if not scope.is_global and _config(scope, _DEFAULT) == NAME:
+        keys.append(_DEFAULT)
+    for key in keys:
+        git_output(["config", scope.flag, "--unset-all", key], scope.folder)
+    removed = scope.is_global and _remove_block(attributes_file())
+    return bool(keys) or removed
+
+
+def git_settings(command: str, version: tuple[int, ...]) -> dict[str, str]:
+    """The git settings that register `command`, a shell word or several, with this version of git."""
+    return {
+        f"merge.{NAME}.name": "mergebert: resolves what it is sure of",
+        _DRIVER: driver_line(command, version),
+        _RECURSIVE: "text",  # merge bases are merged by git itself: nobody would see an answer given there
+        f"mergetool.{NAME}.cmd": f'{command} merge "$BASE" "$LOCAL" "$REMOTE" -o "$MERGED" -p "$MERGED"',
+        f"mergetool.{NAME}.trustExitCode": "true",
+    }
+
+
+def driver_line(command: str, version: tuple[int, ...]) -> str:
+    """The shell line git runs for each file.
+
+    A driver that cannot start, because its environment is gone or broken, must not end as a conflict with
+    ours in the file and no markers: theirs would be dropped unseen. So a failure that left no markers is
+    merged by git. 255 is a merge that could not be written: there git is to stop.
+    """
+    labels = " -s %S -x %X -y %Y" if version >= LABELS_SINCE else ""
+    names = "-L %X -L %S -L %Y" if version >= LABELS_SINCE else "-L ours -L base -L theirs"
+    merge = f"{command.replace('%', '%%')} merge --git %O %A %B -p %P -l %L{labels}"
+    has_markers = "grep -q '^<\\{%L\\}' %A"
+    by_git = f"git merge-file -q --marker-size=%L {names} %A %O %B || exit 1"
+    return f"{merge} || {{ test $? -eq 255 && exit 255; {has_markers} && exit 1; {by_git}; }}"
+
+
+def program() -> str:
+    """How to start this mergebert from any folder, quoted for a shell.
+
+    The console script beside this Python, or the one that is running; where there is none, the interpreter
+    with the option that keeps it from importing out of the repository being merged.
+    """
+    name = "mergebert.exe" if os.name == "nt" else "mergebert"
+    candidates = [Path(sys.executable).parent / name, Path(sys.argv[0]).absolute()]
+    for script in candidates:
+        if script.name == name and script.is_file() and os.access(script, os.X_OK):
+            return shlex.quote(script.as_posix())
+    return f"{shlex.quote(Path(sys.executable).as_posix())} -P -m mergebert"
+
+
+def attributes_file() -> Path:
+    """The user's global attributes file."""
+    code, output, _ = git_answer(["config", "--global", "--type=path", "core.attributesFile"])
+    named = output.decode("utf-8", "surrogateescape").strip()
+    if code == 0 and named:
+        return Path(named)
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) / "git" / "attributes"
+
+
+def _add_scope(parser: ArgumentParser) -> None:
+    scope = parser.add_mutually_exclusive_group()
+    for flag, where in (
+        ("--global", "for all your repositories"),
+        ("--local", "for the repository you are in"),
+    ):
+        scope.add_argument(flag, dest="scope", action="store_const", const=flag, help=where)
+
+
+def _config(scope: Scope, key: str) -> str:
+    """The value of `key` in `scope` alone, empty where it has none."""
+    code, output, _ = git_answer(["config", scope.flag, "--get", key], scope.folder)
+    return output.decode("utf-8", "surrogateescape").removesuffix("\n") if code == 0 else ""
+
+
+def _write_block(file: Path) -> None:
+    content = _content(file)
+    if BLOCK.encode() in content:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write(file, BLOCK.encode() + content)
+
+
+def _remove_block(file: Path) -> bool:
+    """Whether the block stood in `file`; it is taken out, and a file that held nothing else is deleted."""
+    content = _content(file)
+    if BLOCK.encode() not in content:
+        return False
+    rest = content.replace(BLOCK.encode(), b"")
+    if rest or file.is_symlink():
+        _write(file, rest)
+    else:
+        file.unlink()
+    return True
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        write_atomically(str(file), content)
+    except OSError as error:
+        raise GitError(f"{file} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,213 @@
+"""What the driver did, kept with the repository so that it can be looked at and taken back.
+
+One JSON file for each merged file, in `mergebert/` inside git's own folder, or in the user's state folder
+where there is no repository. Nothing of it leaves the machine.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mergebert.atomic import write_atomically
+from mergebert.errors import InputError
+from mergebert.git.stages import git_folder, repository_root
+from mergebert.text.markers import lines_of
+from mergebert.text.threeway import ThreeWay
+
+if TYPE_CHECKING:
+    from mergebert.driver.resolve import Improvement, Job
+
+KEPT = 200  # entries; the oldest go first
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One conflict the driver resolved."""
+
+    index: int
+    before: str  # with diff3 markers
+    after: str
+    pattern: str
+    method: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file the driver merged and resolved something in."""
+
+    id: str
+    time: float  # seconds since 1970
+    path: str  # from the top of the work tree
+    conflicts: int
+    changes: tuple[Change, ...]
+    stages: ThreeWay[str]
+    line_merge: str  # as git would have left it
+    result: str
+
+
+def new_entry(job: Job, better: Improvement) -> Entry:
+    """The entry for an improvement that is about to be applied."""
+    return Entry(
+        id=os.urandom(4).hex(),
+        time=time.time(),
+        path=job.path,
+        conflicts=len(better.ranked),
+        changes=tuple(_change(index, text, better) for index, text in better.replaced.items()),
+        stages=job.sides.map(lambda content: content.decode("utf-8")),
+        line_merge=job.shown.decode("utf-8"),
+        result=better.text,
+    )
+
+
+def place_for(entry: Entry, folder: Path) -> Path:
+    """The file `entry` belongs in, after making room for it: names sort by time."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in _files(folder)[KEPT - 1 :]:
+        old.unlink(missing_ok=True)
+    return folder / f"{int(entry.time * 1e6):017d}-{entry.id}.json"
+
+
+def encoded(entry: Entry) -> bytes:
+    """`entry` as it is stored."""
+    return json.dumps(asdict(entry), ensure_ascii=False).encode("utf-8")
+
+
+def journal_folder(start: Path) -> Path:
+    """Where entries are kept for merges run in `start`."""
+    found = git_folder(start)
+    if found is not None:
+        return found / "mergebert"
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "mergebert"
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """What the driver did, newest first; files that cannot be read are left out."""
+    for file in _files(folder):
+        try:
+            yield _decoded(file.read_bytes())
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+
+
+def find_entry(identifier: str, folder: Path) -> Entry:
+    """The entry of this id, or of its first characters; raises InputError where there is none."""
+    # The id ends the file name, so that looking one up reads one file.
+    found = [file for file in _files(folder) if file.stem.partition("-")[2].startswith(identifier)]
+    if len(found) != 1 or not identifier:
+        fault = "is the start of several entries" if found else "is no entry"
+        raise InputError(f"{identifier!r} {fault} of {folder}; `mergebert review` lists them.")
+    try:
+        return _decoded(found[0].read_bytes())
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{found[0]} is damaged; delete it.") from error
+
+
+def undo(identifier: str, start: Path) -> Path:
+    """Puts the conflict back that the driver resolved, and gives the file it stands in.
+
+    Raises InputError where the file is no longer what the driver left: somebody's work is in it.
+    """
+    entry = find_entry(identifier, journal_folder(start))
+    path = (repository_root(start) or start) / entry.path
+    if not path.is_file():
+        raise InputError(f"{path} is not there any more; nothing was undone.")
+    content = path.read_bytes()
+    newline = "\r\n" if content == _with_newline(entry.result, "\r\n") else "\n"
+    if content != _with_newline(entry.result, newline):
+        raise InputError(f"{path} has changed since the driver wrote it; nothing was undone.")
+    write_atomically(str(path), _with_newline(entry.line_merge, newline))
+    return path
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `mergebert review`."""
+    parser.add_argument("id", nargs="?", help="show this entry; without it, list all, newest first")
+    parser.add_argument(
+        "--undo", action="store_true", help="put the conflict of this entry back into the file"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: Namespace) -> int:
+    """The exit code of `mergebert review`."""
+    here = Path.cwd()
+    if arguments.undo:
+        if not arguments.id:
+            raise InputError("Name the entry to undo; `mergebert review` lists them.")
+        print(f"{undo(arguments.id, here)} holds git's own conflict again.")
+        return 0
+    folder = journal_folder(here)
+    if arguments.id:
+        entry = find_entry(arguments.id, folder)
+        print(encoded(entry).decode("utf-8") if arguments.json else described(entry))
+        return 0
+    listed = list(entries(folder))
+    if arguments.json:
+        print(json.dumps([_summary(entry) for entry in listed], ensure_ascii=False))
+    else:
+        print("\n".join(map(headline, listed)) or "The driver has resolved nothing here yet.")
+    return 0
+
+
+def headline(entry: Entry) -> str:
+    """One line about an entry."""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.time))
+    return f"{entry.id}  {when}  {entry.path}  {len(entry.changes)} of {entry.conflicts} conflicts resolved"
+
+
+def described(entry: Entry) -> str:
+    """An entry for people: each resolved conflict as a unified diff, with its pattern and confidence."""
+    parts = [headline(entry)]
+    for change in entry.changes:
+        parts.append(
+            f"\nconflict {change.index + 1}: {change.pattern} ({change.method}), {change.confidence:.0%} sure"
+        )
+        parts.append(_diff(change))
+    parts.append(f"\n`mergebert review {entry.id} --undo` puts git's own conflict back.")
+    return "\n".join(parts)
+
+
+def _change(index: int, text: str, better: Improvement) -> Change:
+    best = better.ranked[index].resolutions[0]
+    before = str(better.cut.conflicts[index])
+    return Change(index, before, text, best.pattern, best.method, float(best.confidence))
+
+
+def _diff(change: Change) -> str:
+    lines = difflib.unified_diff(
+        lines_of(change.before), lines_of(change.after), "conflict", "resolution", n=9999
+    )
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    ).rstrip("\n")
+
+
+def _summary(entry: Entry) -> dict[str, object]:
+    shown = asdict(entry)
+    return {key: shown[key] for key in ("id", "time", "path", "conflicts", "changes")}
+
+
+def _decoded(content: bytes) -> Entry:
+    fields = json.loads(content)
+    changes = tuple(Change(**change) for change in fields.pop("changes"))
+    return Entry(changes=changes, stages=ThreeWay(**fields.pop("stages")), **fields)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The stored entries, newest first."""
+    return sorted(folder.glob("[0-9]*-*.json"), reverse=True)
+
+
+def _with_newline(text: str, newline: str) -> bytes:
+    """`text` as a work tree with these line ends holds it."""
+    return (text if newline == "\n" else text.replace("\n", newline)).encode("utf-8")

@@ -1,0 +1,141 @@
+"""What the model makes of a conflicted line merge; runs in the driver's child process, which may die."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mergebert.driver.graft import Graft, graft, with_final_newline
+from mergebert.errors import InputError, MarkerError
+from mergebert.git.command import git_answer, merge_of
+from mergebert.git.line_merge import cut
+from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
+from mergebert.settings import Settings
+from mergebert.text.markers import DEFAULT_MARKER_SIZE, Conflict, Markers, MergedFile, has_markers, parse
+from mergebert.text.threeway import ThreeWay
+
+CONFLICT_LIMIT = 200  # a file with more is generated or reformatted: nothing a person would want guessed
+
+_MARKER_RUN = re.compile(r"^(?:<+|\|+|=+|>+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A merge whose line merge conflicts: everything that is needed to better it."""
+
+    path: str
+    sides: ThreeWay[bytes]
+    shown: bytes  # the line merge as it stands in the result
+    labels: tuple[str, str, str]
+    marker_size: int
+    style: str  # of `shown`; empty for the one the user chose
+    in_git: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Improvement:
+    """A line merge with some conflicts resolved, and what was put for which."""
+
+    text: str
+    cut: MergedFile
+    ranked: tuple[RankedConflict, ...]
+    replaced: Mapping[int, str]  # conflict -> the text that stands for it now
+
+    @property
+    def left(self) -> int:
+        """How many conflicts of the cut are still there."""
+        return len(self.ranked) - len(self.replaced)
+
+
+def improvement(job: Job, settings: Settings) -> Improvement | None:
+    """The merge with every conflict resolved that the model is sure of; None where it is sure of none.
+
+    Raises InputError for a merge that is not for the model, and whatever stops the model.
+    """
+    stages = job.sides.map(_decoded)
+    _refuse_marked(job, stages)
+    merged = cut(stages)
+    if len(merged.conflicts) > CONFLICT_LIMIT:
+        raise InputError(f"{job.path} has more than {CONFLICT_LIMIT} conflicts; none of them is guessed.")
+    resolver = Resolver.load(settings.bundle)
+    [ranked] = resolver.rank([FileMerge(job.path, merged, stages)], max_error=settings.max_error)
+    texts = _accepted(ranked, merged, stages)
+    grafted = graft(_shown(job, stages), merged, texts) if texts else None
+    if grafted is None or not grafted.resolved:
+        return None
+    replaced = {index: texts[index] for index in grafted.resolved}
+    return Improvement(_rendered(grafted, job.marker_size), merged, tuple(ranked), replaced)
+
+
+def _decoded(content: bytes) -> str:
+    if b"\0" in content:
+        raise InputError("The file is binary; only text is resolved.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError("The file is not UTF-8; only UTF-8 text is resolved.") from error
+
+
+def _refuse_marked(job: Job, stages: ThreeWay[str]) -> None:
+    """Raises InputError for a merge of half-merged files: rerere at work, or git merging merge bases.
+
+    An answer there would be recorded, or become the base of the real merge, without anybody having seen it.
+    """
+    if any(has_markers(text) for text in stages):
+        raise InputError(f"{job.path} holds conflict markers already; only git's own merge is safe there.")
+    if job.in_git and job.marker_size not in (DEFAULT_MARKER_SIZE, _marker_size_of(job.path)):
+        raise InputError(f"{job.path} is merged as a base for another merge; git's own result is kept there.")
+
+
+def _marker_size_of(path: str) -> int:
+    """The marker size of a real merge of `path`; git makes it larger when it merges merge bases."""
+    code, output, _ = git_answer(["check-attr", "-z", "conflict-marker-size", "--", path])
+    value = output.decode("utf-8", "surrogateescape").split("\0")[2:3] if code == 0 else []
+    return int(value[0]) if value and value[0].isdecimal() else DEFAULT_MARKER_SIZE
+
+
+def _clear_size(stages: ThreeWay[str], size: int) -> int:
+    """A marker size, at least `size`, that no line has: seven equal signs may underline a heading."""
+    longest = max((len(run) for text in stages for run in _MARKER_RUN.findall(text)), default=0)
+    return max(size, DEFAULT_MARKER_SIZE) if longest < size else longest + 1
+
+
+def _shown(job: Job, stages: ThreeWay[str]) -> MergedFile:
+    """The line merge that stands in the result, with markers so long that no line is taken for one."""
+    size = _clear_size(stages, job.marker_size)
+    if size == job.marker_size:
+        return parse(job.shown.decode("utf-8"), size)
+    merged = parse(merge_of(job.sides, job.labels, size, job.style).decode("utf-8"), size)
+    if _rendered(Graft(merged.parts, ()), job.marker_size).encode() != job.shown:
+        raise MarkerError(f"{job.path} has lines that look like conflict markers; resolve it by hand.")
+    return merged
+
+
+def _accepted(ranked: Sequence[RankedConflict], cut: MergedFile, stages: ThreeWay[str]) -> dict[int, str]:
+    """The texts the resolver is sure of, by conflict."""
+    texts = {
+        index: one.resolutions[0].text for index, one in enumerate(ranked) if one.accepted and one.resolutions
+    }
+    last = len(ranked) - 1
+    if last in texts and isinstance(cut.parts[-1], Conflict):
+        texts[last] = with_final_newline(texts[last], cut.conflicts[last].sides, stages)
+    return texts
+
+
+def _rendered(grafted: Graft, marker_size: int) -> str:
+    """The text of `grafted`, its conflicts marked with `marker_size`."""
+    return "".join(part if isinstance(part, str) else _resized(part, marker_size) for part in grafted.parts)
+
+
+def _resized(conflict: Conflict, size: int) -> str:
+    marked = conflict.markers
+    base = None if marked.base is None else _marker(marked.base, size)
+    markers = Markers(
+        _marker(marked.open, size), base, _marker(marked.separator, size), _marker(marked.close, size)
+    )
+    return str(replace(conflict, markers=markers))
+
+
+def _marker(line: str, size: int) -> str:
+    return line[0] * size + line.lstrip(line[0])

@@ -1,0 +1,56 @@
+"""Everything the models are told about one conflict; training and the resolver describe conflicts by this one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mergebert.ranking.columns import Columns, Pieces, encode
+from mergebert.ranking.evidence import FileEvidence, Surroundings
+from mergebert.ranking.features import Values, candidate_features, context_features
+from mergebert.text.candidates import Candidate, ConflictDiff, candidates
+from mergebert.text.languages import Language
+from mergebert.text.markers import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A conflict and its diffs, its candidates, its columns for the classifier, and the features of each candidate for
+    the ranker.
+
+    `features` has one row more than `options`: the last stands for "none of these".
+    """
+
+    conflict: Conflict
+    diff: ConflictDiff
+    options: tuple[Candidate, ...]
+    columns: Columns
+    features: Sequence[Values]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a conflict and the lines around it say, whatever the rest of its file holds."""
+
+    diff: ConflictDiff
+    options: tuple[Candidate, ...]
+    columns: Columns
+
+
+def outline(conflict: Conflict, language: Language, around: Surroundings, pieces: Pieces) -> Outline:
+    """The diffs, candidates and columns of one conflict."""
+    diff = ConflictDiff(conflict, language)
+    return Outline(diff, candidates(conflict, language, diff), encode(diff, around, pieces))
+
+
+def described(
+    evidence: FileEvidence, pieces: Pieces, outlined: Callable[..., Outline] = outline
+) -> list[Described]:
+    """Every conflict of one file, in order; `outlined` may remember the outlines it has made."""
+    context = context_features(evidence.file.context)
+    found = []
+    for index, conflict in enumerate(evidence.conflicts):
+        one = outlined(conflict, evidence.language, evidence.surroundings[index], pieces)
+        rows = [row | context for row in candidate_features(evidence, index, one.diff, one.options)]
+        found.append(Described(conflict, one.diff, one.options, one.columns, rows))
+    return found

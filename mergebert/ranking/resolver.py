@@ -1,0 +1,250 @@
+"""The cascade: describe every conflict of a merge, believe, look at the neighbours, believe again, and apply what is
+sure enough; the rest stays an ordinary git conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
+from mergebert.ranking.classifier import Classifier, OnnxClassifier, classifier_features
+from mergebert.ranking.columns import Pieces
+from mergebert.ranking.describe import Described, described
+from mergebert.ranking.evidence import FileEvidence, FileMerge
+from mergebert.ranking.features import Values
+from mergebert.ranking.neighbours import Belief, answer_of, joint_features, kind_of
+from mergebert.ranking.ranker import Ranker
+from mergebert.ranking.subwords import TokenPieces
+from mergebert.text.languages import Language
+from mergebert.text.markers import Conflict, MergedFile, render, resolved
+from mergebert.text.syntax import error_count
+
+__all__ = ["FileMerge", "RankedConflict", "Resolution", "Resolver", "accepted_file"]
+
+Place = tuple[int, int]  # file, conflict in it
+Answers = Mapping[Place, str]
+ErrorCount = Callable[[str, Language], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A text for a conflict, how it was made, and the calibrated probability that it is what a person would commit."""
+
+    text: str
+    pattern: str
+    method: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankedConflict:
+    """A conflict with its resolutions, best first, and whether the best one is sure enough to apply."""
+
+    conflict: Conflict
+    resolutions: tuple[Resolution, ...]
+    accepted: bool
+
+    def refused(self) -> RankedConflict:
+        """The same conflict, left to a person."""
+        return RankedConflict(self.conflict, self.resolutions, accepted=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the models say of one conflict by itself; it stays true whatever becomes of the other conflicts."""
+
+    described: Described
+    kinds: NDArray[np.int64]  # of the options
+    first: NDArray[np.float64]  # the first belief in each of them
+    voices: list[Values]  # of the classifier on each of them
+
+
+class Resolver:
+    """Ranks the resolutions of conflicts with the models of one bundle."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        self.bundle = bundle
+        names = bundle.manifest["features"]
+        self.first = Ranker(bundle.file(FIRST), names["first"])
+        self.ranker = Ranker(bundle.file(RANKER), names["ranker"])
+        self.classifier: Classifier | None = None
+        self.pieces: Pieces = _no_pieces
+        if bundle.has_classifier:
+            self.classifier = OnnxClassifier(bundle.file(MODEL), threads)
+            self.pieces = TokenPieces(bundle.file(TOKENIZER))
+
+    @classmethod
+    def load(cls, bundle: Path | None = None, threads: int = 1) -> Resolver:
+        """The resolver of the bundle at this path, or of the shipped one; raises ModelBundleError."""
+        return cls(load_bundle(bundle), threads)
+
+    def rank(
+        self,
+        files: Sequence[FileMerge],
+        max_error: float = 0.05,
+        answers: Answers | None = None,
+        wanted: Container[Place] | None = None,
+    ) -> list[list[RankedConflict]]:
+        """For each file of one merge its conflicts in order, each with ranked resolutions.
+
+        `answers` maps (file index, conflict index) to the text a person chose; they teach the rest of the merge.
+        Where only some conflicts are `wanted` the others have no resolutions, and whether the file parses with
+        what is accepted is not looked at.
+        """
+        evidences = [FileEvidence(file) for file in files]
+        known = self.known(evidences)
+        places = [(file, index) for file, ones in enumerate(known) for index in range(len(ones))]
+        everything = [one for ones in known for one in ones]
+        asked = [at for at, place in enumerate(places) if wanted is None or place in wanted]
+        probabilities = self._probabilities(everything, _beliefs(everything, places, answers or {}), asked)
+        resolutions = dict(zip(asked, probabilities, strict=True))
+        ranked = iter(
+            self._ranked(one.described, resolutions.get(at), max_error) for at, one in enumerate(everything)
+        )
+        grouped = [[next(ranked) for _ in ones] for ones in known]
+        return [
+            self._kept(evidence, conflicts, is_whole=wanted is None)
+            for evidence, conflicts in zip(evidences, grouped, strict=True)
+        ]
+
+    def known(self, evidences: Sequence[FileEvidence]) -> list[list[Known]]:
+        """What is said of every conflict of every file by itself: nearly all of the time that ranking takes."""
+        grouped = [described(evidence, self.pieces) for evidence in evidences]
+        found = iter(self.told([one for ones in grouped for one in ones]))
+        return [[next(found) for _ in ones] for ones in grouped]
+
+    def told(self, conflicts: Sequence[Described]) -> list[Known]:
+        """What the models say of each conflict by itself."""
+        first = self.first.probabilities([one.features for one in conflicts])
+        voices = self.voices(conflicts)
+        return [
+            Known(one, np.array([kind_of(option) for option in one.options]), row[:-1], voice)
+            for one, row, voice in zip(conflicts, first, voices, strict=True)
+        ]
+
+    def errors_in(self, text: str, language: Language) -> int | None:
+        """The syntax errors of a whole file; None if nobody can tell."""
+        return error_count(text, language)
+
+    def _kept(
+        self, evidence: FileEvidence, conflicts: list[RankedConflict], is_whole: bool
+    ) -> list[RankedConflict]:
+        """What stays accepted: nothing in a language that the bundle was not measured on, its error is not known."""
+        if evidence.language.name not in self.bundle.manifest["languages"]:
+            return [one.refused() for one in conflicts]
+        return checked(evidence, conflicts, self.errors_in) if is_whole else conflicts
+
+    def _probabilities(
+        self, conflicts: Sequence[Known], beliefs: Sequence[Belief], asked: Sequence[int]
+    ) -> list[NDArray[np.float64]]:
+        """For each conflict asked about the probability of each option; what is missing to one is "none of these"."""
+        if not asked:
+            return []
+        neighbours = joint_features(beliefs, asked)
+        rows = [_rows(conflicts[at], near) for at, near in zip(asked, neighbours, strict=True)]
+        return [found[:-1] for found in self.ranker.probabilities(rows)]
+
+    def voices(self, conflicts: Sequence[Described]) -> list[list[Values]]:
+        """What the classifier says of each option; nothing where there is no classifier."""
+        if self.classifier is None:
+            return [[{} for _ in one.options] for one in conflicts]
+        scores = self.classifier.scores([one.columns for one in conflicts])
+        return [classifier_features(score, one.options) for score, one in zip(scores, conflicts, strict=True)]
+
+    def _ranked(
+        self, one: Described, probabilities: NDArray[np.float64] | None, max_error: float
+    ) -> RankedConflict:
+        if probabilities is None:
+            return RankedConflict(one.conflict, (), accepted=False)
+        calibration = self.bundle.calibration
+        order = np.argsort(-probabilities, kind="stable")
+        best = float(_calibrated(probabilities[order[:1]], calibration.best)[0])
+        others = np.minimum(_calibrated(probabilities[order], calibration.other), best)
+        resolutions = []
+        for rank, at in enumerate(order):
+            option, confidence = one.options[at], float(others[rank]) if rank else best
+            resolutions.append(Resolution(option.text, option.pattern, option.method, confidence))
+        return RankedConflict(one.conflict, tuple(resolutions), best >= calibration.threshold(max_error))
+
+
+def accepted_file(file: FileMerge, ranked: Sequence[RankedConflict]) -> MergedFile:
+    """The file with every accepted resolution in place; the other conflicts as they were."""
+    return resolved(
+        file.merged, {at: one.resolutions[0].text for at, one in enumerate(ranked) if one.accepted}
+    )
+
+
+def checked(
+    evidence: FileEvidence, ranked: list[RankedConflict], errors_in: ErrorCount | None = None
+) -> list[RankedConflict]:
+    """`ranked` with acceptances taken back, the less sure half at a time, until the file parses no worse than its better side."""
+    accepted = [at for at, one in enumerate(ranked) if one.accepted]
+    count = errors_in or error_count
+    limit = _side_errors(evidence, count) if accepted else None
+    if limit is None:
+        return ranked
+    accepted.sort(key=lambda at: -ranked[at].resolutions[0].confidence)
+    while accepted and _errors(evidence, ranked, count) > limit:
+        kept = accepted[: len(accepted) // 2]
+        ranked = [one if at in kept else one.refused() for at, one in enumerate(ranked)]
+        accepted = kept
+    return ranked
+
+
+def _side_errors(evidence: FileEvidence, count: ErrorCount) -> int | None:
+    """The syntax errors of the better of the two sides; None where the language has no grammar."""
+    merged = evidence.file.merged
+    counts = []
+    for side in ("ours", "theirs"):
+        texts = {at: getattr(one.sides, side) for at, one in enumerate(evidence.conflicts)}
+        counts.append(count(render(resolved(merged, texts)), evidence.language))
+    known = [found for found in counts if found is not None]
+    return min(known) if len(known) == 2 else None
+
+
+def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict], count: ErrorCount) -> float:
+    """The syntax errors with what is accepted in place and ours everywhere else; endless where nobody can tell."""
+    texts = {
+        at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours
+        for at, one in enumerate(ranked)
+    }
+    found = count(render(resolved(evidence.file.merged, texts)), evidence.language)
+    return inf if found is None else found
+
+
+def _beliefs(conflicts: Sequence[Known], places: Sequence[Place], answers: Answers) -> list[Belief]:
+    beliefs = []
+    for one, place in zip(conflicts, places, strict=True):
+        text = answers.get(place)
+        answer = None if text is None else answer_of(one.described.options, text)
+        beliefs.append(Belief(place[0], one.kinds, one.first, answer))
+    return beliefs
+
+
+def _rows(one: Known, neighbours: Sequence[Values]) -> list[Values]:
+    """The ranker's rows: one an option with all that is known of it, and the last for "none of these"."""
+    features = one.described.features
+    rows = [own | near | voice for own, near, voice in zip(features, neighbours, one.voices, strict=False)]
+    shared = neighbours[0] if neighbours else {}
+    return [
+        *rows,
+        features[-1] | {name: value for name, value in shared.items() if name in SHARED_BY_ALL},
+    ]
+
+
+SHARED_BY_ALL = frozenset(("others_in_file", "others_in_merge", "answers_known", "first entropy"))
+
+
+def _calibrated(scores: NDArray[np.float64], points: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    known, values = zip(*points, strict=True)
+    return np.asarray(np.interp(scores, known, values))
+
+
+def _no_pieces(token: str) -> Sequence[int]:
+    return ()

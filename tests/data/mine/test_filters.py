@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+
+from mergebert.text.markers import parse
+from mergebert.text.threeway import ThreeWay
+from mergebert_data.history.attributes import Attributes
+from mergebert_data.history.replay import Stage
+from mergebert_data.mine.filters import (
+    LARGEST_FILE,
+    clean_drop,
+    cut_drop,
+    is_marked,
+    language_at,
+    may_be_script,
+    path_drop,
+    path_flags,
+    stages_drop,
+    text_flags,
+    text_of,
+)
+
+
+def attributes(text: str) -> Attributes:
+    """What a .gitattributes file at the root says."""
+    return Attributes(lambda names: [text.encode() if name == ".gitattributes" else None for name in names])
+
+
+NONE = attributes("")
+
+
+@pytest.mark.parametrize(
+    ("path", "told", "name"),
+    [
+        ("a.py", "", "python"),
+        ("a.inc", "*.inc linguist-language=PHP", "php"),
+        ("a.h", "*.h linguist-language=C++", "cpp"),
+        ("a.h", "*.h linguist-language=C#", "csharp"),
+        ("a.py", "*.py linguist-language=Jupyter-Notebook", "text"),
+        ("a.py", "*.py linguist-language", "text"),
+    ],
+)
+def test_a_repository_may_say_what_its_files_are_written_in(path: str, told: str, name: str) -> None:
+    assert language_at(path, attributes(told)).name == name
+
+
+def test_only_names_without_an_extension_may_be_scripts() -> None:
+    assert may_be_script("bin.d/run")
+    assert not may_be_script("run.txt")
+    assert not may_be_script(".profile")
+
+
+@pytest.mark.parametrize(
+    ("path", "told", "flags"),
+    [
+        ("src/a.py", "", ()),
+        ("vendor/a.py", "", ("vendored",)),
+        ("a_pb2.py", "", ("generated",)),
+        ("vendor/a_pb2.py", "", ("generated", "vendored")),
+        ("vendor/a.py", "vendor/** -linguist-vendored", ()),
+        ("a_pb2.py", "*.py linguist-generated=false", ()),
+        ("src/a.py", "*.py linguist-generated=true", ("generated",)),
+        ("src/a.py", "*.py linguist-vendored", ("vendored",)),
+        ("src/a.py", "*.py linguist-documentation", ()),
+    ],
+)
+def test_a_repository_may_say_what_was_not_written_in_it(
+    path: str, told: str, flags: tuple[str, ...]
+) -> None:
+    assert path_flags(path, attributes(told)) == flags
+
+
+def test_a_text_that_says_it_is_generated_may_be_contradicted() -> None:
+    texts = ["x = 1\n", "# @generated\n"]
+    assert text_flags("a.py", texts, NONE) == ("generated",)
+    assert text_flags("a.py", texts[:1], NONE) == ()
+    assert text_flags("a.py", texts, attributes("*.py -linguist-generated")) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("a.py", None),
+        ("é b'\".py", None),
+        ("a\n.py", "unprintable path"),
+        ("a\udcff.py", "unprintable path"),
+        ("a\n.txt", "not a programming language"),
+    ],
+)
+def test_paths_nobody_can_read_are_dropped(path: str, reason: str | None) -> None:
+    assert path_drop(path) == reason
+
+
+def test_what_is_no_text_is_dropped() -> None:
+    assert text_of("é\r\n".encode()) == ("é\r\n", None)
+    assert text_of(b"a\0b") == ("", "binary")
+    assert text_of(b"\xff") == ("", "not UTF-8")
+    assert text_of(b"a" * (LARGEST_FILE + 1)) == ("", "too large")
+
+
+def test_stages_that_are_no_texts_say_what_they_are() -> None:
+    file, link = Stage("100644", "a"), Stage("120000", "b")
+    assert stages_drop(ThreeWay(None, file, file)) == "added, deleted or renamed on a side"
+    assert stages_drop(ThreeWay(file, file, link)) == "a symbolic link or submodule on a side"
+
+
+def test_markers_are_seen_where_they_stand_alone() -> None:
+    assert is_marked("a\n<<<<<<< x\n")
+    assert is_marked("a\n>>>>>>>\r\n")
+    assert not is_marked("cout <<<<<<<< x\n" + "=======\n")
+
+
+def cut(body: str) -> str:
+    return f"<<<<<<< ours\n{body}>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a\n", "no conflict when cut by lines"),
+        (cut("a\n||||||| base\n=======\nb\n"), None),
+        (cut("a\n=======\nb\n"), "a line of code that reads as a marker"),
+        (cut("a\n||||||| base\n=======\nb\n=======\n"), "a line of code that reads as a marker"),
+        (cut("a\n||||||| base\n=======\nb\n") * 201, "too many conflicts"),
+    ],
+)
+def test_cuts_that_are_not_mined(text: str, reason: str | None) -> None:
+    assert cut_drop(parse(text, 7)) == reason
+
+
+def test_a_clean_file_has_no_conflict_and_no_markers() -> None:
+    assert clean_drop(parse("a\n", 7), "a\n") is None
+    assert clean_drop(parse("a\n", 7), "<<<<<<< x\n") == "conflict markers in the merge commit"
+    assert clean_drop(parse(cut("a\n||||||| base\n=======\nb\n"), 7), "a\n") == "a conflict when cut by lines"

@@ -1,0 +1,310 @@
+"""What people chose is kept whole, private and bounded, and training reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mergebert.commands.workfile import WorkFile, open_work_files
+from mergebert.errors import InputError
+from mergebert.example import FileExample
+from mergebert.ranking.evidence import FileEvidence
+from mergebert.text.markers import MergedFile, parse
+from mergebert.text.reconcile import opened
+from mergebert.text.threeway import ThreeWay
+from mergebert.training.prepare import file_merge
+from mergebert_data.dataset.store import read_examples
+from mergebert_lsp.text.jj_markers import Marked, marked
+from mergebert_lsp.text.region import Suggestion
+from mergebert_lsp.worker.feedback import CHOSEN, Verdict, feedback_examples, feedback_folder, record
+from mergebert_lsp.worker import feedback
+
+TWO = """\
+import os
+<<<<<<< HEAD
+import re
+||||||| 1234567 (Secret plan)
+=======
+import json
+>>>>>>> topic
+between
+<<<<<<< HEAD
+one
+||||||| 1234567 (Secret plan)
+none
+=======
+two
+>>>>>>> topic
+"""
+SUGGESTED = (
+    Suggestion("import json\nimport re\n", 0.9, "union", "lines"),
+    Suggestion("import re\n", 0.05, "ours", "lines"),
+)
+
+
+def file_of(text: str, name: str = "src/a.py") -> WorkFile:
+    return WorkFile(Path(name), b"", opened(parse(text)), None, name)
+
+
+def lines_in(folder: Path) -> list[dict[str, Any]]:
+    files = sorted(folder.glob("*.jsonl"), key=lambda path: "older" not in path.name)
+    return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+
+
+def resolutions(examples: Sequence[FileExample]) -> list[list[str | None]]:
+    return [[one.resolution for one in example.conflicts] for example in examples]
+
+
+def test_a_choice_is_read_back_as_an_example(tmp_path: Path) -> None:
+    taken = SUGGESTED[1].text
+    assert record(Verdict(file_of(TWO), 0, taken, "2", SUGGESTED), tmp_path / "a.py", tmp_path / "state")
+    (example,) = feedback_examples(tmp_path / "state")
+    assert [(one.resolution, one.proof) for one in example.conflicts] == [(taken, (CHOSEN,)), (None, ())]
+    assert (example.path, example.language, example.kind) == ("src/a.py", "python", "conflict")
+    assert example.merged == TWO.replace(TWO[TWO.index("<") : TWO.index("between")], taken)
+    assert example.stages == ThreeWay(
+        "import os\nbetween\nnone\n",
+        "import os\nimport re\nbetween\none\n",
+        "import os\nimport json\nbetween\ntwo\n",
+    )
+    assert [one.sides for one in parse(example.conflicted).conflicts] == [
+        one.sides for one in parse(TWO).conflicts
+    ]
+
+
+def test_what_was_refused_is_kept_beside(tmp_path: Path) -> None:
+    verdicts = [
+        Verdict(file_of(TWO), 0, "import re\n", "2", SUGGESTED),
+        Verdict(file_of(TWO), 0, "import sys\n", "edited", SUGGESTED),
+        Verdict(file_of(TWO), 1, None, "", SUGGESTED),
+    ]
+    assert all(record(verdict, tmp_path / "a.py", tmp_path) for verdict in verdicts)
+    rows = [row["feedback"] for row in lines_in(tmp_path)]
+    assert [(row["index"], row["choice"], row["taken"]) for row in rows] == [
+        (0, "2", 2),
+        (0, "edited", None),
+        (1, "", None),
+    ]
+    assert [one["text"] for one in rows[2]["suggested"]] == [one.text for one in SUGGESTED]
+
+
+def test_the_files_are_what_training_and_mining_read(tmp_path: Path) -> None:
+    for index, text in enumerate(["import re\n", "one\n"]):
+        record(Verdict(file_of(TWO), index, text), tmp_path / "a.py", tmp_path)
+    (path,) = tmp_path.glob("*.jsonl")
+    mined = list(read_examples(path))
+    assert resolutions(mined) == [["import re\n", None], [None, "one\n"]]
+    (example,) = feedback_examples(tmp_path)
+    assert resolutions([example]) == [["import re\n", "one\n"]]
+    assert len(FileEvidence(file_merge(example)).conflicts) == 2
+
+
+def test_the_last_choice_for_a_conflict_counts(tmp_path: Path) -> None:
+    for text in ["import re\n", "import json\n"]:
+        record(Verdict(file_of(TWO), 0, text), tmp_path / "a.py", tmp_path)
+    record(Verdict(file_of(TWO), 0, None), tmp_path / "a.py", tmp_path)  # a refusal decides nothing
+    record(Verdict(file_of(TWO, "b.py"), 0, ""), tmp_path / "a.py", tmp_path)
+    found = {example.path: example for example in feedback_examples(tmp_path)}
+    assert resolutions([found["src/a.py"], found["b.py"]]) == [["import json\n", None], ["", None]]
+
+
+def test_no_label_of_a_person_or_commit_is_kept(tmp_path: Path) -> None:
+    record(Verdict(file_of(TWO), 0, "x\n"), tmp_path / "a.py", tmp_path)
+    (row,) = lines_in(tmp_path)
+    assert "Secret" not in row["conflicted"] and "HEAD" not in row["conflicted"]
+    assert str(tmp_path) not in json.dumps(row)
+
+
+def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
+    case = Path(__file__).parent.parent / "cases" / "jj_diff" / "text"
+    text = case.read_text(encoding="utf-8")
+    (one,) = marked(text)
+    assert isinstance(one, Marked)
+    merged = MergedFile((text[: one.start], one.conflict, text[one.end :]))
+    file = WorkFile(Path("a.txt"), b"", opened(merged))
+    assert record(Verdict(file, 0, "apple\n"), None, tmp_path)
+    (example,) = feedback_examples(tmp_path)
+    assert parse(example.conflicted).conflicts[0].sides == one.conflict.sides
+    assert example.merged == "fruits:\napple\nrest\n"
+    assert [path.name for path in tmp_path.glob("*.jsonl")] == ["unsaved.jsonl"]
+
+
+def test_a_conflict_that_git_could_not_write_is_not_kept(tmp_path: Path) -> None:
+    conflict = parse(TWO).conflicts[0]
+    glued = replace(conflict, sides=ThreeWay("a", "b", "c"))  # jj's, of a file without a final newline
+    file = WorkFile(Path("a"), b"", opened(MergedFile((glued,))))
+    assert not record(Verdict(file, 0, "b"), None, tmp_path)
+    assert not record(Verdict(file_of(TWO), 2, "b"), None, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_versions_of_the_index_are_kept_and_work_trees_share_a_file(
+    conflicted_repository: Any, tmp_path: Path
+) -> None:
+    path = conflicted_repository.path / "app.py"
+    assert conflicted_repository.run("merge", "theirs").returncode == 1
+    (file,), _ = open_work_files([path])
+    assert file.stages is not None
+    state = tmp_path / "state"
+    assert record(Verdict(file, 0, "def total(items):\n", "edited"), path, state)
+    conflicted_repository.git("worktree", "add", "-q", "--detach", str(tmp_path / "other"))
+    assert record(Verdict(file_of(TWO), 0, ""), tmp_path / "other" / "file.txt", state)
+    (kept,) = state.glob("*.jsonl")
+    assert kept.name.startswith(f"{conflicted_repository.path.name}-")
+    first, _ = feedback_examples(state)
+    assert (first.stages, first.merged) == (file.stages, "def total(items):\n")
+    assert "|||||||" in first.conflicted and "|||||||" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_may_read(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path / "state")
+    finally:
+        os.umask(before)
+    modes = {path.suffix: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
+    assert modes == {".jsonl": 0o600, ".lock": 0o600}
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        record(Verdict(file_of(TWO, name), 0, "x\n"), None, tmp_path)
+    (path,) = tmp_path.glob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-40])
+    assert [example.path for example in feedback_examples(tmp_path)] == ["a.py"]
+    record(Verdict(file_of(TWO, "c.py"), 0, "x\n"), None, tmp_path)
+    assert [example.path for example in feedback_examples(tmp_path)] == ["a.py", "c.py"]
+
+
+@given(st.binary(max_size=60) | st.sampled_from([b"{}", b"[" * 100_000, b"null", b'{"path": 1}', b"\xff"]))
+def test_lines_that_are_no_examples_are_left_out(junk: bytes) -> None:
+    assert feedback._example(junk) is None
+
+
+def test_the_oldest_go_when_the_files_are_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(Verdict(file_of(TWO, "000"), 0, "x\n"), None, tmp_path)
+    size = next(tmp_path.glob("*.jsonl")).stat().st_size
+    monkeypatch.setattr(feedback, "LARGEST_FILE", 4 * size)
+    for number in range(1, 30):
+        record(Verdict(file_of(TWO, f"{number:03}"), 0, "x\n"), None, tmp_path)
+        assert all(path.stat().st_size <= 4 * size for path in tmp_path.glob("*.jsonl"))
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2
+    assert [example.path for example in feedback_examples(tmp_path)] == [f"{at:03}" for at in range(24, 30)]
+
+
+def test_a_file_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "LARGEST_LINE", 500)
+    assert not record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
+    (path,) = tmp_path.glob("*.jsonl")
+    before = path.read_bytes()
+
+    def full(descriptor: int, content: bytes) -> None:
+        os.write(descriptor, content[:50])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(feedback, "write_all", full)
+    with pytest.raises(InputError, match="No space left"):
+        record(Verdict(file_of(TWO), 1, "x\n"), None, tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot be kept in .*; free it or turn feedback off\.$"):
+        record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path / "file" / "below")
+
+
+def test_a_writer_that_never_ends_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "_PATIENCE", 0.05)
+    with feedback._alone(tmp_path / "unsaved.lock"), pytest.raises(InputError, match="another program"):
+        record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
+    assert record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from mergebert.text.markers import parse
+from mergebert.text.reconcile import opened
+from mergebert.commands.workfile import WorkFile
+from mergebert_lsp.worker import feedback
+folder, name, count, largest = sys.argv[1:]
+feedback.LARGEST_FILE = int(largest)
+feedback._PATIENCE = 60.0
+text = sys.stdin.read()
+file = WorkFile(Path(name), b"", opened(parse(text)), None, name)
+for number in range(int(count)):
+    assert feedback.record(feedback.Verdict(file, 0, f"{name} {number}\\n"), None, Path(folder))
+"""
+
+
+def run_two_writers(folder: Path, count: int, largest: int) -> None:
+    command = [sys.executable, "-c", WRITER, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    running = [
+        subprocess.Popen(
+            [*command, name, str(count), str(largest)], stdin=subprocess.PIPE, text=True, env=environment
+        )
+        for name in ("one", "two")
+    ]
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write(TWO + "padding\n" * 2000)  # more than a pipe or a page takes at once
+        process.stdin.close()
+    assert [process.wait(timeout=120) for process in running] == [0, 0]
+
+
+def test_two_programs_write_whole_lines_and_lose_none(tmp_path: Path) -> None:
+    run_two_writers(tmp_path, count=40, largest=1 << 30)
+    written = [row["conflicts"][0]["resolution"] for row in lines_in(tmp_path)]
+    for name in ("one", "two"):
+        assert [text for text in written if text.startswith(name)] == [f"{name} {at}\n" for at in range(40)]
+
+
+def test_two_programs_that_run_out_of_room_keep_the_latest(tmp_path: Path) -> None:
+    run_two_writers(tmp_path, count=40, largest=800_000)
+    written = [row["conflicts"][0]["resolution"] for row in lines_in(tmp_path)]
+    assert all(path.stat().st_size <= 800_000 for path in tmp_path.glob("*.jsonl"))
+    numbers = {name: [int(text[4:]) for text in written if text.startswith(name)] for name in ("one", "two")}
+    for kept in numbers.values():
+        assert kept == list(range(40 - len(kept), 40))
+    assert 5 <= len(written) < 80
+
+
+def test_the_folder_is_the_state_folder_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert feedback_folder() == Path("/state/mergebert/feedback")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/x")
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/x"))
+    places = {
+        "linux": "/home/x/.local/state",
+        "darwin": "/home/x/Library/Application Support",
+        "win32": "/home/x/local",
+    }
+    monkeypatch.setenv("LOCALAPPDATA", "/home/x/local")
+    for system, place in places.items():
+        monkeypatch.setattr(feedback.sys, "platform", system)
+        assert feedback_folder() == Path(place, "mergebert", "feedback")
+
+
+def test_nothing_is_read_where_nothing_was_kept(tmp_path: Path) -> None:
+    assert list(feedback_examples(tmp_path / "absent")) == []

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mergebert.cli import main
+from mergebert.ranking.bundle import FIRST, RANKER, write_manifest
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A bundle without a network, whole but for its contents."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    for name in (FIRST, RANKER):
+        (folder / name).write_bytes(b"trees of " + name.encode())
+    calibration = {
+        "best": [[0, 0], [1, 1]],
+        "other": [[0, 0], [1, 1]],
+        "risk": [[0.95, 0.1, 0.02], [0.9, 0.25, 0.04], [0.5, 0.8, 0.2]],
+    }
+    features = {"first": ["is none"], "ranker": ["is none"]}
+    facts = {
+        "calibration": calibration,
+        "metrics": {"accuracy@1": 0.64},
+        "languages": ["go", "java"],
+        "features": features,
+    }
+    write_manifest(folder, facts)
+    return folder
+
+
+def test_info_for_people(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["model", "info", str(bundle)]) == 0
+    shown = capsys.readouterr().out
+    assert "ranker alone, without a network" in shown
+    assert "  accuracy@1 0.64" in shown
+    assert "languages   go java" in shown
+    assert "--max-error 0.05 resolves 25.0%" in shown
+    assert "--max-error 0.01 resolves 0.0%" in shown
+
+
+def test_info_for_programs(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["model", "info", "--json", str(bundle)]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == {"accuracy@1": 0.64}
+
+
+def test_verify(bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MERGEBERT_BUNDLE", str(bundle))
+    assert main(["model", "verify"]) == 0
+    assert capsys.readouterr().out == f"{bundle}: all 2 files are whole.\n"
+
+
+def test_a_damaged_bundle_is_one_sentence(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bundle / RANKER).write_bytes(b"cut off")
+    assert main(["model", "verify", str(bundle)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"mergebert model: {bundle / RANKER} is damaged")
+    assert error.count("\n") == 1
+
+
+def test_the_shipped_bundle_is_whole(shipped_bundle: Path) -> None:
+    assert main(["model", "verify", str(shipped_bundle)]) == 0

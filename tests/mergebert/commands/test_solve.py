@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import pytest
+
+from mergebert.commands import solve
+from mergebert.commands.solve import FileReport, exit_code
+from mergebert.settings import Settings
+from tests.mergebert.fake_resolver import FakeResolver
+
+BASE = "".join(f"line {number}\n" for number in range(40))
+OURS = BASE.replace("line 5\n", "ours 5\n").replace("line 25\n", "ours 25\n")
+THEIRS = BASE.replace("line 5\n", "theirs 5\n").replace("line 25\n", "theirs 25\n")
+
+DIFF3 = """\
+before
+<<<<<<< HEAD
+ours
+||||||| base
+old
+=======
+theirs
+>>>>>>> topic
+after
+"""
+TWO_WAY = DIFF3.replace("||||||| base\nold\n", "")
+
+
+def arguments(*words: str | Path) -> Namespace:
+    parser = ArgumentParser()
+    solve.add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
+
+
+def solved(resolver: FakeResolver, *words: str | Path) -> list[FileReport]:
+    return solve.solve(arguments(*words), Settings(), lambda: resolver)
+
+
+@pytest.fixture
+def merging(repository, monkeypatch: pytest.MonkeyPatch):
+    """A repository in the middle of a merge with two conflicts in `app.py`, in git's default style."""
+    repository.diverge({"app.py": BASE}, {"app.py": OURS}, {"app.py": THEIRS})
+    assert repository.run("merge", "theirs").returncode == 1
+    monkeypatch.chdir(repository.path)
+    return repository
+
+
+def test_what_it_is_sure_of_is_resolved_and_nothing_else_moves(merging) -> None:
+    before = merging.read("app.py").decode()
+
+    [report] = solved(FakeResolver(sure=("theirs 5\n",)), "app.py")
+
+    conflict = before[before.index("<<<<<<<") : before.index(">>>>>>> theirs\n") + len(">>>>>>> theirs\n")]
+    assert merging.read("app.py").decode() == before.replace(conflict, "theirs 5\n", 1)
+    assert [conflict.text for conflict in report.conflicts] == ["theirs 5\n", None]
+    assert exit_code([report]) == 1
+
+
+def test_all_solved(merging) -> None:
+    [report] = solved(FakeResolver(sure=("theirs",)), "app.py")
+
+    assert merging.read("app.py").decode() == THEIRS
+    assert exit_code([report]) == 0
+
+
+def test_the_resolver_sees_the_base_and_the_whole_versions(merging) -> None:
+    resolver = FakeResolver()
+    solved(resolver, "app.py")
+
+    [file] = resolver.calls[0][0]
+    assert file.path == "app.py"
+    assert tuple(file.stages) == (BASE, OURS, THEIRS)
+    assert [conflict.sides.base for conflict in file.merged.conflicts] == ["line 5\n", "line 25\n"]
+
+
+def test_answers_in_the_work_tree_are_evidence(merging) -> None:
+    text = merging.read("app.py").decode()
+    conflict = text[text.index("<<<<<<<") : text.index(">>>>>>> theirs\n") + len(">>>>>>> theirs\n")]
+    merging.write({"app.py": text.replace(conflict, "by hand\n", 1)})
+    resolver = FakeResolver(sure=("theirs",))
+
+    [report] = solved(resolver, "app.py")
+
+    assert resolver.calls[0][1] == {(0, 0): "by hand\n"}
+    assert merging.read("app.py").decode() == THEIRS.replace("theirs 5", "by hand")
+    assert [(one.index, one.text) for one in report.conflicts] == [(1, "theirs 25\n")]
+
+
+def test_one_file_informs_another(repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("a.py", "b.py")
+    repository.diverge(dict.fromkeys(names, BASE), dict.fromkeys(names, OURS), dict.fromkeys(names, THEIRS))
+    repository.run("merge", "theirs")
+    monkeypatch.chdir(repository.path)
+    repository.write({"a.py": OURS})
+    resolver = FakeResolver(sure_after_ours=("ours",))
+
+    reports = solved(resolver, "b.py", "a.py")
+
+    assert resolver.calls[0][1] == {(1, 0): "ours 5\n", (1, 1): "ours 25\n"}
+    assert repository.read("b.py").decode() == OURS
+    assert exit_code(reports) == 0
+
+
+def test_a_file_without_conflicts_is_left_alone_and_loads_no_model(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("a\n")
+    os.utime(file, ns=(1, 1))
+
+    reports = solve.solve(arguments(file), Settings(), lambda: pytest.fail("the model was loaded"))
+
+    assert exit_code(reports) == 0
+    assert file.stat().st_mtime_ns == 1
+
+
+def test_nothing_to_change_leaves_the_file_untouched(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(DIFF3)
+    os.utime(file, ns=(1, 1))
+
+    [report] = solved(FakeResolver(), file)
+
+    assert report.left == 1
+    assert file.stat().st_mtime_ns == 1
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_bytes_outside_the_conflict_stay(newline: str, start: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    tail = "mixed\r\n\rends\x0c here\u2028no newline"
+    file.write_bytes((start + DIFF3.replace("\n", newline) + tail).encode())
+
+    solved(FakeResolver(sure=("theirs",)), file)
+
+    assert file.read_bytes() == (start + "before\ntheirs\nafter\n".replace("\n", newline) + tail).encode()
+
+
+def test_the_mode_and_a_link_stay(tmp_path: Path) -> None:
+    file, link = tmp_path / "run.sh", tmp_path / "link.sh"
+    file.write_text(DIFF3)
+    file.chmod(0o755)
+    link.symlink_to(file)
+
+    solved(FakeResolver(sure=("theirs",)), link)
+
+    assert file.read_text() == "before\ntheirs\nafter\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o755
+    assert link.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.sh", "run.sh"]
+
+
+def test_without_a_base_a_conflict_is_left_even_if_it_looks_sure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(TWO_WAY)
+
+    reports = solved(FakeResolver(sure=("theirs",)), file)
+    solve._tell(reports, is_dry=False)
+
+    assert file.read_text() == TWO_WAY
+    assert exit_code(reports) == 1
+    assert f"{file}:2: left to you, its base is not known" in capsys.readouterr().out
+
+
+def test_both_added_has_an_empty_base(repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.diverge({"x": "x\n"}, {"new.py": "a\nours\nz\n"}, {"new.py": "a\ntheirs\nz\n"})
+    repository.run("merge", "theirs")
+    monkeypatch.chdir(repository.path)
+
+    solved(FakeResolver(sure=("theirs",)), "new.py")
+
+    assert repository.read("new.py") == b"a\ntheirs\nz\n"
+
+
+def test_a_file_without_a_final_newline_keeps_it_so(repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.diverge({"a.py": "x\nold"}, {"a.py": "x\nours"}, {"a.py": "x\ntheirs"})
+    repository.run("merge", "theirs")
+    monkeypatch.chdir(repository.path)
+
+    [report] = solved(FakeResolver(sure=("theirs",)), "a.py")
+
+    assert repository.read("a.py") == b"x\ntheirs"
+    assert report.left == 0
+
+
+def test_crlf_in_the_work_tree_and_not_in_the_index(repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.diverge({"app.py": BASE}, {"app.py": OURS}, {"app.py": THEIRS})
+    repository.git("config", "core.autocrlf", "true")
+    repository.run("merge", "theirs")
+    monkeypatch.chdir(repository.path)
+    assert b"\r\n" in repository.read("app.py")
+
+    [report] = solved(FakeResolver(sure=("theirs",)), "app.py")
+
+    assert repository.read("app.py").decode() == THEIRS.replace("\n", "\r\n")
+    assert report.left == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a\0b\n", "is binary"),
+        ("caf\xe9\n".encode("latin-1"), "is not UTF-8 text"),
+        ("\ufeffa\n".encode("utf-16"), "is binary"),
+        (DIFF3.replace(">>>>>>> topic\n", "").encode(), "no closing marker"),
+        (DIFF3.replace("<<<<<<< HEAD\n", "").encode(), "closing marker without its conflict"),
+        (None, "No such file"),
+    ],
+)
+def test_an_unusable_file_is_a_sentence_and_the_others_are_done(
+    content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    bad, good = tmp_path / "bad.py", tmp_path / "good.py"
+    if content is not None:
+        bad.write_bytes(content)
+    good.write_text(DIFF3)
+
+    reports = solved(FakeResolver(sure=("theirs",)), bad, good)
+
+    assert reason in reports[0].error
+    assert str(bad) in reports[0].error
+    assert reports[0].error.endswith(".")
+    assert good.read_text() == "before\ntheirs\nafter\n"
+    assert exit_code(reports) == 2
+    assert content is None or bad.read_bytes() == content
+
+
+def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reports = solved(FakeResolver(), tmp_path, tmp_path / "pipe")
+    assert all("is not a regular file" in report.error for report in reports)
+
+
+def test_a_file_somebody_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(DIFF3)
+
+    class Slow(FakeResolver):
+        def rank(self, *words, **named):
+            file.write_text("saved in an editor\n")
+            return super().rank(*words, **named)
+
+    [report] = solved(Slow(sure=("theirs",)), file)
+
+    assert "changed meanwhile" in report.error
+    assert file.read_text() == "saved in an editor\n"
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(DIFF3)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    [report] = solved(FakeResolver(sure=("theirs",)), file)
+
+    assert "No space left on device" in report.error
+    assert file.read_text() == DIFF3
+    assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
+
+
+def test_a_dry_run_tells_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(DIFF3)
+
+    reports = solved(FakeResolver(sure=("theirs",)), "--dry-run", file)
+    solve._tell(reports, is_dry=True)
+
+    shown = capsys.readouterr().out
+    assert file.read_text() == DIFF3
+    assert f"{file}:2: b (lines), 97 %\n    theirs\n" in shown
+    assert "1 of 1 conflicts would be solved, 0 left" in shown
+
+
+def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(DIFF3 + TWO_WAY)
+    monkeypatch.setattr(solve, "load_resolver", lambda settings: FakeResolver(sure=("theirs",)))
+
+    assert solve.run(arguments("--json", file, tmp_path / "none")) == 2
+
+    found = json.loads(capsys.readouterr().out)["files"]
+    assert found[0] == {
+        "path": str(file),
+        "solved": 1,
+        "left": 1,
+        "conflicts": [
+            {
+                "index": 0,
+                "line": 2,
+                "solved": True,
+                "text": "theirs\n",
+                "method": "lines",
+                "pattern": "b",
+                "confidence": 0.97,
+            },
+            {"index": 1, "line": 11, "solved": False},
+        ],
+    }
+    assert found[1].keys() == {"path", "error"}
+
+
+def test_a_file_named_twice_is_done_once(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+    file.write_text(DIFF3)
+    assert len(solved(FakeResolver(sure=("theirs",)), file, file)) == 1
+
+
+def test_hostile_names_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a\x1b[2Jb.py"
+    file.write_text(DIFF3)
+    solve._tell(solved(FakeResolver(), file, tmp_path / "\x1b[1mnone"), is_dry=False)
+    shown = capsys.readouterr()
+    assert "\x1b" not in shown.out + shown.err
+
+
+def test_the_shipped_bundle_solves_a_real_merge(
+    merging, shipped_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mergebert.cli import main
+
+    before = merging.read("app.py")
+    code = main(["solve", "--json", "--max-error", "0.5", "app.py"])
+
+    [report] = json.loads(capsys.readouterr().out)["files"]
+    assert code == (1 if report["left"] else 0)
+    assert report["solved"] + report["left"] == 2
+    assert (merging.read("app.py") == before) == (report["solved"] == 0)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mergebert.driver import resolve as improve
+from mergebert.driver.resolve import CONFLICT_LIMIT, Job, improvement
+from mergebert.errors import InputError
+from mergebert.settings import Settings
+from mergebert.text.threeway import ThreeWay
+from tests.e2e.driver_program import line_merge
+from tests.mergebert.fake_resolver import FakeResolver
+
+KEPT = "".join(f"kept {number}\n" for number in range(6))
+TWO_CONFLICTS = ThreeWay(
+    f"one\n{KEPT}two\n",
+    f"ours one\n{KEPT}ours two\n",
+    f"sure theirs one\n{KEPT}theirs two\n",
+)
+
+
+@pytest.fixture(autouse=True)
+def resolver(monkeypatch: pytest.MonkeyPatch) -> FakeResolver:
+    """A resolver that takes theirs where it says sure."""
+    fake = FakeResolver(sure=("sure",))
+    monkeypatch.setattr(improve.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
+    return fake
+
+
+def job(
+    versions: ThreeWay[str] | ThreeWay[bytes], folder: Path, style: str = "", marker_size: int = 7
+) -> Job:
+    """The job the driver makes of these versions."""
+    encoded = versions.map(lambda text: text if isinstance(text, bytes) else text.encode())
+    options = [f"--marker-size={marker_size}", *([f"--{style}"] if style else [])]
+    shown = line_merge((encoded.base, encoded.ours, encoded.theirs), folder, *options)[1]
+    return Job("app.py", encoded, shown, ("base", "ours", "theirs"), marker_size, style, in_git=False)
+
+
+@pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
+def test_what_is_not_accepted_stays_byte_for_byte(tmp_path: Path, style: str) -> None:
+    given = job(TWO_CONFLICTS, tmp_path, style)
+    better = improvement(given, Settings())
+    assert better is not None
+    assert better.left == 1
+    kept = given.shown.decode().index(KEPT)
+    assert better.text == "sure theirs one\n" + given.shown.decode()[kept:]
+
+
+def test_the_child_loads_nothing_of_training() -> None:
+    """tests/test_imports.py sees the driver itself; this is what its child imports."""
+    program = "import sys, mergebert.driver.resolve, mergebert.driver.journal; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    shown = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        env=environment,
+        capture_output=True,
+        check=True,
+        encoding="utf-8",
+    )
+    assert not {"torch", "transformers", "sklearn", "lightgbm", "git", "pyarrow"} & set(shown.stdout.split())
+
+
+def test_nothing_accepted_is_no_improvement(tmp_path: Path) -> None:
+    assert improvement(job(ThreeWay("a\n", "b\n", "c\n"), tmp_path), Settings()) is None
+
+
+@pytest.mark.parametrize("size", [5, 7, 11])
+def test_every_marker_size_comes_back(tmp_path: Path, size: int) -> None:
+    given = job(TWO_CONFLICTS, tmp_path, "", size)
+    better = improvement(given, Settings())
+    assert better is not None
+    assert better.text.count("<") == size
+    assert better.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
+
+
+@pytest.mark.parametrize("style", ["", "diff3"])
+def test_lines_that_look_like_separators_are_text(tmp_path: Path, style: str) -> None:
+    versions = TWO_CONFLICTS.map(lambda text: text.replace("ours two\n", "Ours two\n=======\n=========\n"))
+    given = job(versions, tmp_path, style)
+    better = improvement(given, Settings())
+    assert better is not None
+    assert better.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
+
+
+def test_marks_and_line_ends_stay(tmp_path: Path) -> None:
+    versions = TWO_CONFLICTS.map(lambda text: "\ufeff" + text.replace("\n", "\r\n").removesuffix("\r\n"))
+    given = job(versions, tmp_path)
+    better = improvement(given, Settings())
+    assert better is not None
+    assert better.text.startswith("\ufeffsure theirs one\r\nkept 0\r\n")
+    assert better.text.endswith(">>>>>>> theirs\r\n")
+    assert "\n" not in better.text.replace("\r\n", "")
+
+
+def test_a_last_line_without_newline_stays_so(tmp_path: Path) -> None:
+    better = improvement(job(ThreeWay("a", "b", "sure"), tmp_path), Settings())
+    assert better is not None
+    assert better.text == "sure"
+
+
+@pytest.mark.parametrize(
+    ("versions", "reason"),
+    [
+        (ThreeWay(b"a\n", b"b\n" + b"\0", b"c\n"), "binary"),
+        (ThreeWay(b"a\n", b"caf\xe9\n", b"c\n"), "not UTF-8"),
+        (ThreeWay("a\n", "<<<<<<< x\nb\n=======\nc\n>>>>>>> y\n", "sure\n"), "markers already"),
+        (ThreeWay("a\n>>>>>>>>> y\n", "b\n", "sure\n"), "markers already"),
+    ],
+)
+def test_what_is_not_for_the_model_is_refused(tmp_path: Path, versions: ThreeWay, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        improvement(job(versions, tmp_path), Settings())
+
+
+def test_a_file_full_of_conflicts_is_left_alone(tmp_path: Path) -> None:
+    versions = (
+        "".join(f"{word} {number}\n{KEPT}" for number in range(CONFLICT_LIMIT + 1))
+        for word in ("base", "ours", "sure")
+    )
+    with pytest.raises(InputError, match="more than 200"):
+        improvement(job(ThreeWay(*versions), tmp_path), Settings())
+
+
+def test_a_merge_of_merge_bases_is_gits(repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository.path)
+    versions = ThreeWay(b"a\n", b"b\n", b"sure\n")
+    shown = b"<<<<<<<<< ours\nb\n=========\nsure\n>>>>>>>>> theirs\n"
+    given = Job("app.py", versions, shown, ("base", "ours", "theirs"), 9, "", in_git=True)
+    with pytest.raises(InputError, match="base for another merge"):
+        improvement(given, Settings())
+    repository.write({".gitattributes": "*.py conflict-marker-size=9\n"})
+    better = improvement(given, Settings())
+    assert better is not None
+    assert better.text == "sure\n"

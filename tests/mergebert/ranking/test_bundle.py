@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mergebert.errors import ModelBundleError
+from mergebert.ranking.bundle import (
+    FIRST,
+    MANIFEST,
+    MODEL,
+    RANKER,
+    TOKENIZER,
+    Calibration,
+    default_bundle_path,
+    load_bundle,
+    verify_bundle,
+)
+from tests.mergebert.tiny_bundle import CALIBRATION, STRAIGHT, write_bundle
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with all its files."""
+    return write_bundle(
+        tmp_path_factory.mktemp("whole") / "bundle", {"is none": -1.0}, classes={"empty": 1.0}
+    )
+
+
+@pytest.fixture
+def bundle(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage."""
+    return Path(shutil.copytree(whole, tmp_path / "bundle"))
+
+
+def rewrite(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Changes the manifest in place."""
+    manifest = json.loads((bundle / MANIFEST).read_text())
+    change(manifest)
+    (bundle / MANIFEST).write_text(json.dumps(manifest))
+
+
+def refusal(bundle: Path) -> str:
+    """The one sentence with which a bundle is refused."""
+    with pytest.raises(ModelBundleError) as caught:
+        load_bundle(bundle)
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    assert str(bundle) in sentence
+    return sentence
+
+
+def test_a_whole_bundle_is_loaded(bundle: Path) -> None:
+    loaded = load_bundle(bundle)
+    assert loaded.has_classifier
+    assert loaded.file(RANKER) == bundle / RANKER
+    assert set(loaded.manifest["files"]) == {MODEL, TOKENIZER, FIRST, RANKER}
+    assert loaded.calibration.best == ((0.0, 0.0), (1.0, 1.0))
+    assert verify_bundle(bundle) == loaded.manifest
+
+
+def test_a_bundle_may_have_no_network(tmp_path: Path) -> None:
+    assert not load_bundle(write_bundle(tmp_path / "bundle", {"is none": 0.0})).has_classifier
+
+
+def test_the_bundle_that_ships_lies_in_the_package() -> None:
+    assert default_bundle_path().parent.name == "mergebert"
+
+
+def test_the_bundle_that_ships_is_whole(shipped_bundle: Path) -> None:
+    manifest = verify_bundle(shipped_bundle)
+    assert load_bundle().has_classifier
+    assert sum((shipped_bundle / name).stat().st_size for name in manifest["files"]) <= 30 * 1024**2
+
+
+@pytest.mark.parametrize("name", [MODEL, TOKENIZER, FIRST, RANKER])
+def test_a_missing_file_is_told(bundle: Path, name: str) -> None:
+    (bundle / name).unlink()
+    assert "is missing; install the bundle again" in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", [MODEL, TOKENIZER, FIRST, RANKER])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: data + b"\0", lambda data: b"", bytes.swapcase]
+)
+def test_a_damaged_file_is_told(bundle: Path, name: str, damage: Callable[[bytes], bytes]) -> None:
+    (bundle / name).write_bytes(damage((bundle / name).read_bytes()))
+    assert "is damaged" in refusal(bundle)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1, 2", b'{"format": 1'])
+def test_a_torn_manifest_is_told(bundle: Path, content: bytes) -> None:
+    (bundle / MANIFEST).write_bytes(content)
+    assert "is not JSON" in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"null", b"3", b'"format"', b"{}", b'{"format": 2}', b'{"format": "1"}']
+)
+def test_another_format_is_told(bundle: Path, content: bytes) -> None:
+    (bundle / MANIFEST).write_bytes(content)
+    assert "of another format" in refusal(bundle)
+
+
+def test_no_bundle_at_all(tmp_path: Path) -> None:
+    assert "There is no model bundle" in refusal(tmp_path / "nowhere")
+    assert "There is no model bundle" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["patterns", "classes"])
+def test_other_patterns_are_told(bundle: Path, name: str) -> None:
+    rewrite(bundle, lambda manifest: manifest[name].reverse())
+    assert "knows other merge patterns" in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "..\\evil", "a/b"])
+def test_files_outside_the_bundle_are_refused(bundle: Path, name: str) -> None:
+    rewrite(bundle, lambda manifest: manifest["files"].update({name: "0" * 64}))
+    assert "names files outside the bundle" in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", [".", "..", ""])
+def test_folders_are_no_files(bundle: Path, name: str) -> None:
+    rewrite(bundle, lambda manifest: manifest["files"].update({name: "0" * 64}))
+    refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.pop("files"),
+        lambda manifest: manifest.update(files=[FIRST, RANKER]),
+        lambda manifest: manifest["files"].pop(FIRST),
+        lambda manifest: manifest["files"].pop(RANKER),
+        lambda manifest: manifest["files"].pop(TOKENIZER),
+        lambda manifest: manifest["files"].pop(MODEL),
+    ],
+)
+def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    rewrite(bundle, change)
+    assert "does not name the files of a bundle" in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.pop("features"),
+        lambda manifest: manifest.update(features=["first", "ranker"]),
+        lambda manifest: manifest["features"].pop("ranker"),
+        lambda manifest: manifest.pop("languages"),
+        lambda manifest: manifest.update(languages=None),
+        lambda manifest: manifest.update(languages="java"),
+    ],
+)
+def test_a_manifest_must_say_what_its_models_read(
+    bundle: Path, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    rewrite(bundle, change)
+    assert "does not say what its models read" in refusal(bundle)
+
+
+@pytest.mark.parametrize("value", [None, 3, "0" * 64, ["x"]])
+def test_a_wrong_digest_is_no_digest(bundle: Path, value: object) -> None:
+    rewrite(bundle, lambda manifest: manifest["files"].update({FIRST: value}))
+    assert "is damaged" in refusal(bundle)
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        None,
+        {},
+        {"best": STRAIGHT},
+        {**CALIBRATION, "best": 3},
+        {**CALIBRATION, "best": []},
+        {**CALIBRATION, "best": STRAIGHT[::-1]},
+        {**CALIBRATION, "other": [["a", 1]]},
+        {**CALIBRATION, "other": [[0.0, 0.1, 0.2]]},
+        {**CALIBRATION, "best": [[0.5, 0.1], [0.5, 0.2]]},
+        {**CALIBRATION, "other": []},
+        {**CALIBRATION, "risk": [[0.9, 0.1]]},
+    ],
+)
+def test_a_calibration_must_be_usable(bundle: Path, calibration: object) -> None:
+    rewrite(bundle, lambda manifest: manifest.update(calibration=calibration))
+    assert "has no usable calibration" in refusal(bundle)
+
+
+def test_the_threshold_is_the_least_that_errs_little_enough() -> None:
+    calibration = Calibration((), (), ((0.9, 0.1, 0.01), (0.7, 0.3, 0.05), (0.4, 0.6, 0.2)))
+    assert calibration.threshold(0.05) == 0.7
+    assert calibration.threshold(0.2) == 0.4
+    assert calibration.threshold(1.0) == 0.4
+    assert calibration.threshold(0.0) > 1.0
+    assert Calibration((), (), ()).threshold(1.0) > 1.0
+
+
+def test_no_error_at_all_is_never_promised() -> None:
+    """Not even where none was measured."""
+    calibration = Calibration((), (), ((0.9, 0.1, 0.0),))
+    assert calibration.threshold(0.0) > 1.0
+    assert calibration.threshold(0.001) == 0.9

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from math import isnan, log
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mergebert.ranking.neighbours import GROUPS, KINDS, Belief, answer_of, joint_features, kind_of
+from mergebert.text.candidates import Candidate, Origin, candidates
+from mergebert.text.languages import LANGUAGES, Language
+from mergebert.text.markers import Conflict
+from mergebert.text.patterns import Pattern
+from tests.mergebert.strategies import conflicts
+
+OURS, THEIRS, BASE, MERGE = (KINDS.index(name) for name in ("ours", "theirs", "base", "merge"))
+
+
+def belief(file: int, answer: str = "", **kinds: float) -> Belief:
+    """A first belief in kinds of candidates, and the kind a person chose, if one did."""
+    names = [name.replace("_", "+") for name in kinds]
+    chosen = np.array([float(name == answer) for name in names]) if answer else None
+    return Belief(
+        file, np.array([KINDS.index(name) for name in names]), np.array(list(kinds.values())), chosen
+    )
+
+
+@st.composite
+def merges(draw: st.DrawFn) -> list[Belief]:
+    """Beliefs about the conflicts of one merge, file by file."""
+    found = []
+    for file in range(draw(st.integers(1, 3))):
+        for _ in range(draw(st.integers(1, 3))):
+            kinds = draw(st.lists(st.integers(0, len(KINDS) - 1), min_size=1, max_size=5))
+            weights = np.array(draw(st.lists(st.floats(0.01, 1.0), min_size=len(kinds), max_size=len(kinds))))
+            left = draw(st.floats(0.5, 1.0))  # the rest is on "none of these"
+            answer = np.eye(len(kinds))[0] if draw(st.booleans()) else None
+            found.append(Belief(file, np.array(kinds), left * weights / weights.sum(), answer))
+    return found
+
+
+@given(merges())
+def test_every_row_has_the_same_names(beliefs: list[Belief]) -> None:
+    found = joint_features(beliefs)
+    assert [len(rows) for rows in found] == [len(one.kinds) for one in beliefs]
+    assert len({tuple(row) for rows in found for row in rows}) == 1
+
+
+@given(merges())
+def test_values_are_probabilities_counts_or_unknown(beliefs: list[Belief]) -> None:
+    for one, rows in zip(beliefs, joint_features(beliefs), strict=True):
+        assert sorted(row["first rank"] for row in rows) == list(range(len(rows)))
+        for row, probability in zip(rows, one.probabilities, strict=True):
+            assert row["first"] == probability
+            assert row["first to best"] <= 0.0 <= row["first entropy"] + 1e-6
+            shares = [
+                value
+                for name, value in row.items()
+                if name.endswith((" kind", *(f" {group}" for group in GROUPS)))
+            ]
+            assert all(
+                isnan(share) or -1e-9 <= share <= 1.0 + 1e-9 for share in shares if share is not row["kind"]
+            )
+
+
+@given(merges())
+def test_a_conflict_knows_its_first_belief_but_never_its_own_answer(beliefs: list[Belief]) -> None:
+    at = len(beliefs) // 2
+    one = beliefs[at]
+    changed = Belief(
+        one.file, one.kinds, one.probabilities, None if one.answer is not None else np.eye(len(one.kinds))[-1]
+    )
+    before, after = (joint_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed))
+    assert np.array_equal(
+        [[*row.values()] for row in before], [[*row.values()] for row in after], equal_nan=True
+    )
+
+
+@given(merges())
+def test_the_belief_in_a_conflict_changes_nothing_its_neighbours_say(beliefs: list[Belief]) -> None:
+    at = len(beliefs) // 2
+    one = beliefs[at]
+    changed = Belief(one.file, one.kinds, one.probabilities[::-1] * 0.5, one.answer)
+    before, after = (joint_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed))
+    for row, other in zip(before, after, strict=True):
+        for name in row:
+            assert (
+                name.startswith("first")
+                or row[name] == other[name]
+                or (isnan(row[name]) and isnan(other[name]))
+            )
+
+
+def test_the_others_are_averaged() -> None:
+    beliefs = [
+        belief(0, ours=0.6, theirs=0.4),
+        belief(0, ours=0.2, theirs=0.8),
+        belief(1, ours=1.0, theirs=0.0),
+        belief(1, answer="theirs", ours=0.7, theirs=0.3),
+    ]
+    ours, theirs = joint_features(beliefs)[0]
+    assert (ours["file kind"], theirs["file kind"]) == (0.2, 0.8)
+    assert (ours["merge kind"], theirs["merge kind"]) == (pytest.approx(0.4), pytest.approx(0.6))
+    assert (ours["answers kind"], theirs["answers kind"]) == (0.0, 1.0)
+    assert isnan(ours["file_answers kind"])
+    assert isnan(ours["previous kind"])
+    assert ours["next kind"] == 0.2
+    assert (ours["others_in_file"], ours["others_in_merge"], ours["answers_known"]) == (1, 3, 1)
+    assert (ours["first rank"], theirs["first rank"]) == (0.0, 1.0)
+    assert ours["first entropy"] == pytest.approx(-(0.6 * log(0.6) + 0.4 * log(0.4)), abs=1e-6)
+    assert ours["merge one side ours"] == pytest.approx(0.4)
+    assert (ours["kind"], theirs["kind"]) == (OURS, THEIRS)
+
+
+def test_neighbours_are_of_the_same_file() -> None:
+    beliefs = [belief(0, ours=1.0), belief(1, theirs=1.0), belief(1, ours=1.0)]
+    [first], [second], [third] = joint_features(beliefs)
+    assert isnan(first["next kind"]) and isnan(second["previous kind"]) and isnan(third["next kind"])
+    assert (second["next kind"], third["previous kind"]) == (0.0, 0.0)
+
+
+def test_both_together_are_one_group() -> None:
+    beliefs = [belief(0, ours_theirs=0.5, merge=0.5), belief(0, union=0.7, base=0.3)]
+    row = joint_features(beliefs)[0][0]
+    assert (row["file both"], row["file neither"]) == (pytest.approx(0.7), pytest.approx(0.3))
+    assert row["file group"] == pytest.approx(0.7)
+    assert row["file kind"] == 0.0
+
+
+def test_a_conflict_alone_knows_nothing_of_others() -> None:
+    [[row]] = joint_features([belief(0, ours=1.0)])
+    assert isnan(row["merge kind"]) and isnan(row["file kind"])
+    assert row["others_in_merge"] == 0
+
+
+@given(conflicts, st.sampled_from(LANGUAGES))
+def test_every_candidate_has_a_kind(conflict: Conflict, language: Language) -> None:
+    for option in candidates(conflict, language):
+        assert 0 <= kind_of(option) < len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("origins", "kind"),
+    [
+        ([Origin("tokens", (Pattern.TAKE_OURS,)), Origin("lines", (Pattern.TAKE_THEIRS,))], "theirs"),
+        ([Origin("lines", (Pattern.TAKE_BASE,)), Origin("lines", (Pattern.TAKE_OURS,))], "ours"),
+        ([Origin("lines", (Pattern.THEIRS_OURS,))], "theirs+ours"),
+        ([Origin("lines", (Pattern.OURS_LESS_BASE,)), Origin("tokens")], "merge"),
+        ([Origin("line merge", (Pattern.TAKE_OURS,))], "merge"),
+        ([Origin("sorted union")], "union"),
+        ([Origin("theirs then new")], "union"),
+        ([Origin("empty")], "other"),
+        ([Origin("lines", (Pattern.OURS_LESS_BASE,))], "other"),
+    ],
+)
+def test_the_plainest_way_gives_the_kind(origins: list[Origin], kind: str) -> None:
+    assert KINDS[kind_of(Candidate("x", tuple(origins)))] == kind
+
+
+def test_an_answer_takes_all_belief() -> None:
+    options = [Candidate(text, (Origin("empty"),)) for text in ("a b\n", "c\n", "ab\n")]
+    for text, wanted in (("c", [0.0, 1.0, 0.0]), (" ab ", [0.5, 0.0, 0.5])):
+        found = answer_of(options, text)
+        assert found is not None and found.tolist() == wanted
+
+
+def test_an_answer_nobody_proposed_says_nothing() -> None:
+    assert answer_of([Candidate("a\n", (Origin("empty"),))], "something new\n") is None

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from mergebert import atomic as write
+from mergebert.atomic import overwrite, replace_file, write_atomically
+
+
+def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "script"
+    file.write_bytes(b"old")
+    file.chmod(0o751)
+    write_atomically(str(file), b"new")
+    assert file.read_bytes() == b"new"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o751
+    assert os.listdir(tmp_path) == ["script"]
+
+
+def test_a_new_file_obeys_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(str(tmp_path / "new"), b"text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    write_atomically(str(tmp_path / "link"), b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+
+    def fail(output: int) -> None:
+        os.write(output, b"half of the n")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        replace_file(str(file), fail)
+    assert file.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_what_a_killed_process_left_behind_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / f".mergebert-{os.getpid()}-0").write_bytes(b"half")
+    write_atomically(str(tmp_path / "file"), b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"longer than it was"])
+def test_a_file_is_overwritten_in_place(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"as it was")
+    number = file.stat().st_ino
+    overwrite(str(file), content)
+    assert file.read_bytes() == content
+    assert file.stat().st_ino == number
+
+
+def test_what_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"as it was")
+    real = write.write_all
+
+    def full(descriptor: int, content: bytes) -> None:
+        if b"more" in content:
+            real(descriptor, content[:3])
+            raise OSError(28, "No space left on device")
+        real(descriptor, content)
+
+    monkeypatch.setattr(write, "write_all", full)
+    with pytest.raises(OSError, match="No space"):
+        overwrite(str(file), b"ASITWAS, and more of it")
+    assert file.read_bytes() == b"as it was"

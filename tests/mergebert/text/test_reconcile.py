@@ -1,0 +1,264 @@
+"""Real line merges in every conflict style, with answers of a person in them, told apart by the fresh cut."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mergebert.git.line_merge import cut
+from mergebert.text.markers import parse
+from mergebert.text.reconcile import Answered, Open, compared, opened
+from mergebert.text.threeway import ThreeWay
+
+BASE = "".join(f"line {number}\n" for number in range(40))
+
+
+def edited(text: str, **lines: str) -> str:
+    """`text` with some lines replaced: l3="x" puts x in the place of line 3."""
+    for name, new in lines.items():
+        text = text.replace(f"line {name[1:]}\n", new)
+    return text
+
+
+def shown(versions: ThreeWay[str], folder: Path, style: str = "") -> str:
+    """What git puts into the work tree."""
+    for name, text in zip(("base", "ours", "theirs"), versions, strict=True):
+        (folder / name).write_bytes(text.encode())
+    labels = ["-L", "HEAD", "-L", "base", "-L", "topic"]
+    styles = [f"--{style}"] if style else []
+    command = ["git", "merge-file", "-p", "-q", *styles, *labels, "ours", "base", "theirs"]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout.decode()
+
+
+def opens(parts) -> list[Open]:
+    return [part for part in parts if isinstance(part, Open)]
+
+
+def answers(parts) -> list[str]:
+    return [part.text for part in parts if isinstance(part, Answered)]
+
+
+def written(parts) -> str:
+    """The file as it stands."""
+    return "".join(
+        part if isinstance(part, str) else part.marked if isinstance(part, Open) else part.text
+        for part in parts
+    )
+
+
+TWO = ThreeWay(
+    BASE,
+    edited(BASE, l5="same first\nours 5\nsame last\n", l25="ours 25\n"),
+    edited(BASE, l5="same first\ntheirs 5\nsame last\n", l25="theirs 25\n"),
+)
+
+
+@pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
+def test_every_style_gets_the_base_of_the_diff3_cut(style: str, tmp_path: Path) -> None:
+    text = shown(TWO, tmp_path, style)
+    recut = cut(TWO)
+
+    parts = compared(parse(text), recut)
+
+    assert written(parts) == text
+    found = opens(parts)
+    assert [one.conflicts[0].sides for one in found] == [conflict.sides for conflict in recut.conflicts]
+    assert [one.conflicts[0].has_base for one in found] == [True, True]
+    assert [one.conflicts[0].labels.ours for one in found] == ["HEAD", "HEAD"]
+
+
+def test_lines_git_left_out_of_a_conflict_must_stay(tmp_path: Path) -> None:
+    [first, _] = opens(compared(parse(shown(TWO, tmp_path)), cut(TWO)))
+
+    assert first.agreed == ("same first\n", "same last\n")
+    assert first.resolved({0: "same first\nnew\nsame last\n"}) == "same first\nnew\nsame last\n"
+    assert first.resolved({0: "line 5\n"}) is None
+
+
+def test_two_conflicts_that_git_joined_are_resolved_apart(tmp_path: Path) -> None:
+    joined = ThreeWay(
+        BASE,
+        edited(BASE, l5="ours 5\n", l7="ours 7\n"),
+        edited(BASE, l5="theirs 5\n", l7="theirs 7\n"),
+    )
+    text = shown(joined, tmp_path)
+    assert text.count("<<<<<<<") == 1
+    recut = cut(joined)
+    assert len(recut.conflicts) == 2
+
+    [window] = opens(compared(parse(text), recut))
+
+    assert len(window.conflicts) == 2
+    assert window.resolved({0: "A\n", 1: "B\n"}) == "A\nline 6\nB\n"
+    half = window.resolved({0: "A\n"})
+    assert half == "A\nline 6\n<<<<<<< HEAD\nours 7\n=======\ntheirs 7\n>>>>>>> topic\n"
+
+
+def test_one_conflict_that_git_split_is_resolved_as_one(tmp_path: Path) -> None:
+    inner = "".join(f"inner {number}\n" for number in range(6))
+    split = ThreeWay(
+        BASE, edited(BASE, l5=f"ours a\n{inner}ours b\n"), edited(BASE, l5=f"theirs a\n{inner}theirs b\n")
+    )
+    text = shown(split, tmp_path)
+    assert text.count("<<<<<<<") == 2
+    [window] = opens(compared(parse(text), cut(split)))
+
+    [conflict] = window.conflicts
+    assert conflict.sides.base == "line 5\n"
+    assert window.resolved({0: conflict.sides.ours}) == conflict.sides.ours
+    assert window.resolved({0: "line 5\n"}) is None
+
+
+@pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
+@pytest.mark.parametrize(
+    "answer", ["mine\n", "", "several\n\nlines of\nmine\n", "same first\nours 5\nsame last\n"]
+)
+def test_an_answer_is_found_between_unbroken_context(style: str, answer: str, tmp_path: Path) -> None:
+    merged = parse(shown(TWO, tmp_path, style))
+    before, _, *rest = merged.parts
+    around = ("same first\n", "same last\n") if style != "diff3" else ("", "")
+    text = str(before).removesuffix(around[0]) + answer
+    text += "".join(map(str, rest)).removeprefix(around[1])
+
+    parts = compared(parse(text), cut(TWO))
+
+    assert written(parts) == text
+    assert answers(parts) == [answer]
+    assert len(opens(parts)) == 1
+
+
+def test_an_answer_beside_a_changed_line_is_not_believed(tmp_path: Path) -> None:
+    text = shown(TWO, tmp_path, "diff3")
+    merged = parse(text)
+    parts = list(merged.parts)
+    parts[1] = "mine\n"
+    text = "".join(map(str, parts)).replace("line 4\n", "line four\n")
+
+    found = compared(parse(text), cut(TWO))
+
+    assert answers(found) == []
+    assert len(opens(found)) == 1
+    assert written(found) == text
+
+
+def test_equal_conflicts_are_told_apart_by_what_surrounds_them(tmp_path: Path) -> None:
+    versions = ThreeWay(
+        BASE, edited(BASE, l5="ours\n", l25="ours\n"), edited(BASE, l5="theirs\n", l25="theirs\n")
+    )
+    first, second = cut(versions).conflicts
+    merged = parse(shown(versions, tmp_path))
+    text = "".join(str(part) if at != 1 else "mine\n" for at, part in enumerate(merged.parts))
+
+    parts = compared(parse(text), cut(versions))
+
+    assert [part.conflict.sides for part in parts if isinstance(part, Answered)] == [first.sides]
+    assert [one.conflicts[0].sides for one in opens(parts)] == [second.sides]
+
+
+def test_a_conflict_changed_by_hand_stays_what_its_markers_show(tmp_path: Path) -> None:
+    text = shown(TWO, tmp_path).replace("ours 5\n", "ours five\n")
+
+    parts = compared(parse(text), cut(TWO))
+
+    assert written(parts) == text
+    assert [one.conflicts[0].has_base for one in opens(parts)] == [False, True]
+
+
+def test_markers_that_are_content_are_no_conflict(tmp_path: Path) -> None:
+    sample = "<<<<<<< sample\na\n=======\nb\n>>>>>>> sample\n"
+    versions = TWO.map(lambda text: text.replace("line 15\n", sample))
+
+    parts = compared(parse(shown(versions, tmp_path)), cut(versions))
+
+    assert len(opens(parts)) == 2
+    assert sample in "".join(part for part in parts if isinstance(part, str))
+
+
+@pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
+def test_a_file_without_a_final_newline(style: str, tmp_path: Path) -> None:
+    versions = ThreeWay("a\nb\nc\n}", "a\nb\nx\n}", "a\nb\ny\n}")
+    text = shown(versions, tmp_path, style)
+
+    parts = compared(parse(text), cut(versions))
+
+    assert written(parts) == text
+    [window] = opens(parts)
+    assert window.conflicts[0].has_base
+
+
+def test_without_versions_a_conflict_is_what_its_markers_show(tmp_path: Path) -> None:
+    [first, second] = opens(opened(parse(shown(TWO, tmp_path))))
+
+    assert not first.conflicts[0].has_base
+    assert second.resolved({0: "mine\n"}) == "mine\n"
+
+
+LINES = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "}\n", "\n"]), max_size=14).map("".join)
+
+
+@settings(max_examples=60, deadline=None)
+@example(base="a\na\na\nb\n", ours="b\nb\na\nb\n", theirs="b\nb\na\nb\nb\na\n", style="")
+@given(base=LINES, ours=LINES, theirs=LINES, style=st.sampled_from(["", "diff3", "zdiff3"]))
+def test_whatever_git_shows_is_told_apart_without_loss(
+    base: str, ours: str, theirs: str, style: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    versions = ThreeWay(base, ours, theirs)
+    text = shown(versions, tmp_path_factory.mktemp("merge"), style)
+    recut = cut(versions)
+
+    parts = compared(parse(text), recut)
+
+    assert written(parts) == text
+    assert answers(parts) == []
+    seen = [conflict.sides for window in opens(parts) for conflict in window.conflicts]
+    # Where both sides made the same change only diff3 shows a conflict.
+    is_shown = [style == "diff3" or one.sides.ours != one.sides.theirs for one in recut.conflicts]
+    assert seen == [one.sides for one, shows in zip(recut.conflicts, is_shown, strict=True) if shows]
+    for window in opens(parts):
+        every = {place: conflict.sides.ours for place, conflict in enumerate(window.conflicts)}
+        assert window.resolved(every) is not None
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_no_answer_is_taken_for_what_it_is_not(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    places = sorted(data.draw(st.sets(st.integers(0, 39), min_size=1, max_size=6)))
+    versions = ThreeWay(
+        BASE,
+        edited(BASE, **{f"l{at}": f"ours {at}\n" for at in places}),
+        edited(BASE, **{f"l{at}": f"theirs {at}\n" for at in places}),
+    )
+    style = data.draw(st.sampled_from(["", "diff3", "zdiff3"]))
+    recut = cut(versions)
+    given_answers: dict[str, str] = {}
+    text = ""
+    for part in compared(parse(shown(versions, tmp_path_factory.mktemp("merge"), style)), recut):
+        if isinstance(part, Open) and len(part.conflicts) == 1 and data.draw(st.booleans()):
+            answer = data.draw(
+                st.lists(st.sampled_from(["mine\n", "line 7\n", "}\n"]), max_size=3).map("".join)
+            )
+            given_answers[part.conflicts[0].sides.ours] = answer
+            text += answer
+        else:
+            text += part if isinstance(part, str) else written([part])
+
+    parts = compared(parse(text), recut)
+
+    assert written(parts) == text
+    found = {part.conflict.sides.ours: part.text for part in parts if isinstance(part, Answered)}
+    assert found.items() <= given_answers.items()
+    still_open = {conflict.sides.ours for window in opens(parts) for conflict in window.conflicts}
+    assert still_open == {conflict.sides.ours for conflict in recut.conflicts} - given_answers.keys()
+
+
+def test_a_conflict_of_two_equal_sides_is_one_part() -> None:
+    merged = parse("<<<<<<< a\n||||||| b\nx\n=======\n>>>>>>> c\n")
+    assert [part for part in compared(merged, merged) if isinstance(part, Open)] == [
+        Open(str(merged.conflicts[0]), merged.conflicts)
+    ]

@@ -1,0 +1,153 @@
+"""Prints how each package is built, told from its imports: files, folders, floors, circles and imports that run upward.
+
+A room is a folder of a package or a file at its top. A room stands one floor above the highest room that it imports,
+so a house without circles has no import that runs upward. `python tools/house.py [ROOT]`; `--rooms` also lists the
+rooms floor by floor, with the rooms that each imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+PACKAGES = ("mergebert", "fusion/mergebert_fusion", "lsp/mergebert_lsp", "data/mergebert_data")
+
+Graph = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class House:
+    """One package: its modules and their imports of each other, by dotted names below the package."""
+
+    name: str
+    lines: int
+    imports: Graph
+
+    @property
+    def rooms(self) -> Graph:
+        """The imports between rooms."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for module, targets in self.imports.items():
+            found[room_of(module)] |= {room_of(target) for target in targets} - {room_of(module)}
+        return {room: frozenset(targets) for room, targets in found.items()}
+
+
+def room_of(module: str) -> str:
+    """The room a module stands in: its folder, or itself at the top of the package."""
+    return module.partition(".")[0]
+
+
+def house(root: Path, package: str) -> House:
+    """The package as its files are now."""
+    folder = root / package
+    files = {_module(path, folder): path for path in sorted(folder.rglob("*.py"))}
+    texts = {module: path.read_text(encoding="utf-8") for module, path in files.items()}
+    modules = {module for module, path in files.items() if path.name != "__init__.py"}
+    imports = {
+        module: frozenset(_targets(texts[module], folder.name, modules) - {module}) for module in modules
+    }
+    return House(folder.name, sum(text.count("\n") for text in texts.values()), imports)
+
+
+def _module(path: Path, folder: Path) -> str:
+    parts = path.relative_to(folder).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _targets(text: str, package: str, modules: set[str]) -> set[str]:
+    """The modules of the package that a module imports anywhere in its text."""
+    return {name for name in _imported(text, package) if name in modules}
+
+
+def _imported(text: str, package: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name.removeprefix(f"{package}.") for name in names if name.startswith(f"{package}."))
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """The groups of nodes that reach each other, each sorted."""
+    reach = {node: _reachable(graph, node) for node in graph}
+    groups = {frozenset({node, *(other for other in reach[node] if node in reach[other])}) for node in graph}
+    return sorted(sorted(group) for group in groups if len(group) > 1)
+
+
+def _reachable(graph: Graph, start: str) -> set[str]:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        for target in graph.get(todo.pop(), ()):
+            if target not in seen:
+                seen.add(target)
+                todo.append(target)
+    return seen
+
+
+def floors(graph: Graph) -> dict[str, int]:
+    """The floor of each node, 1 at the ground; nodes of a circle share one."""
+    member = {node: group[0] for group in circles(graph) for node in group}
+    merged: dict[str, set[str]] = defaultdict(set)
+    for node, targets in graph.items():
+        own = member.get(node, node)
+        merged[own] |= {member.get(target, target) for target in targets} - {own}
+    found: dict[str, int] = {}
+    for node in TopologicalSorter(merged).static_order():
+        found[node] = 1 + max((found[target] for target in merged.get(node, ())), default=0)
+    return {node: found[member.get(node, node)] for node in graph}
+
+
+def upward(one: House) -> list[tuple[str, str]]:
+    """The imports of modules that run upward: of two rooms that import each other, those of the rarer direction."""
+    pairs: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for module, targets in sorted(one.imports.items()):
+        for target in sorted(targets):
+            pairs[room_of(module), room_of(target)].append((module, target))
+    return [
+        found
+        for (room, other), imports in pairs.items()
+        if room != other and (other, room) in pairs
+        for found in imports
+        if (len(imports), room) < (len(pairs[other, room]), other)
+    ]
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("root", nargs="?", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--rooms", action="store_true", help="list the rooms floor by floor")
+    arguments = parser.parse_args()
+    print(f"{'package':<18}{'files':>6}{'lines':>7}{'rooms':>6}{'floors':>7}{'circles':>8}{'upward':>7}")
+    for package in PACKAGES:
+        one = house(arguments.root, package)
+        levels = floors(one.rooms)
+        print(
+            f"{one.name:<18}{len(one.imports):>6}{one.lines:>7}{len(levels):>6}{max(levels.values()):>7}"
+            f"{len(circles(one.imports)):>8}{len(upward(one)):>7}"
+        )
+        if arguments.rooms:
+            _print_rooms(one, levels)
+
+
+def _print_rooms(one: House, levels: Mapping[str, int]) -> None:
+    for room in sorted(levels, key=lambda room: (-levels[room], room)):
+        files = sum(room_of(module) == room for module in one.imports)
+        print(f"  {levels[room]}  {room:<14}{files:>3}  {' '.join(sorted(one.rooms[room]))}")
+    for group in circles(one.imports):
+        print(f"  circle: {' '.join(group)}")
+    for module, target in upward(one):
+        print(f"  upward: {module} -> {target}")
+
+
+if __name__ == "__main__":
+    main()
