@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.server.progress import RankingProgress
 
 pytestmark = pytest.mark.asyncio
@@ -36,11 +35,8 @@ class Bars:
 
 
 def progress_in(bars: Bars, halted: list[bool], shows_progress: bool = True) -> RankingProgress:
-    session = SimpleNamespace(
-        client=Client(shows_progress=shows_progress),
-        supervisor=SimpleNamespace(halt=lambda: halted.append(True)),
-    )
-    return RankingProgress(SimpleNamespace(session=session, work_done_progress=bars))  # type: ignore[arg-type]
+    server = SimpleNamespace(work_done_progress=bars)
+    return RankingProgress(server, lambda: shows_progress, lambda: halted.append(True))  # type: ignore[arg-type]
 
 
 async def turn() -> None:

@@ -27,8 +27,8 @@ from mergebert.training.prepare import file_merge
 from mergebert_data.dataset.store import read_examples
 from mergebert_lsp.text.jj_markers import Marked, marked
 from mergebert_lsp.text.region import Suggestion
-from mergebert_lsp.worker.feedback import CHOSEN, Verdict, feedback_examples, feedback_folder, record
 from mergebert_lsp.worker import feedback
+from mergebert_lsp.worker.feedback import CHOSEN, Verdict, feedback_examples, feedback_folder, record
 
 TWO = """\
 import os
