@@ -23,7 +23,7 @@ from pathlib import Path
 from interleaved import Result, medians, parser_of, scratch, tell, whole_path
 from sample import samples
 
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.ranking.resolver import FileMerge, Resolver
 from mergebert.text.threeway import ThreeWay
 
@@ -86,7 +86,7 @@ def warm_side(rows: Sequence[Row], bundle: Path | None) -> Warm:
     files = []
     for row in rows:
         versions = ThreeWay(row["base"], row["ours"], row["theirs"])
-        merged = cut(versions)
+        merged = line_merge(versions)
         if merged.conflicts:
             files.append(FileMerge(row["path"], merged, versions))
     return Warm(Resolver.load(bundle, threads=1), files)

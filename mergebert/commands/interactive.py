@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mergebert.commands.workfile import Key, Slot, WorkMerge
+from mergebert.commands.workfile import Slot, WorkMerge
 from mergebert.terminal import coloured, has_colour, percent, shown_lines, small_diff, visible
 from mergebert.text.markers import has_markers
 
 if TYPE_CHECKING:
+    from mergebert.ranking.evidence import ConflictKey
     from mergebert.ranking.resolver import RankedConflict
 
 OFFERED = 9  # one key each
@@ -43,21 +44,21 @@ class Chosen:
 class Dialogue:
     """What has been answered and skipped so far, in order, so that the last step can be taken back."""
 
-    answers: dict[Key, str] = field(default_factory=dict)
-    skipped: set[Key] = field(default_factory=set)
-    steps: list[Key] = field(default_factory=list)
+    answers: dict[ConflictKey, str] = field(default_factory=dict)
+    skipped: set[ConflictKey] = field(default_factory=set)
+    steps: list[ConflictKey] = field(default_factory=list)
 
-    def answer(self, key: Key, text: str) -> None:
+    def answer(self, key: ConflictKey, text: str) -> None:
         """Takes `text` as the resolution of the conflict."""
         self.answers[key] = text
         self.steps.append(key)
 
-    def skip(self, key: Key) -> None:
+    def skip(self, key: ConflictKey) -> None:
         """Leaves the conflict as it is."""
         self.skipped.add(key)
         self.steps.append(key)
 
-    def undo(self) -> Key | None:
+    def undo(self) -> ConflictKey | None:
         """Takes the last step back; the conflict that is open again by it, or None if there was no step."""
         if not self.steps:
             return None
@@ -91,12 +92,12 @@ class Terminal:
         return line.strip() if line else None
 
 
-def ask(merge: WorkMerge, terminal: Terminal | None = None) -> Mapping[Key, str]:
+def ask(merge: WorkMerge, terminal: Terminal | None = None) -> Mapping[ConflictKey, str]:
     """The texts a person chose; what is sure of itself, at once or thanks to an answer, is not asked."""
     talk = terminal or Terminal(sys.stdin, sys.stdout)
     state = Dialogue()
     offers = merge.offers(state.answers)
-    wanted: Key | None = None  # the conflict that an undo has opened again
+    wanted: ConflictKey | None = None  # the conflict that an undo has opened again
     while True:
         open_keys = [key for key in offers if _is_open(key, offers, state)]
         key = wanted or (_most_informative(open_keys, offers) if open_keys else None)
@@ -114,7 +115,11 @@ def ask(merge: WorkMerge, terminal: Terminal | None = None) -> Mapping[Key, str]
 
 
 def _asked(
-    talk: Terminal, merge: WorkMerge, key: Key, offers: Mapping[Key, RankedConflict], left: int
+    talk: Terminal,
+    merge: WorkMerge,
+    key: ConflictKey,
+    offers: Mapping[ConflictKey, RankedConflict],
+    left: int,
 ) -> Chosen | str:
     """What a person wants done with one conflict, once it was shown."""
     _present(talk, merge, key, offers[key])
@@ -133,7 +138,9 @@ def _last_word(talk: Terminal, state: Dialogue) -> str:
     )
 
 
-def most_informative_first(keys: Sequence[Key], offers: Mapping[Key, RankedConflict]) -> list[Key]:
+def most_informative_first(
+    keys: Sequence[ConflictKey], offers: Mapping[ConflictKey, RankedConflict]
+) -> list[ConflictKey]:
     """`keys` in the order they are asked: an answer tells most where doubt is great and much is left."""
     left: dict[int, int] = {}
     for file, _ in keys:
@@ -141,7 +148,9 @@ def most_informative_first(keys: Sequence[Key], offers: Mapping[Key, RankedConfl
     return sorted(keys, key=lambda key: (-_doubt(offers[key]) * min(left[key[0]], _MOST_LEFT), key))
 
 
-def _most_informative(keys: Sequence[Key], offers: Mapping[Key, RankedConflict]) -> Key:
+def _most_informative(
+    keys: Sequence[ConflictKey], offers: Mapping[ConflictKey, RankedConflict]
+) -> ConflictKey:
     return most_informative_first(keys, offers)[0]
 
 
@@ -153,13 +162,13 @@ def _doubt(offer: RankedConflict) -> float:
     return -sum(share * math.log2(share) for share in shares if share > 0)
 
 
-def _is_open(key: Key, offers: Mapping[Key, RankedConflict], state: Dialogue) -> bool:
+def _is_open(key: ConflictKey, offers: Mapping[ConflictKey, RankedConflict], state: Dialogue) -> bool:
     return not offers[key].accepted and key not in state.answers and key not in state.skipped
 
 
 def _ranked_anew(
-    talk: Terminal, merge: WorkMerge, state: Dialogue, before: Mapping[Key, RankedConflict]
-) -> dict[Key, RankedConflict]:
+    talk: Terminal, merge: WorkMerge, state: Dialogue, before: Mapping[ConflictKey, RankedConflict]
+) -> dict[ConflictKey, RankedConflict]:
     """The offers after a step; says what has become sure of itself by it."""
     offers = merge.offers(state.answers)
     newly = [
@@ -175,11 +184,11 @@ def _ranked_anew(
     return offers
 
 
-def _place(merge: WorkMerge, key: Key) -> str:
+def _place(merge: WorkMerge, key: ConflictKey) -> str:
     return f"{visible(str(merge.files[key[0]].path))}:{merge.slots[key].line}"
 
 
-def _present(talk: Terminal, merge: WorkMerge, key: Key, offer: RankedConflict) -> None:
+def _present(talk: Terminal, merge: WorkMerge, key: ConflictKey, offer: RankedConflict) -> None:
     """Shows one conflict: what each side did to the base, and the candidates."""
     slot = merge.slots[key]
     sides, labels = slot.conflict.sides, slot.conflict.labels
@@ -205,7 +214,7 @@ def _shortened(lines: Sequence[str]) -> Iterator[str]:
         yield f"... {len(lines) - _SHOWN_LINES} more lines"
 
 
-def _step(talk: Terminal, merge: WorkMerge, key: Key, offer: RankedConflict) -> Chosen | str:
+def _step(talk: Terminal, merge: WorkMerge, key: ConflictKey, offer: RankedConflict) -> Chosen | str:
     """What the person wants: a text, or `skip`, `undo`, `quit`."""
     slot, suffix = merge.slots[key], merge.files[key[0]].path.suffix
     while True:

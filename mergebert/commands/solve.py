@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mergebert.commands.workfile import Key, Ranks, WorkFile, WorkMerge, open_work_files, write_work_file
+from mergebert.commands.workfile import WorkFile, WorkMerge, open_work_files, write_work_file
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import percent, shown_lines, visible
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import RankedConflict, Resolution
+    from mergebert.ranking.evidence import ConflictKey
+    from mergebert.ranking.resolver import RankedConflict, Ranks, Resolution
 
 BY_HAND = "hand"  # the method of a resolution a person gave
 THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
@@ -102,7 +103,7 @@ def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -
     return [reports[path] for path in dict.fromkeys(arguments.files)]
 
 
-def _chosen(merge: WorkMerge, is_interactive: bool) -> Mapping[Key, str]:
+def _chosen(merge: WorkMerge, is_interactive: bool) -> Mapping[ConflictKey, str]:
     if not is_interactive:
         return {}
     from mergebert.commands.interactive import ask

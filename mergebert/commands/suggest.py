@@ -16,14 +16,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO
 
 from mergebert.commands.solve import load_resolver
-from mergebert.commands.workfile import Ranks, WorkFile, WorkMerge, decoded, open_work_files, read_bytes
+from mergebert.commands.workfile import WorkFile, WorkMerge, decoded, open_work_files, read_bytes
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import Progress, percent, shown_lines, visible
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import RankedConflict
+    from mergebert.ranking.resolver import RankedConflict, Ranks
 
 FOR_PEOPLE, FOR_PROGRAMS = 3, 10  # candidates of each conflict when -k does not say
 _CUTTERS = 2  # threads that wait for git while the model works
@@ -100,17 +100,17 @@ def _work_file(arguments: Namespace) -> WorkFile:
             raise InputError(next(iter(refused.values())))
         return files[0]
     versions = ThreeWay(arguments.base, arguments.ours, arguments.theirs)
-    return cut_file(
+    return merged_file(
         arguments.path or str(arguments.ours), versions.map(lambda path: decoded(path, read_bytes(path)))
     )
 
 
-def cut_file(path: str, versions: ThreeWay[str]) -> WorkFile:
+def merged_file(path: str, versions: ThreeWay[str]) -> WorkFile:
     """The line merge of three versions, as if it stood in the work tree."""
-    from mergebert.git.line_merge import cut
-    from mergebert.text.reconcile import opened
+    from mergebert.git.line_merge import line_merge
+    from mergebert.text.reconcile import unreconciled
 
-    return WorkFile(Path(path), b"", opened(cut(versions)), versions)
+    return WorkFile(Path(path), b"", unreconciled(line_merge(versions)), versions)
 
 
 def _conflicts(ranked: Iterable[tuple[int, RankedConflict]], count: int) -> list[dict[str, object]]:
@@ -251,7 +251,7 @@ def _read_ahead(lines: Iterable[bytes]) -> Queue[bytes | OSError | None]:
 
 
 def _start(cutters: ThreadPoolExecutor, request: Request) -> Future[WorkFile] | None:
-    return cutters.submit(cut_file, request.path, request.versions) if request.versions else None
+    return cutters.submit(merged_file, request.path, request.versions) if request.versions else None
 
 
 def _answer(

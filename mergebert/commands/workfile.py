@@ -7,33 +7,19 @@ import stat
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mergebert.atomic import write_atomically
 from mergebert.driver.graft import with_final_newline
 from mergebert.errors import GitError, InputError, MarkerError
 from mergebert.terminal import notice
 from mergebert.text.markers import Conflict, MergedFile, has_markers, parse
-from mergebert.text.reconcile import Answered, Open, Part, compared, opened
+from mergebert.text.reconcile import AnsweredConflict, OpenConflicts, Part, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import FileMerge, RankedConflict
-
-Key = tuple[int, int]  # file, conflict in it
-
-
-class Ranks(Protocol):
-    """What is asked of a resolver; tests pass their own."""
-
-    def rank(
-        self,
-        files: Sequence[FileMerge],
-        max_error: float = ...,
-        answers: Mapping[Key, str] | None = ...,
-        wanted: Container[Key] | None = ...,
-    ) -> list[list[RankedConflict]]:
-        """Every conflict of every file of one merge, with ranked resolutions where it is wanted; None wants all."""
+    from mergebert.ranking.evidence import ConflictKey
+    from mergebert.ranking.resolver import RankedConflict, Ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +27,7 @@ class Slot:
     """A conflict that is still open: its index in the file, the part it stands in and its place there."""
 
     index: int
-    part: Open
+    part: OpenConflicts
     place: int
     line: int
     versions: ThreeWay[str] | None = None  # of the whole file, where this conflict ends it
@@ -83,15 +69,15 @@ class WorkFile:
     def _slots(self) -> Iterator[Slot]:
         index, line = 0, 1
         for part in self.parts:
-            if isinstance(part, Open):
+            if isinstance(part, OpenConflicts):
                 for place, conflict in enumerate(part.conflicts):
-                    is_last = part is self.parts[-1] and conflict is part.pieces[-1]
+                    is_last = part is self.parts[-1] and conflict is part.parts[-1]
                     first = line + part.agreed[0].count("\n")
                     yield Slot(index + place, part, place, first, self.stages if is_last else None)
                 index += len(part.conflicts)
-            elif isinstance(part, Answered):
+            elif isinstance(part, AnsweredConflict):
                 index += 1
-            line += standing_text(part).count("\n")
+            line += work_tree_text(part).count("\n")
 
     @property
     def answers(self) -> dict[int, str]:
@@ -100,9 +86,9 @@ class WorkFile:
         found: dict[int, str] = {}
         index = 0
         for part in disputed:
-            if isinstance(part, Answered):
+            if isinstance(part, AnsweredConflict):
                 found[index] = part.text
-            index += 1 if isinstance(part, Answered) else len(part.conflicts)
+            index += 1 if isinstance(part, AnsweredConflict) else len(part.conflicts)
         return found
 
     @property
@@ -110,8 +96,8 @@ class WorkFile:
         """The line merge of this file, answered conflicts included."""
         parts: list[str | Conflict] = []
         for part in self.parts:
-            if isinstance(part, Open):
-                parts += part.pieces
+            if isinstance(part, OpenConflicts):
+                parts += part.parts
             else:
                 parts.append(part if isinstance(part, str) else part.conflict)
         return MergedFile(tuple(parts))
@@ -122,8 +108,8 @@ class WorkFile:
         applied: set[int] = set()
         slots = self.slots
         for part in self.parts:
-            if not isinstance(part, Open):
-                found.append(standing_text(part))
+            if not isinstance(part, OpenConflicts):
+                found.append(work_tree_text(part))
                 continue
             here = [slot for slot in slots if slot.part is part and slot.index in texts]
             text = part.resolved({slot.place: slot.ended(texts[slot.index]) for slot in here})
@@ -133,15 +119,15 @@ class WorkFile:
 
 
 def read_work_file(
-    path: Path, stages: ThreeWay[str] | None = None, recut: MergedFile | None = None
+    path: Path, stages: ThreeWay[str] | None = None, line_merge: MergedFile | None = None
 ) -> WorkFile:
-    """The file at `path`; `recut` is git's fresh cut of `stages`.
+    """The file at `path`; `line_merge` is git's fresh cut of `stages`.
 
     Raises InputError or MarkerError when it is unusable.
     """
     content = read_bytes(path)
-    standing = _parsed(path, decoded(path, content))
-    parts = opened(standing) if recut is None else compared(standing, recut)
+    work_tree = _parsed(path, decoded(path, content))
+    parts = unreconciled(work_tree) if line_merge is None else reconciled(work_tree, line_merge)
     return WorkFile(path, content, parts, stages)
 
 
@@ -184,21 +170,21 @@ def write_work_file(file: WorkFile, text: str) -> bool:
 
 def _parsed(path: Path, text: str) -> MergedFile:
     try:
-        standing = parse(text)
+        work_tree = parse(text)
     except MarkerError as error:
         raise MarkerError(f"{path}: {error}") from error
-    if any(isinstance(part, str) and has_markers(part) for part in standing.parts):
+    if any(isinstance(part, str) and has_markers(part) for part in work_tree.parts):
         raise MarkerError(
             f"{path} holds a closing marker without its conflict; restore it or remove the line."
         )
-    return standing
+    return work_tree
 
 
-def standing_text(part: Part) -> str:
+def work_tree_text(part: Part) -> str:
     """What stands in the file for this part at the moment."""
     if isinstance(part, str):
         return part
-    return part.marked if isinstance(part, Open) else part.text
+    return part.marked if isinstance(part, OpenConflicts) else part.text
 
 
 class WorkMerge:
@@ -211,16 +197,16 @@ class WorkMerge:
         self._resolver = resolver
         self._max_error = max_error
         self._merges = [FileMerge(file.known_as, file.merged, file.stages) for file in self.files]
-        self.slots: dict[Key, Slot] = {
+        self.slots: dict[ConflictKey, Slot] = {
             (at, slot.index): slot for at, file in enumerate(self.files) for slot in file.slots
         }
-        self._given: dict[Key, str] = {
+        self._given: dict[ConflictKey, str] = {
             (at, index): text for at, file in enumerate(self.files) for index, text in file.answers.items()
         }
 
     def offers(
-        self, answers: Mapping[Key, str], wanted: Container[Key] | None = None
-    ) -> dict[Key, RankedConflict]:
+        self, answers: Mapping[ConflictKey, str], wanted: Container[ConflictKey] | None = None
+    ) -> dict[ConflictKey, RankedConflict]:
         """Ranked resolutions of every open conflict, or of those that are wanted, once a person has given `answers`."""
         slots = {key: slot for key, slot in self.slots.items() if wanted is None or key in wanted}
         if not slots:
@@ -257,13 +243,13 @@ def _name_of(path: Path) -> str:
 
 def _versions(path: Path) -> tuple[ThreeWay[str] | None, MergedFile | None]:
     """The three versions of the file at `path` and git's fresh cut of them, where the index has them."""
-    from mergebert.git.line_merge import cut
+    from mergebert.git.line_merge import line_merge
     from mergebert.git.stages import stages_of
 
     if not path.is_file():
         return None, None
     try:
         stages = stages_of(path)
-        return stages, cut(stages) if stages else None
+        return stages, line_merge(stages) if stages else None
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None, None

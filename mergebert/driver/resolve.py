@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mergebert.driver.graft import Graft, graft, with_final_newline
 from mergebert.errors import InputError, MarkerError
 from mergebert.git.command import git_answer, merge_of
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
 from mergebert.settings import Settings
 from mergebert.text.markers import DEFAULT_MARKER_SIZE, Conflict, Markers, MergedFile, has_markers, parse
@@ -55,7 +55,7 @@ def improvement(job: Job, settings: Settings) -> Improvement | None:
     """
     stages = job.sides.map(_decoded)
     _refuse_marked(job, stages)
-    merged = cut(stages)
+    merged = line_merge(stages)
     if len(merged.conflicts) > CONFLICT_LIMIT:
         raise InputError(f"{job.path} has more than {CONFLICT_LIMIT} conflicts; none of them is guessed.")
     resolver = Resolver.load(settings.bundle)

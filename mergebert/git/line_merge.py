@@ -12,7 +12,7 @@ from mergebert.text.threeway import ThreeWay
 _MARKER_LIKE = re.compile(r"^(?:<{7,}|\|{7,}|={7,}|>{7,})", re.MULTILINE)
 
 
-def cut(versions: ThreeWay[str]) -> MergedFile:
+def line_merge(versions: ThreeWay[str]) -> MergedFile:
     """The line merge of `versions`, every conflict with its base.
 
     Raises InputError where a version is not text, GitError where git is not there.

@@ -21,7 +21,7 @@ MAX_COLUMNS = 256
 STABLE_COLUMNS = 20  # of a longer run that nobody changed only the two ends are kept
 HUNK_COLUMNS = 128  # likewise of one changed hunk
 CONTEXT_COLUMNS = 28
-PIECES = 4  # subwords kept of one token
+SUBWORDS_A_TOKEN = 4  # subwords kept of one token
 
 PAD, GAP, NEWLINE, START, UNKNOWN = range(5)
 SPECIAL_TOKENS = ("[PAD]", "[GAP]", "[NEWLINE]", "[START]", "[UNK]")
@@ -50,7 +50,7 @@ CONFLICT_CLASSES = (
 )
 
 
-class Pieces(Protocol):
+class Subwords(Protocol):
     """Splits one token into subword ids."""
 
     def __call__(self, token: str) -> Sequence[int]:
@@ -68,9 +68,9 @@ class Columns:
     heads: tuple[int, ...]
 
 
-def encode(diff: ConflictDiff, around: Surroundings, pieces: Pieces) -> Columns:
+def encode(diff: ConflictDiff, around: Surroundings, subwords: Subwords) -> Columns:
     """The columns of a conflict and a little of what stands around it; at most MAX_COLUMNS."""
-    rows = _Rows(pieces)
+    rows = _Rows(subwords)
     rows.add_start()
     rows.add_context(token_units(around.before, diff.language).texts[-CONTEXT_COLUMNS:], BEFORE)
     for hunk in diff.token_diff.hunks:
@@ -84,8 +84,8 @@ def encode(diff: ConflictDiff, around: Surroundings, pieces: Pieces) -> Columns:
 class _Rows:
     """Columns while they are being collected."""
 
-    def __init__(self, pieces: Pieces) -> None:
-        self.pieces = pieces
+    def __init__(self, subwords: Subwords) -> None:
+        self.subwords = subwords
         self.ids: list[tuple[int, int, int]] = []
         self.kinds: list[tuple[int, int, int]] = []
         self.heads: list[int] = []
@@ -95,9 +95,9 @@ class _Rows:
         self.kinds.append((CONTEXT, CONTEXT, BEFORE))
 
     def add_context(self, texts: Sequence[str], place: int) -> None:
-        ids = [piece for text in texts for piece in self._unit(text)]
+        ids = [subword for text in texts for subword in self._unit(text)]
         ids = ids[-CONTEXT_COLUMNS:] if place == BEFORE else ids[:CONTEXT_COLUMNS]
-        self.ids += [(piece, piece, piece) for piece in ids]
+        self.ids += [(subword, subword, subword) for subword in ids]
         self.kinds += [(CONTEXT, CONTEXT, place)] * len(ids)
 
     def add_hunk(self, diff: ConflictDiff, hunk: Hunk) -> None:
@@ -119,9 +119,9 @@ class _Rows:
                 keys[side][index] if index >= 0 else None for side, index in enumerate(triple)
             )
             edits = (_edit(base, ours), _edit(base, theirs))
-            for piece in range(max(map(len, found))):
-                head = disputed and not at and not piece
-                self.ids.append(tuple(ids[piece] if piece < len(ids) else GAP for ids in found))  # type: ignore[arg-type]
+            for subword in range(max(map(len, found))):
+                head = disputed and not at and not subword
+                self.ids.append(tuple(ids[subword] if subword < len(ids) else GAP for ids in found))  # type: ignore[arg-type]
                 self.kinds.append((*edits, HEAD if head else change))
 
     def cut(self, size: int) -> None:
@@ -134,7 +134,7 @@ class _Rows:
 
     def _unit(self, text: str) -> Sequence[int]:
         token = text.lstrip()
-        ids = list(self.pieces(token)[:PIECES]) if token else []
+        ids = list(self.subwords(token)[:SUBWORDS_A_TOKEN]) if token else []
         return [NEWLINE, *ids] if "\n" in text[: len(text) - len(token)] else ids
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mergebert.ranking.columns import Columns, Pieces, encode
+from mergebert.ranking.columns import Columns, Subwords, encode
 from mergebert.ranking.evidence import FileEvidence, Surroundings
 from mergebert.ranking.features import Values, candidate_features, context_features
 from mergebert.text.candidates import Candidate, ConflictDiff, candidates
@@ -37,20 +37,20 @@ class Outline:
     columns: Columns
 
 
-def outline(conflict: Conflict, language: Language, around: Surroundings, pieces: Pieces) -> Outline:
+def outline(conflict: Conflict, language: Language, around: Surroundings, subwords: Subwords) -> Outline:
     """The diffs, candidates and columns of one conflict."""
     diff = ConflictDiff(conflict, language)
-    return Outline(diff, candidates(conflict, language, diff), encode(diff, around, pieces))
+    return Outline(diff, candidates(conflict, language, diff), encode(diff, around, subwords))
 
 
 def described(
-    evidence: FileEvidence, pieces: Pieces, outlined: Callable[..., Outline] = outline
+    evidence: FileEvidence, subwords: Subwords, outlined: Callable[..., Outline] = outline
 ) -> list[Described]:
     """Every conflict of one file, in order; `outlined` may remember the outlines it has made."""
     context = context_features(evidence.file.context)
     found = []
     for index, conflict in enumerate(evidence.conflicts):
-        one = outlined(conflict, evidence.language, evidence.surroundings[index], pieces)
+        one = outlined(conflict, evidence.language, evidence.surroundings[index], subwords)
         rows = [row | context for row in candidate_features(evidence, index, one.diff, one.options)]
         found.append(Described(conflict, one.diff, one.options, one.columns, rows))
     return found

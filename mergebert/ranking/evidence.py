@@ -16,6 +16,8 @@ _WORD = re.compile(r"[^\W\d]\w+")
 _TELLING = re.compile(r"[^\W_][\W_]*[^\W_][\W_]*[^\W_]")
 CONTEXT_LINES = 4
 
+ConflictKey = tuple[int, int]  # a file of a merge, a conflict of that file
+
 
 @dataclass(frozen=True, slots=True)
 class FileMerge:

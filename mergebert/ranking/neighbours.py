@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class Prediction:
     """One conflict of a merge: its file, the kind of each candidate, a first probability for each, and, where a person
     has answered it, the probabilities that the answer leaves. Neighbours see the answer, the conflict itself never."""
 
@@ -60,7 +60,9 @@ def answer_of(options: Sequence[Candidate], text: str) -> Floats | None:
     return hits / hits.sum() if hits.any() else None
 
 
-def joint_features(beliefs: Sequence[Belief], wanted: Sequence[int] | None = None) -> list[list[Values]]:
+def neighbour_features(
+    beliefs: Sequence[Prediction], wanted: Sequence[int] | None = None
+) -> list[list[Values]]:
     """For each conflict of a merge, or each `wanted` one, the features of its candidates given all the others."""
     masses = np.stack([_known_mass(belief) for belief in beliefs])  # [conflicts, kinds]
     files = np.array([belief.file for belief in beliefs])
@@ -73,13 +75,13 @@ def _kind_mass(kinds: NDArray[np.int64], probabilities: Floats) -> Floats:
     return np.bincount(kinds, weights=probabilities, minlength=len(KINDS)).astype(np.float64)
 
 
-def _known_mass(belief: Belief) -> Floats:
+def _known_mass(belief: Prediction) -> Floats:
     """The belief in each kind as the neighbours see it."""
     return _kind_mass(belief.kinds, belief.probabilities if belief.answer is None else belief.answer)
 
 
 def _features_of(
-    at: int, belief: Belief, masses: Floats, files: NDArray[np.int64], answered: NDArray[np.bool_]
+    at: int, belief: Prediction, masses: Floats, files: NDArray[np.int64], answered: NDArray[np.bool_]
 ) -> list[Values]:
     others = np.arange(len(masses)) != at
     same_file = others & (files == files[at])

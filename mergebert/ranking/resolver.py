@@ -8,27 +8,27 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
 from mergebert.ranking.classifier import Classifier, OnnxClassifier, classifier_features
-from mergebert.ranking.columns import Pieces
+from mergebert.ranking.columns import Subwords
 from mergebert.ranking.describe import Described, described
-from mergebert.ranking.evidence import FileEvidence, FileMerge
+from mergebert.ranking.evidence import ConflictKey, FileEvidence, FileMerge
 from mergebert.ranking.features import Values
-from mergebert.ranking.neighbours import Belief, answer_of, joint_features, kind_of
+from mergebert.ranking.neighbours import Prediction, answer_of, kind_of, neighbour_features
 from mergebert.ranking.ranker import Ranker
-from mergebert.ranking.subwords import TokenPieces
+from mergebert.ranking.subwords import SubwordTokenizer
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict, MergedFile, render, resolved
 from mergebert.text.syntax import error_count
 
 __all__ = ["FileMerge", "RankedConflict", "Resolution", "Resolver", "accepted_file"]
 
-Place = tuple[int, int]  # file, conflict in it
-Answers = Mapping[Place, str]
+Answers = Mapping[ConflictKey, str]
 ErrorCount = Callable[[str, Language], int | None]
 
 
@@ -56,13 +56,26 @@ class RankedConflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the models say of one conflict by itself; it stays true whatever becomes of the other conflicts."""
+class ScoredConflict:
+    """One conflict and the scores of its candidates that do not depend on the other conflicts of the merge."""
 
     described: Described
-    kinds: NDArray[np.int64]  # of the options
-    first: NDArray[np.float64]  # the first belief in each of them
-    voices: list[Values]  # of the classifier on each of them
+    kinds: NDArray[np.int64]  # of each option, an index in neighbours.KINDS
+    first: NDArray[np.float64]  # the first pass's probability of each option
+    classifier: list[Values]  # the classifier features of each option; empty without a classifier
+
+
+class Ranks(Protocol):
+    """What is asked of a resolver; tests pass their own."""
+
+    def rank(
+        self,
+        files: Sequence[FileMerge],
+        max_error: float = ...,
+        answers: Mapping[ConflictKey, str] | None = ...,
+        wanted: Container[ConflictKey] | None = ...,
+    ) -> list[list[RankedConflict]]:
+        """Every conflict of every file of one merge, with ranked resolutions where it is wanted; None wants all."""
 
 
 class Resolver:
@@ -74,10 +87,10 @@ class Resolver:
         self.first = Ranker(bundle.file(FIRST), names["first"])
         self.ranker = Ranker(bundle.file(RANKER), names["ranker"])
         self.classifier: Classifier | None = None
-        self.pieces: Pieces = _no_pieces
+        self.subwords: Subwords = _no_subwords
         if bundle.has_classifier:
             self.classifier = OnnxClassifier(bundle.file(MODEL), threads)
-            self.pieces = TokenPieces(bundle.file(TOKENIZER))
+            self.subwords = SubwordTokenizer(bundle.file(TOKENIZER))
 
     @classmethod
     def load(cls, bundle: Path | None = None, threads: int = 1) -> Resolver:
@@ -89,7 +102,7 @@ class Resolver:
         files: Sequence[FileMerge],
         max_error: float = 0.05,
         answers: Answers | None = None,
-        wanted: Container[Place] | None = None,
+        wanted: Container[ConflictKey] | None = None,
     ) -> list[list[RankedConflict]]:
         """For each file of one merge its conflicts in order, each with ranked resolutions.
 
@@ -98,34 +111,34 @@ class Resolver:
         what is accepted is not looked at.
         """
         evidences = [FileEvidence(file) for file in files]
-        known = self.known(evidences)
-        places = [(file, index) for file, ones in enumerate(known) for index in range(len(ones))]
-        everything = [one for ones in known for one in ones]
+        scored = self.scored_files(evidences)
+        places = [(file, index) for file, ones in enumerate(scored) for index in range(len(ones))]
+        everything = [one for ones in scored for one in ones]
         asked = [at for at, place in enumerate(places) if wanted is None or place in wanted]
         probabilities = self._probabilities(everything, _beliefs(everything, places, answers or {}), asked)
         resolutions = dict(zip(asked, probabilities, strict=True))
         ranked = iter(
             self._ranked(one.described, resolutions.get(at), max_error) for at, one in enumerate(everything)
         )
-        grouped = [[next(ranked) for _ in ones] for ones in known]
+        grouped = [[next(ranked) for _ in ones] for ones in scored]
         return [
             self._kept(evidence, conflicts, is_whole=wanted is None)
             for evidence, conflicts in zip(evidences, grouped, strict=True)
         ]
 
-    def known(self, evidences: Sequence[FileEvidence]) -> list[list[Known]]:
-        """What is said of every conflict of every file by itself: nearly all of the time that ranking takes."""
-        grouped = [described(evidence, self.pieces) for evidence in evidences]
-        found = iter(self.told([one for ones in grouped for one in ones]))
+    def scored_files(self, evidences: Sequence[FileEvidence]) -> list[list[ScoredConflict]]:
+        """Every conflict of every file with its own scores: nearly all of the time that ranking takes."""
+        grouped = [described(evidence, self.subwords) for evidence in evidences]
+        found = iter(self.scored([one for ones in grouped for one in ones]))
         return [[next(found) for _ in ones] for ones in grouped]
 
-    def told(self, conflicts: Sequence[Described]) -> list[Known]:
-        """What the models say of each conflict by itself."""
+    def scored(self, conflicts: Sequence[Described]) -> list[ScoredConflict]:
+        """Conflicts with the scores of the first pass and of the classifier."""
         first = self.first.probabilities([one.features for one in conflicts])
-        voices = self.voices(conflicts)
+        classified = self.classifier_features(conflicts)
         return [
-            Known(one, np.array([kind_of(option) for option in one.options]), row[:-1], voice)
-            for one, row, voice in zip(conflicts, first, voices, strict=True)
+            ScoredConflict(one, np.array([kind_of(option) for option in one.options]), row[:-1], classifier)
+            for one, row, classifier in zip(conflicts, first, classified, strict=True)
         ]
 
     def errors_in(self, text: str, language: Language) -> int | None:
@@ -141,17 +154,17 @@ class Resolver:
         return checked(evidence, conflicts, self.errors_in) if is_whole else conflicts
 
     def _probabilities(
-        self, conflicts: Sequence[Known], beliefs: Sequence[Belief], asked: Sequence[int]
+        self, conflicts: Sequence[ScoredConflict], beliefs: Sequence[Prediction], asked: Sequence[int]
     ) -> list[NDArray[np.float64]]:
         """For each conflict asked about the probability of each option; what is missing to one is "none of these"."""
         if not asked:
             return []
-        neighbours = joint_features(beliefs, asked)
+        neighbours = neighbour_features(beliefs, asked)
         rows = [_rows(conflicts[at], near) for at, near in zip(asked, neighbours, strict=True)]
         return [found[:-1] for found in self.ranker.probabilities(rows)]
 
-    def voices(self, conflicts: Sequence[Described]) -> list[list[Values]]:
-        """What the classifier says of each option; nothing where there is no classifier."""
+    def classifier_features(self, conflicts: Sequence[Described]) -> list[list[Values]]:
+        """The classifier features of each option; empty where there is no classifier."""
         if self.classifier is None:
             return [[{} for _ in one.options] for one in conflicts]
         scores = self.classifier.scores([one.columns for one in conflicts])
@@ -218,19 +231,24 @@ def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict], count: Err
     return inf if found is None else found
 
 
-def _beliefs(conflicts: Sequence[Known], places: Sequence[Place], answers: Answers) -> list[Belief]:
+def _beliefs(
+    conflicts: Sequence[ScoredConflict], places: Sequence[ConflictKey], answers: Answers
+) -> list[Prediction]:
     beliefs = []
     for one, place in zip(conflicts, places, strict=True):
         text = answers.get(place)
         answer = None if text is None else answer_of(one.described.options, text)
-        beliefs.append(Belief(place[0], one.kinds, one.first, answer))
+        beliefs.append(Prediction(place[0], one.kinds, one.first, answer))
     return beliefs
 
 
-def _rows(one: Known, neighbours: Sequence[Values]) -> list[Values]:
+def _rows(one: ScoredConflict, neighbours: Sequence[Values]) -> list[Values]:
     """The ranker's rows: one an option with all that is known of it, and the last for "none of these"."""
     features = one.described.features
-    rows = [own | near | voice for own, near, voice in zip(features, neighbours, one.voices, strict=False)]
+    rows = [
+        own | near | classifier
+        for own, near, classifier in zip(features, neighbours, one.classifier, strict=False)
+    ]
     shared = neighbours[0] if neighbours else {}
     return [
         *rows,
@@ -246,5 +264,5 @@ def _calibrated(scores: NDArray[np.float64], points: Sequence[tuple[float, float
     return np.asarray(np.interp(scores, known, values))
 
 
-def _no_pieces(token: str) -> Sequence[int]:
+def _no_subwords(token: str) -> Sequence[int]:
     return ()

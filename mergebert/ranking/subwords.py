@@ -8,7 +8,7 @@ from pathlib import Path
 CACHE_LIMIT = 200_000  # tokens; about 20 MB
 
 
-class TokenPieces:
+class SubwordTokenizer:
     """Splits lexer tokens by a tokenizer.json; remembers what it has split."""
 
     def __init__(self, tokenizer: Path) -> None:

@@ -62,6 +62,12 @@ class MergedFile:
         """The conflicts in file order."""
         return tuple(part for part in self.parts if isinstance(part, Conflict))
 
+    def side(self, name: str) -> str:
+        """The whole text of one version, `base`, `ours` or `theirs`, as far as the line merge holds it."""
+        return "".join(
+            part if isinstance(part, str) else str(getattr(part.sides, name)) for part in self.parts
+        )
+
 
 def has_markers(text: str) -> bool:
     """Whether a line of `text` could be the opening or closing marker of a conflict."""
@@ -95,6 +101,11 @@ def parse(text: str, marker_size: int | None = None) -> MergedFile:
     if agreed:
         parts.append("".join(agreed))
     return MergedFile(tuple(parts))
+
+
+def parse_line_merge(text: str) -> MergedFile:
+    """The line merge that we wrote ourselves, with markers of git's usual size and nothing else that reads as one."""
+    return parse(text, DEFAULT_MARKER_SIZE)
 
 
 def render(merged: MergedFile) -> str:

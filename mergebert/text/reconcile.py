@@ -1,7 +1,7 @@
 """What a file in the work tree still holds of a merge: the open conflicts, and the answers of a person.
 
 git's default markers show no base, leave common lines out of a hunk and join neighbouring hunks. The index
-still has all three versions, so they are cut again with `git merge-file --diff3`; they are compared here.
+still has all three versions, so they are merged by lines again (`git merge-file --diff3`), and both texts are compared here.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Item = str | Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """Conflicts that stand in the file: `marked` as they stand, `pieces` as git cut them with a base.
+class OpenConflicts:
+    """Conflicts that stand in the file: `marked` as they stand, `parts` as the line merge has them, with their base.
 
     `agreed` is the text of `marked` outside the markers; whatever replaces `marked` must keep it.
     """
 
     marked: str
-    pieces: tuple[Item, ...]
+    parts: tuple[Item, ...]
     agreed: tuple[str, ...] = ("", "")
     shows_base: bool = True  # whether the markers in the file do; what stays open keeps their style
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
-        """The conflicts among the pieces."""
-        return tuple(piece for piece in self.pieces if isinstance(piece, Conflict))
+        """The conflicts among the parts."""
+        return tuple(part for part in self.parts if isinstance(part, Conflict))
 
     def resolved(self, texts: Mapping[int, str]) -> str | None:
         """What stands here once the conflicts in `texts`, keyed by place, are resolved.
@@ -51,68 +51,70 @@ class Open:
 
     def _pieces(self, texts: Mapping[int, str]) -> Iterator[str]:
         index = 0
-        for piece in self.pieces:
-            if isinstance(piece, str):
-                yield piece
+        for part in self.parts:
+            if isinstance(part, str):
+                yield part
                 continue
-            open_text = str(piece) if self.shows_base else _two_way(piece)
+            open_text = str(part) if self.shows_base else _two_way(part)
             yield texts.get(index, open_text)
             index += 1
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredConflict:
     """A conflict of the merge that a person has replaced by `text`."""
 
     text: str
     conflict: Conflict
 
 
-Part = str | Open | Answered
+Part = str | OpenConflicts | AnsweredConflict
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
     """The same disputed lines in both cuts."""
 
-    standing: range
-    recut: range
+    work_tree: range
+    line_merge: range
 
 
-def opened(standing: MergedFile) -> tuple[Part, ...]:
+def unreconciled(work_tree: MergedFile) -> tuple[Part, ...]:
     """The parts of a file of which nothing else is known: every conflict is what its markers show."""
-    return tuple(Open(str(part), (part,)) if isinstance(part, Conflict) else part for part in standing.parts)
+    return tuple(
+        OpenConflicts(str(part), (part,)) if isinstance(part, Conflict) else part for part in work_tree.parts
+    )
 
 
-def compared(standing: MergedFile, recut: MergedFile) -> tuple[Part, ...]:
-    """The parts of the file `standing`, told apart by `recut`, the fresh cut of the same merge."""
-    left, right = _items(_without_quoted(standing, recut)), _items(recut)
+def reconciled(work_tree: MergedFile, line_merge: MergedFile) -> tuple[Part, ...]:
+    """The parts of the file `work_tree`, told apart by `line_merge`, the line merge of its three versions."""
+    left, right = _items(_without_quoted(work_tree, line_merge)), _items(line_merge)
     is_cut_short = _complete_last_line(left, right)
     parts: list[Part] = []
     at = other = 0
     for window in _windows(left, right):
-        parts += _gap(left[at : window.standing.start], right[other : window.recut.start])
-        parts.append(_open(left[window.standing.start : window.standing.stop], right, window.recut))
-        at, other = window.standing.stop, window.recut.stop
+        parts += _gap(left[at : window.work_tree.start], right[other : window.line_merge.start])
+        parts.append(_open(left[window.work_tree.start : window.work_tree.stop], right, window.line_merge))
+        at, other = window.work_tree.stop, window.line_merge.stop
     parts += _gap(left[at:], right[other:])
     return tuple([*parts[:-1], _without_newline(parts[-1])] if is_cut_short else parts)
 
 
-def _complete_last_line(standing: list[Item], recut: Sequence[Item]) -> bool:
+def _complete_last_line(work_tree: list[Item], line_merge: Sequence[Item]) -> bool:
     """Gives the last line the newline that git gives it inside a conflict; whether that was needed."""
-    if not (standing and recut and isinstance(recut[-1], Conflict)):
+    if not (work_tree and line_merge and isinstance(line_merge[-1], Conflict)):
         return False
-    last = standing[-1]
+    last = work_tree[-1]
     if not isinstance(last, str) or last.endswith("\n"):
         return False
-    standing[-1] = last + ("\r\n" if recut[-1].sides.ours.endswith("\r\n") else "\n")
+    work_tree[-1] = last + ("\r\n" if line_merge[-1].sides.ours.endswith("\r\n") else "\n")
     return True
 
 
 def _without_newline(part: Part) -> Part:
     if isinstance(part, str):
         return _chopped(part)
-    if isinstance(part, Answered):
+    if isinstance(part, AnsweredConflict):
         return replace(part, text=_chopped(part.text))
     return replace(part, marked=_chopped(part.marked), agreed=(*part.agreed[:-1], _chopped(part.agreed[-1])))
 
@@ -121,19 +123,15 @@ def _chopped(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _without_quoted(standing: MergedFile, recut: MergedFile) -> MergedFile:
-    """`standing` with those of its conflicts made text that are content: a version of the file holds them."""
-    versions = ["".join(_side(part, name) for part in recut.parts) for name in ("base", "ours", "theirs")]
+def _without_quoted(work_tree: MergedFile, line_merge: MergedFile) -> MergedFile:
+    """`work_tree` with those of its conflicts made text that are content: a version of the file holds them."""
+    versions = [line_merge.side(name) for name in ("base", "ours", "theirs")]
     versions = [version for version in versions if has_markers(version)]
 
     def is_quoted(part: Item) -> bool:
         return not isinstance(part, str) and any(str(part) in version for version in versions)
 
-    return MergedFile(tuple(str(part) if is_quoted(part) else part for part in standing.parts))
-
-
-def _side(part: Item, name: str) -> str:
-    return part if isinstance(part, str) else str(getattr(part.sides, name))
+    return MergedFile(tuple(str(part) if is_quoted(part) else part for part in work_tree.parts))
 
 
 def _items(merged: MergedFile) -> list[Item]:
@@ -144,11 +142,13 @@ def _items(merged: MergedFile) -> list[Item]:
     return items
 
 
-def _open(standing: Sequence[Item], recut: Sequence[Item], run: range) -> Open:
+def _open(work_tree: Sequence[Item], line_merge: Sequence[Item], run: range) -> OpenConflicts:
     """The conflicts of one window, wearing the labels of the markers that stand in the file."""
-    first = next(item for item in standing if isinstance(item, Conflict))
-    pieces = [_labelled(recut[at], first.markers) for at in run]
-    return Open("".join(map(str, standing)), tuple(_joined(pieces)), _agreed(standing), first.has_base)
+    first = next(item for item in work_tree if isinstance(item, Conflict))
+    parts = [_labelled(line_merge[at], first.markers) for at in run]
+    return OpenConflicts(
+        "".join(map(str, work_tree)), tuple(_joined(parts)), _agreed(work_tree), first.has_base
+    )
 
 
 def _joined(items: Sequence[Item]) -> Iterator[Item]:
@@ -183,11 +183,11 @@ def _keeps(text: str, agreed: tuple[str, ...]) -> bool:
     if not text.startswith(first) or not text.endswith(last):
         return False
     at, end = len(first), len(text) - len(last)
-    for piece in between:
-        found = text.find(piece, at, end)
+    for part in between:
+        found = text.find(part, at, end)
         if found < 0:
             return False
-        at = found + len(piece)
+        at = found + len(part)
     return at <= end
 
 
@@ -213,7 +213,7 @@ def _shared(one: Sequence[Item], other: Sequence[Item]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Dispute:
-    """A conflict of the recut, its sides as lines, and how many first lines these share."""
+    """A conflict of the line merge, its sides as lines, and how many first lines these share."""
 
     at: int
     ours: list[str]
@@ -221,21 +221,21 @@ class _Dispute:
     shared: int
 
 
-def _windows(standing: Sequence[Item], recut: Sequence[Item]) -> list[_Window]:
+def _windows(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> list[_Window]:
     """The windows in which both cuts hold the same dispute, in order and apart from each other."""
-    disputes = [_dispute(at, item) for at, item in enumerate(recut) if isinstance(item, Conflict)]
+    disputes = [_dispute(at, item) for at, item in enumerate(line_merge) if isinstance(item, Conflict)]
     by_sides: dict[tuple[str, str], list[_Dispute]] = {}
     for dispute in disputes:
-        by_sides.setdefault(_sides(recut[dispute.at]), []).append(dispute)
-    places = [at for at, item in enumerate(standing) if isinstance(item, Conflict)]
+        by_sides.setdefault(_sides(line_merge[dispute.at]), []).append(dispute)
+    places = [at for at, item in enumerate(work_tree) if isinstance(item, Conflict)]
     most = max(_PAIR_LIMIT // max(len(places), 1), 1)
     found: list[_Window] = []
     for at in places:
-        alike = by_sides.get(_sides(standing[at]), disputes)
+        alike = by_sides.get(_sides(work_tree[at]), disputes)
         nearest = sorted(alike, key=lambda dispute: abs(dispute.at - at))
-        matching = (_window(standing, at, recut, dispute) for dispute in nearest)
+        matching = (_window(work_tree, at, line_merge, dispute) for dispute in nearest)
         found += islice(filter(None, matching), most)
-    return _chain(found, standing, recut)
+    return _chain(found, work_tree, line_merge)
 
 
 def _dispute(at: int, conflict: Conflict) -> _Dispute:
@@ -248,20 +248,22 @@ def _sides(item: Item) -> tuple[str, str]:
     return item.sides.ours, item.sides.theirs
 
 
-def _window(standing: Sequence[Item], at: int, recut: Sequence[Item], dispute: _Dispute) -> _Window | None:
+def _window(
+    work_tree: Sequence[Item], at: int, line_merge: Sequence[Item], dispute: _Dispute
+) -> _Window | None:
     """The window whose first conflict stands at `at`, if the cuts agree from there on.
 
-    git may have left up to all common first lines of the dispute outside the standing markers.
+    git may have left up to all common first lines of the dispute outside the markers of the work tree.
     """
-    ours, theirs = _sides(standing[at])
+    ours, theirs = _sides(work_tree[at])
     for skipped in range(min(dispute.shared, at) + 1):
         if (
             _may_start(ours, dispute.ours, skipped)
             and _may_start(theirs, dispute.theirs, skipped)
-            and standing[at - skipped : at] == dispute.ours[:skipped]
+            and work_tree[at - skipped : at] == dispute.ours[:skipped]
         ):
-            window = _closed(standing, at - skipped, recut, dispute.at)
-            if window and at in window.standing:  # else the sides are equal and need no conflict
+            window = _closed(work_tree, at - skipped, line_merge, dispute.at)
+            if window and at in window.work_tree:  # else the sides are equal and need no conflict
                 return window
     return None
 
@@ -271,19 +273,19 @@ def _may_start(side: str, lines: Sequence[str], skipped: int) -> bool:
     return not side or skipped >= len(lines) or side.startswith(lines[skipped])
 
 
-def _closed(standing: Sequence[Item], start: int, recut: Sequence[Item], other: int) -> _Window | None:
+def _closed(work_tree: Sequence[Item], start: int, line_merge: Sequence[Item], other: int) -> _Window | None:
     """The shortest window from these places on in which both sides of both cuts read the same."""
     at, to = start, other
     ahead = _Ahead()
-    ahead.take(recut[to], 1)
+    ahead.take(line_merge[to], 1)
     to += 1
     while not ahead.is_even:
         if ahead.waits_for_standing:
-            if at == len(standing) or not ahead.take(standing[at], 0):
+            if at == len(work_tree) or not ahead.take(work_tree[at], 0):
                 return None
             at += 1
         else:
-            if to == len(recut) or not ahead.take(recut[to], 1):
+            if to == len(line_merge) or not ahead.take(line_merge[to], 1):
                 return None
             to += 1
     return _Window(range(start, at), range(other, to))
@@ -318,16 +320,18 @@ class _Ahead:
         return True
 
 
-def _chain(windows: Sequence[_Window], standing: Sequence[Item], recut: Sequence[Item]) -> list[_Window]:
+def _chain(
+    windows: Sequence[_Window], work_tree: Sequence[Item], line_merge: Sequence[Item]
+) -> list[_Window]:
     """The heaviest chain of windows apart from each other: many, and those whose surroundings agree."""
-    ordered = sorted(windows, key=lambda window: (window.standing.start, window.recut.start))
+    ordered = sorted(windows, key=lambda window: (window.work_tree.start, window.line_merge.start))
     weights: list[int] = []
     before: list[int] = []
     for at, window in enumerate(ordered):
         fitting = [past for past in range(at) if _precedes(ordered[past], window)]
         best = max(fitting, key=weights.__getitem__, default=-1)
         before.append(best)
-        weights.append(_weight(window, standing, recut) + (weights[best] if best >= 0 else 0))
+        weights.append(_weight(window, work_tree, line_merge) + (weights[best] if best >= 0 else 0))
     chosen: list[_Window] = []
     at = max(range(len(ordered)), key=weights.__getitem__, default=-1)
     while at >= 0:
@@ -337,54 +341,54 @@ def _chain(windows: Sequence[_Window], standing: Sequence[Item], recut: Sequence
 
 
 def _precedes(first: _Window, second: _Window) -> bool:
-    return first.standing.stop <= second.standing.start and first.recut.stop <= second.recut.start
+    return first.work_tree.stop <= second.work_tree.start and first.line_merge.stop <= second.line_merge.start
 
 
-def _weight(window: _Window, standing: Sequence[Item], recut: Sequence[Item]) -> int:
+def _weight(window: _Window, work_tree: Sequence[Item], line_merge: Sequence[Item]) -> int:
     def lines_before(items: Sequence[Item], start: int) -> Sequence[Item]:
         return items[max(start - _CONTEXT_SEEN, 0) : start][::-1]
 
     def lines_after(items: Sequence[Item], stop: int) -> Sequence[Item]:
         return items[stop : stop + _CONTEXT_SEEN]
 
-    left, right = window.standing, window.recut
-    agreeing = _shared(lines_before(standing, left.start), lines_before(recut, right.start))
-    agreeing += _shared(lines_after(standing, left.stop), lines_after(recut, right.stop))
-    count = sum(isinstance(standing[at], Conflict) for at in left)
+    left, right = window.work_tree, window.line_merge
+    agreeing = _shared(lines_before(work_tree, left.start), lines_before(line_merge, right.start))
+    agreeing += _shared(lines_after(work_tree, left.stop), lines_after(line_merge, right.stop))
+    count = sum(isinstance(work_tree[at], Conflict) for at in left)
     return count * 4 * _CONTEXT_SEEN + agreeing
 
 
-def _gap(standing: Sequence[Item], recut: Sequence[Item]) -> list[Part]:
+def _gap(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> list[Part]:
     """The parts between two windows: text, answers, and conflicts that git's fresh cut does not know."""
     parts: list[Part] = []
     at = 0
-    for place, conflict in _answers(standing, recut):
-        parts += _alone(standing[at : place.start])
-        parts.append(Answered("".join(map(str, standing[place.start : place.stop])), conflict))
+    for place, conflict in _answers(work_tree, line_merge):
+        parts += _alone(work_tree[at : place.start])
+        parts.append(AnsweredConflict("".join(map(str, work_tree[place.start : place.stop])), conflict))
         at = place.stop
-    return parts + _alone(standing[at:])
+    return parts + _alone(work_tree[at:])
 
 
 def _alone(items: Sequence[Item]) -> list[Part]:
-    return [item if isinstance(item, str) else Open(str(item), (item,)) for item in _joined(items)]
+    return [item if isinstance(item, str) else OpenConflicts(str(item), (item,)) for item in _joined(items)]
 
 
-def _answers(standing: Sequence[Item], recut: Sequence[Item]) -> Iterator[tuple[range, Conflict]]:
-    """Where a person's text stands for a conflict of the recut: only between unbroken context."""
-    if not any(isinstance(item, Conflict) for item in recut):
+def _answers(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> Iterator[tuple[range, Conflict]]:
+    """Where a person's text stands for a conflict of the line merge: only between unbroken context."""
+    if not any(isinstance(item, Conflict) for item in line_merge):
         return
-    matched = match_of(_keys(recut, "recut"), _keys(standing, "standing"))
-    mirrored = [len(standing) - 1 - at if at >= 0 else -1 for at in reversed(matched)]
+    matched = match_of(_keys(line_merge, "line_merge"), _keys(work_tree, "work_tree"))
+    mirrored = [len(work_tree) - 1 - at if at >= 0 else -1 for at in reversed(matched)]
     at = 0
-    for place, item in enumerate(recut):
+    for place, item in enumerate(line_merge):
         if not isinstance(item, Conflict) or item.sides.ours == item.sides.theirs:
             continue  # git's other styles show equal sides as merged: nobody has answered that
-        start = _context_end(recut[:place], matched)
-        behind = _context_end(recut[:place:-1], mirrored)
-        if start is None or behind is None or not at <= start <= len(standing) - behind:
+        start = _context_end(line_merge[:place], matched)
+        behind = _context_end(line_merge[:place:-1], mirrored)
+        if start is None or behind is None or not at <= start <= len(work_tree) - behind:
             continue
-        found = range(start, len(standing) - behind)
-        if _is_plain(standing[found.start : found.stop]):
+        found = range(start, len(work_tree) - behind)
+        if _is_plain(work_tree[found.start : found.stop]):
             yield found, item
             at = found.stop
 

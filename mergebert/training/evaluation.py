@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mergebert.commands.workfile import Ranks
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT, FileExample
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
-from mergebert.ranking.resolver import Resolver
+from mergebert.ranking.resolver import Ranks, Resolver
 from mergebert.training.files import write_json
 from mergebert.training.judge import TOOL, WITHOUT_NETWORK, Case, Judged, Options, judged, place_of
 from mergebert.training.metrics import Outcome, Place, counted

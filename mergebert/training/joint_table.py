@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.ranking.neighbours import GROUP_OF, GROUPS, KINDS, Belief, Floats
+from mergebert.ranking.neighbours import GROUP_OF, GROUPS, KINDS, Floats, Prediction
 from mergebert.ranking.resolver import SHARED_BY_ALL
 
 MEANS = ("file", "merge", "answers", "file_answers", "previous", "next")
@@ -24,7 +24,7 @@ _MEMBERS = [[kind for kind, group in enumerate(GROUP_OF) if group == at] for at 
 _CHUNK = 4_000_000  # numbers held at once in a merge of very many conflicts
 
 
-def joint_rows(beliefs: Sequence[Belief]) -> list[NDArray[np.float32]]:
+def joint_rows(beliefs: Sequence[Prediction]) -> list[NDArray[np.float32]]:
     """For each conflict of a merge its rows: the values of JOINT_FEATURES for each candidate given all the other
     conflicts, and a last row, "none of these", that knows only what all candidates share."""
     masses = np.stack([_mass(belief, known=True) for belief in beliefs])  # [conflicts, kinds]
@@ -49,7 +49,7 @@ def joint_rows(beliefs: Sequence[Belief]) -> list[NDArray[np.float32]]:
     return [_rows(belief, shared[at], means[at], groups[at]) for at, belief in enumerate(beliefs)]
 
 
-def _rows(belief: Belief, shared: Floats, means: Floats, groups: Floats) -> NDArray[np.float32]:
+def _rows(belief: Prediction, shared: Floats, means: Floats, groups: Floats) -> NDArray[np.float32]:
     kinds, first = belief.kinds, belief.probabilities
     ranks = np.empty(len(first))
     ranks[np.argsort(-first, kind="stable")] = np.arange(len(first))
@@ -65,7 +65,7 @@ def _rows(belief: Belief, shared: Floats, means: Floats, groups: Floats) -> NDAr
     return rows
 
 
-def _mass(belief: Belief, known: bool) -> Floats:
+def _mass(belief: Prediction, known: bool) -> Floats:
     """The belief in each kind: with `known` as the neighbours see it, a person's answer in the place of a belief."""
     weights = belief.answer if known and belief.answer is not None else belief.probabilities
     return np.bincount(belief.kinds, weights=weights, minlength=len(KINDS)).astype(np.float64)

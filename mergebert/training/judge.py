@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from mergebert.commands.workfile import Ranks
 from mergebert.example import ConflictExample, FileExample
 from mergebert.ranking.evidence import FileMerge
-from mergebert.ranking.resolver import RankedConflict
+from mergebert.ranking.resolver import RankedConflict, Ranks
 from mergebert.text.candidates import ConflictDiff, Origin, candidates, whitespace_key
 from mergebert.text.languages import Language, language_of
 from mergebert.text.markers import Conflict, MergedFile, render, resolved

@@ -27,7 +27,7 @@ from mergebert.errors import DatasetError, InputError
 from mergebert.example import CLEAN, CONFLICT, FileExample, example_from_json
 from mergebert.ranking.classifier import hunk_scores, log_softmax
 from mergebert.ranking.columns import CONFLICT_CLASSES
-from mergebert.ranking.subwords import TokenPieces
+from mergebert.ranking.subwords import SubwordTokenizer
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES, splits
@@ -170,17 +170,17 @@ def _side_by_side(
 
 def _prepare_some(part: tuple[TrainConfig, Sequence[tuple[str, Path]]]) -> None:
     config, targets = part[0], dict(part[1])
-    pieces = TokenPieces(Workspace(config).tokenizer)
+    subwords = SubwordTokenizer(Workspace(config).tokenizer)
     for repository, examples in examples_of(config.examples, targets):
-        count = prepare(examples, pieces, targets[repository])
+        count = prepare(examples, subwords, targets[repository])
         print(f"prepared {repository}: {count} conflicts", flush=True)
 
 
 def _clean_some(part: tuple[TrainConfig, Sequence[tuple[str, Path]]]) -> None:
     config, targets = part[0], dict(part[1])
-    pieces = TokenPieces(Workspace(config).tokenizer)
+    subwords = SubwordTokenizer(Workspace(config).tokenizer)
     for repository, examples in examples_of(config.examples, targets, CLEAN):
-        count = prepare_clean(examples, pieces, config.pretrain.clean_windows, targets[repository])
+        count = prepare_clean(examples, subwords, config.pretrain.clean_windows, targets[repository])
         print(f"prepared {repository}: {count} windows of clean files", flush=True)
 
 

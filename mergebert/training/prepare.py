@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.example import GRADES, ConflictExample, FileExample
-from mergebert.ranking.columns import Pieces, conflict_class
+from mergebert.ranking.columns import Subwords, conflict_class
 from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import FileEvidence, FileMerge
 from mergebert.ranking.neighbours import kind_of
 from mergebert.ranking.ranker import matrix
 from mergebert.text.candidates import whitespace_key
-from mergebert.text.markers import parse
+from mergebert.text.markers import parse_line_merge
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.files import write_arrays
 
@@ -33,7 +33,7 @@ _PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
 
 def file_merge(example: FileExample) -> FileMerge:
     """A mined example as the resolver would meet it."""
-    return FileMerge(example.path, parse(example.conflicted, 7), example.stages, example.context)
+    return FileMerge(example.path, parse_line_merge(example.conflicted), example.stages, example.context)
 
 
 def capped(examples: Iterable[FileExample]) -> list[list[FileExample]]:
@@ -56,14 +56,14 @@ def capped(examples: Iterable[FileExample]) -> list[list[FileExample]]:
     return groups
 
 
-def prepare(examples: Sequence[FileExample], pieces: Pieces, target: Path) -> int:
+def prepare(examples: Sequence[FileExample], subwords: Subwords, target: Path) -> int:
     """Writes the arrays of one repository's examples to `target` (an .npz, atomically); the number of conflicts in it."""
     arrays = _Arrays()
     for merge, group in enumerate(capped(examples)):
         for example in group:
             evidence = FileEvidence(file_merge(example))
             arrays.start_file()
-            for one, known in zip(described(evidence, pieces), example.conflicts, strict=True):
+            for one, known in zip(described(evidence, subwords), example.conflicts, strict=True):
                 arrays.add(one, known, merge)
     arrays.write(target)
     return arrays.count

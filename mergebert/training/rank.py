@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mergebert.example import GRADES
 from mergebert.ranking.classifier import log_softmax
 from mergebert.ranking.features import CONTEXT_FEATURES, language_number
-from mergebert.ranking.neighbours import Belief
+from mergebert.ranking.neighbours import Prediction
 from mergebert.training.config import RankerConfig
 from mergebert.training.dataset import EVERY_GRADE, splits
 from mergebert.training.files import Arrays, read_arrays
@@ -229,7 +229,7 @@ def joint_table(
             known = truth[at].any() and draw.random() < share
             answer = truth[at] / truth[at].sum() if known else None
             kinds = repository.kinds[at].astype(np.int64)
-            beliefs.append(Belief(int(repository.file[at]), kinds, rows[at], answer))
+            beliefs.append(Prediction(int(repository.file[at]), kinds, rows[at], answer))
         found |= zip(members.tolist(), joint_rows(beliefs), strict=True)
     return np.concatenate([found[at] for at in range(len(repository))]), JOINT_FEATURES
 

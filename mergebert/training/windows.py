@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mergebert.example import FileExample
-from mergebert.ranking.columns import Columns, Pieces, encode
+from mergebert.ranking.columns import Columns, Subwords, encode
 from mergebert.ranking.evidence import CONTEXT_LINES, Surroundings
 from mergebert.text.align import Change, Hunk, three_way_diff
 from mergebert.text.candidates import ConflictDiff
@@ -29,12 +29,12 @@ LONGEST = 4000  # characters of the three sides together; most columns of a long
 _NO_MARKERS = Markers("", "", "", "")
 
 
-def prepare_clean(examples: Iterable[FileExample], pieces: Pieces, most: int, target: Path) -> int:
+def prepare_clean(examples: Iterable[FileExample], subwords: Subwords, most: int, target: Path) -> int:
     """Writes the columns of at most `most` windows of a repository's clean files, drawn by hash; how many there are."""
     drawn = sorted(
         examples, key=lambda one: sha256(f"{one.merge} {one.path}".encode("utf-8", "replace")).digest()
     )
-    rows = list(islice((row for one in drawn for row in columns_of(one, pieces)), most))
+    rows = list(islice((row for one in drawn for row in columns_of(one, subwords)), most))
     sizes = np.array([len(row.ids) for row in rows], np.int32)
     ids = np.concatenate([np.zeros((0, 3), np.int16), *(row.ids.astype(np.int16) for row in rows)])
     kinds = np.concatenate([np.zeros((0, 3), np.int8), *(row.kinds.astype(np.int8) for row in rows)])
@@ -44,7 +44,7 @@ def prepare_clean(examples: Iterable[FileExample], pieces: Pieces, most: int, ta
     return len(rows)
 
 
-def columns_of(example: FileExample, pieces: Pieces) -> Iterator[Columns]:
+def columns_of(example: FileExample, subwords: Subwords) -> Iterator[Columns]:
     """The columns of the windows of one file: first of those that both sides changed."""
     language = language_of(example.path)
     found = [
@@ -54,7 +54,7 @@ def columns_of(example: FileExample, pieces: Pieces) -> Iterator[Columns]:
     ]
     found.sort(key=lambda window: not _is_of_both(window[0].conflict.sides))
     for diff, around in found[:WINDOWS_A_FILE]:
-        yield encode(diff, around, pieces)
+        yield encode(diff, around, subwords)
 
 
 def windows(stages: ThreeWay[str], language: Language) -> Iterator[tuple[ConflictDiff, Surroundings]]:

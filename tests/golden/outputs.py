@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
 from mergebert.text.threeway import ThreeWay
 
@@ -37,7 +37,7 @@ _SIDES = ("base", "ours", "theirs")
 
 def _file(path: str, *sides: Path) -> FileMerge:
     stages = ThreeWay(*(side.read_bytes().decode() for side in sides))
-    return FileMerge(path, cut(stages), stages)
+    return FileMerge(path, line_merge(stages), stages)
 
 
 def outputs() -> dict[str, list[dict[str, Any]]]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.example import CLEAN, ConflictExample, FileExample, MergeContext
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.text.candidates import candidates
 from mergebert.text.languages import language_of
 from mergebert.text.markers import Conflict, render, resolved
@@ -29,7 +29,7 @@ def example(repository: str, number: int, conflicts: int = 2) -> FileExample:
     draw = Random(f"{repository} {number}")
     path = PATHS[number % len(PATHS)]
     stages = _stages(draw, conflicts)
-    merged = cut(stages)
+    merged = line_merge(stages)
     language = language_of(path)
     texts: dict[int, str] = {}
     known = []
@@ -71,7 +71,7 @@ def clean_example(repository: str, number: int) -> FileExample:
     ours[3] = f"ours = {draw.choice(NAMES)}\n"
     theirs[12] = f"theirs = {draw.choice(NAMES)}\n"
     stages = ThreeWay("".join(lines), "".join(ours), "".join(theirs))
-    merged = render(cut(stages))
+    merged = render(line_merge(stages))
     one = example(repository, number)
     return replace(
         one,

@@ -27,14 +27,14 @@ from tests.training.synthetic import example, examples
 MINED = examples("own/er", 14)
 
 
-def pieces(token: str) -> list[int]:
+def subwords(token: str) -> list[int]:
     return [5 + ord(letter) % 90 for letter in token[:3]]
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("prepared") / "deep" / "own+er.npz"
-    assert prepare(MINED, pieces, target) == sum(len(one.conflicts) for one in MINED)
+    assert prepare(MINED, subwords, target) == sum(len(one.conflicts) for one in MINED)
     assert [file.name for file in target.parent.iterdir()] == ["own+er.npz"]
     return target
 
@@ -50,7 +50,7 @@ def known() -> list[tuple[Described, FileExample, int]]:
     found = []
     for group in capped(MINED):
         for one in group:
-            described_ones = described(FileEvidence(file_merge(one)), pieces)
+            described_ones = described(FileEvidence(file_merge(one)), subwords)
             found += [(conflict, one, at) for at, conflict in enumerate(described_ones)]
     return found
 
@@ -122,7 +122,7 @@ def test_origins_are_kept_for_the_network(
 
 
 def test_the_same_twice(path: Path, tmp_path: Path) -> None:
-    prepare(MINED[::-1], pieces, tmp_path / "again.npz")
+    prepare(MINED[::-1], subwords, tmp_path / "again.npz")
     before, after = read_arrays(path), read_arrays(tmp_path / "again.npz")
     assert before.keys() == after.keys()
     assert all(

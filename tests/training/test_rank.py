@@ -13,7 +13,7 @@ from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
 from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.features import CONTEXT_FEATURES, Values, language_number
-from mergebert.ranking.neighbours import Belief, joint_features, kind_of
+from mergebert.ranking.neighbours import Prediction, kind_of, neighbour_features
 from mergebert.ranking.ranker import matrix
 from mergebert.ranking.resolver import SHARED_BY_ALL
 from mergebert.text.candidates import Candidate
@@ -174,10 +174,10 @@ def joint_by_hand(
         files = [known[at][1].path for at in members]
         kinds = [np.array([kind_of(option) for option in known[at][0].options]) for at in members]
         beliefs = [
-            Belief(files.index(path), own, rows[at][:-1])
+            Prediction(files.index(path), own, rows[at][:-1])
             for at, path, own in zip(members, files, kinds, strict=True)
         ]
-        found += joint_features(beliefs)
+        found += neighbour_features(beliefs)
     return found
 
 

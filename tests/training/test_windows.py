@@ -17,7 +17,7 @@ from tests.training.synthetic import clean_example
 PYTHON = by_name("python")
 
 
-def pieces(token: str) -> tuple[int, ...]:
+def subwords(token: str) -> tuple[int, ...]:
     return (5 + len(token),)
 
 
@@ -43,7 +43,7 @@ def test_nothing_changed_is_no_window() -> None:
 
 def test_columns_say_who_changed_what() -> None:
     example = clean_example("own/er", 1)
-    found = list(columns_of(example, pieces))
+    found = list(columns_of(example, subwords))
     assert 0 < len(found) <= WINDOWS_A_FILE
     changes = {_CHANGES[kind] for row in found for kind in row.kinds[:, 2] if kind < len(_CHANGES)}
     assert {Change.OURS, Change.THEIRS} <= changes
@@ -54,9 +54,9 @@ def test_columns_say_who_changed_what() -> None:
 @pytest.mark.parametrize("most", [3, 100])
 def test_windows_of_a_repository_are_written_as_arrays(most: int, tmp_path: Path) -> None:
     files = [clean_example("own/er", number) for number in range(6)]
-    wanted = [row for one in files for row in columns_of(one, pieces)]
-    count = prepare_clean(files, pieces, most, tmp_path / "a.npz")
-    prepare_clean(files[::-1], pieces, most, tmp_path / "b.npz")
+    wanted = [row for one in files for row in columns_of(one, subwords)]
+    count = prepare_clean(files, subwords, most, tmp_path / "a.npz")
+    prepare_clean(files[::-1], subwords, most, tmp_path / "b.npz")
     arrays = read_arrays(tmp_path / "a.npz")
     assert count == len(arrays["ids_sizes"]) == min(most, len(wanted))
     assert arrays["ids"].dtype == np.int16 and arrays["kinds"].dtype == np.int8
@@ -69,7 +69,7 @@ def test_windows_of_a_repository_are_written_as_arrays(most: int, tmp_path: Path
 
 
 def test_a_repository_without_windows_is_no_error(tmp_path: Path) -> None:
-    assert prepare_clean([], pieces, 5, tmp_path / "a.npz") == 0
+    assert prepare_clean([], subwords, 5, tmp_path / "a.npz") == 0
     found = Encoded()
     found.add(read_arrays(tmp_path / "a.npz"))
     assert found.ids == []

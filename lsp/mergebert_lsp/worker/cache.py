@@ -9,11 +9,11 @@ from hashlib import blake2s
 from pathlib import Path
 
 from mergebert.ranking.bundle import load_bundle
-from mergebert.ranking.columns import Pieces
+from mergebert.ranking.columns import Subwords
 from mergebert.ranking.describe import Described, Outline, described, outline
 from mergebert.ranking.evidence import FileEvidence, FileMerge, Surroundings
 from mergebert.ranking.features import Values
-from mergebert.ranking.resolver import Known, Resolver
+from mergebert.ranking.resolver import Resolver, ScoredConflict
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict
 
@@ -40,7 +40,7 @@ class RememberingResolver(Resolver):
     def __init__(self, bundle: Path | None, threads: int, check: Callable[[int, int], None]) -> None:
         super().__init__(load_bundle(bundle), threads)
         self._check = check
-        self._files: OrderedDict[FileMerge, list[Known]] = OrderedDict()
+        self._files: OrderedDict[FileMerge, list[ScoredConflict]] = OrderedDict()
         self._outlines: OrderedDict[_Key, _Heard] = OrderedDict()
         self._by_columns: dict[int, _Heard] = {}  # by identity: an outline holds its columns while it is here
         self._done, self._all = 0, 0
@@ -56,38 +56,38 @@ class RememberingResolver(Resolver):
             self._errors.popitem(last=False)
         return self._errors[key]
 
-    def known(self, evidences: Sequence[FileEvidence]) -> list[list[Known]]:
+    def scored_files(self, evidences: Sequence[FileEvidence]) -> list[list[ScoredConflict]]:
         """What is said of every conflict by itself, remembered or worked out now."""
         unknown = [evidence for evidence in evidences if evidence.file not in self._files]
         self._done, self._all = 0, sum(len(evidence.conflicts) for evidence in unknown)
         for evidence in unknown:
-            self._files[evidence.file] = self.told(described(evidence, self.pieces, self._outlined))
+            self._files[evidence.file] = self.scored(described(evidence, self.subwords, self._outlined))
         for evidence in evidences:
             self._files.move_to_end(evidence.file)
         found = [self._files[evidence.file] for evidence in evidences]
         self._forget(sum(map(len, found)))
         return found
 
-    def voices(self, conflicts: Sequence[Described]) -> list[list[Values]]:
+    def classifier_features(self, conflicts: Sequence[Described]) -> list[list[Values]]:
         """What the classifier says of each option of each conflict, asked of it once."""
         heard = [self._by_columns[id(one.columns)] for one in conflicts]
         silent = [at for at, one in enumerate(heard) if one.voices is None]
         for part in _parts(silent):
             self._check(self._done, self._all)
-            said = super().voices([conflicts[at] for at in part])
+            said = super().classifier_features([conflicts[at] for at in part])
             for at, voices in zip(part, said, strict=True):
                 heard[at].voices = voices
             self._done += len(part)
         return [one.voices or [] for one in heard]
 
     def _outlined(
-        self, conflict: Conflict, language: Language, around: Surroundings, pieces: Pieces
+        self, conflict: Conflict, language: Language, around: Surroundings, subwords: Subwords
     ) -> Outline:
         self._check(self._done, self._all)
         key = (conflict, language.name, around)
         heard = self._outlines.get(key)
         if heard is None:
-            heard = self._outlines[key] = _Heard(outline(conflict, language, around, pieces))
+            heard = self._outlines[key] = _Heard(outline(conflict, language, around, subwords))
             self._by_columns[id(heard.outline.columns)] = heard
         self._outlines.move_to_end(key)
         return heard.outline

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mergebert.commands.workfile import Key as Place
 from mergebert.commands.workfile import WorkMerge
 from mergebert.errors import MergebertError
+from mergebert.ranking.evidence import ConflictKey
 from mergebert_lsp.worker.choices_taken import Lessons
 from mergebert_lsp.worker.gathering import Gathering, Item, Key
 from mergebert_lsp.worker.models import Models
@@ -44,7 +44,7 @@ class _Merge:
         )
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[ConflictKey, ...]:
         """Every open conflict."""
         return tuple((at, slot.index) for at, here in enumerate(self.stands) for slot in here.file.slots)
 
@@ -142,7 +142,7 @@ class Ranking:
         root = key.root if isinstance(key, Repository) else None
         return _Merge(root, tuple(items), tuple(self._gathering.standing(key, item) for item in items))
 
-    def _report(self, merge: _Merge, wanted: frozenset[Place] | None = None) -> Report:
+    def _report(self, merge: _Merge, wanted: frozenset[ConflictKey] | None = None) -> Report:
         """What is offered for a merge, or for those of its conflicts that are wanted."""
         offers = self._offers(merge, wanted)
         files = [
@@ -160,7 +160,9 @@ class Ranking:
             self._lessons.see(item, here.file, found)
         return {"kind": "offers", "is_part": wanted is not None, "files": files}
 
-    def _offers(self, merge: _Merge, wanted: frozenset[Place] | None) -> list[dict[int, RankedConflict]]:
+    def _offers(
+        self, merge: _Merge, wanted: frozenset[ConflictKey] | None
+    ) -> list[dict[int, RankedConflict]]:
         """The ranked resolutions of each open conflict of each text."""
         grouped: list[dict[int, RankedConflict]] = [{} for _ in merge.stands]
         if not merge.places:
@@ -172,7 +174,7 @@ class Ranking:
         return grouped
 
 
-def _near(merge: _Merge, last: Sequence[Item]) -> frozenset[Place]:
+def _near(merge: _Merge, last: Sequence[Item]) -> frozenset[ConflictKey]:
     """The conflicts next to the edit that was made since `last`; none where that is unknown, or all are near."""
     before = {item.name: item.source for item in last}
     changed = [at for at, item in enumerate(merge.items) if before.get(item.name) != item.source]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mergebert.commands.workfile import Slot, WorkFile, standing_text
+from mergebert.commands.workfile import Slot, WorkFile, work_tree_text
 from mergebert.text.markers import Conflict, MergedFile
-from mergebert.text.reconcile import Open, compared, opened
+from mergebert.text.reconcile import OpenConflicts, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.text.jj_markers import Marked, marked
 from mergebert_lsp.worker.repository import Versions
@@ -25,7 +25,7 @@ class Place:
     start: int
     count: int
     text: str
-    part: Open
+    part: OpenConflicts
     slots: tuple[Slot, ...]
     shown: ThreeWay[str]  # the sides of the first conflict, as its markers give them
 
@@ -55,14 +55,14 @@ class Standing:
 
 
 def standing(source: Source, versions: Versions | None, before: MergedFile | None) -> Standing:
-    """`source` compared with git's own cut of its versions, or with the merge that it was `before`.
+    """`source` reconciled with git's own cut of its versions, or with the merge that it was `before`.
 
     That merge holds conflicts which a person has resolved since: so a text that no repository knows teaches too.
     """
     marks = resolvable(source.text)
     merged = _merged(source.text, marks)
     other = versions.recut if versions else before
-    parts = opened(merged) if other is None else compared(merged, other)
+    parts = unreconciled(merged) if other is None else reconciled(merged, other)
     file = WorkFile(Path(source.name), b"", parts, versions.stages if versions else None, source.name)
     return Standing(file, tuple(_places(source.text, marks, file)))
 
@@ -92,8 +92,8 @@ def _places(text: str, marks: Sequence[Marked], file: WorkFile) -> Iterator[Plac
         slots.setdefault(id(slot.part), []).append(slot)
     at = next_mark = 0
     for part in file.parts:
-        end = at + len(standing_text(part))
-        if isinstance(part, Open):
+        end = at + len(work_tree_text(part))
+        if isinstance(part, OpenConflicts):
             while written[next_mark] < at:  # a conflict that is content of the file
                 next_mark += 1
             first = next_mark

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import git_output
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.git.stages import repository_root, stages_of
 from mergebert.text.markers import MergedFile
 from mergebert.text.threeway import ThreeWay
@@ -138,7 +138,7 @@ def _entries(root: Path) -> dict[str, tuple[str, ...]]:
 def _versions(path: Path) -> Versions | None:
     try:
         stages = stages_of(path)
-        return Versions(stages, cut(stages)) if stages else None
+        return Versions(stages, line_merge(stages)) if stages else None
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None
 

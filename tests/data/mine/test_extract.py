@@ -10,10 +10,10 @@ import pytest
 from mergebert.errors import GitError
 from mergebert.example import FileExample, SideChange
 from mergebert.text.markers import parse
+from mergebert_data.dataset.content import content_key
 from mergebert_data.history.merges import Merge, merges, open_source
 from mergebert_data.history.replay import Replay, Scratch
 from mergebert_data.mine import clean
-from mergebert_data.dataset.content import content_key
 from mergebert_data.mine.extract import Extractor
 from tests.conftest import Repository
 

@@ -21,7 +21,7 @@ from mergebert.errors import InputError
 from mergebert.example import FileExample
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.text.markers import MergedFile, parse
-from mergebert.text.reconcile import opened
+from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert.training.prepare import file_merge
 from mergebert_data.dataset.store import read_examples
@@ -54,7 +54,7 @@ SUGGESTED = (
 
 
 def file_of(text: str, name: str = "src/a.py") -> WorkFile:
-    return WorkFile(Path(name), b"", opened(parse(text)), None, name)
+    return WorkFile(Path(name), b"", unreconciled(parse(text)), None, name)
 
 
 def lines_in(folder: Path) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
     (one,) = marked(text)
     assert isinstance(one, Marked)
     merged = MergedFile((text[: one.start], one.conflict, text[one.end :]))
-    file = WorkFile(Path("a.txt"), b"", opened(merged))
+    file = WorkFile(Path("a.txt"), b"", unreconciled(merged))
     assert record(Verdict(file, 0, "apple\n"), None, tmp_path)
     (example,) = feedback_examples(tmp_path)
     assert parse(example.conflicted).conflicts[0].sides == one.conflict.sides
@@ -143,7 +143,7 @@ def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
 def test_a_conflict_that_git_could_not_write_is_not_kept(tmp_path: Path) -> None:
     conflict = parse(TWO).conflicts[0]
     glued = replace(conflict, sides=ThreeWay("a", "b", "c"))  # jj's, of a file without a final newline
-    file = WorkFile(Path("a"), b"", opened(MergedFile((glued,))))
+    file = WorkFile(Path("a"), b"", unreconciled(MergedFile((glued,))))
     assert not record(Verdict(file, 0, "b"), None, tmp_path)
     assert not record(Verdict(file_of(TWO), 2, "b"), None, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -243,14 +243,14 @@ WRITER = """
 import sys
 from pathlib import Path
 from mergebert.text.markers import parse
-from mergebert.text.reconcile import opened
+from mergebert.text.reconcile import unreconciled
 from mergebert.commands.workfile import WorkFile
 from mergebert_lsp.worker import feedback
 folder, name, count, largest = sys.argv[1:]
 feedback.LARGEST_FILE = int(largest)
 feedback._PATIENCE = 60.0
 text = sys.stdin.read()
-file = WorkFile(Path(name), b"", opened(parse(text)), None, name)
+file = WorkFile(Path(name), b"", unreconciled(parse(text)), None, name)
 for number in range(int(count)):
     assert feedback.record(feedback.Verdict(file, 0, f"{name} {number}\\n"), None, Path(folder))
 """

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergebert.git.command import merge_of
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.worker.reconciled import resolvable, standing
 from mergebert_lsp.worker.repository import Versions
@@ -43,7 +43,7 @@ def test_with_gits_own_cut_places_hold_every_conflict_once_and_keep_the_rest(
 ) -> None:
     stages = ThreeWay(base, ours, theirs)
     text = merge_of(stages.map(str.encode), ("o", "a", "b"), 7, style).decode()
-    here = standing(source(text), Versions(stages, cut(stages)), None)
+    here = standing(source(text), Versions(stages, line_merge(stages)), None)
 
     assert sum(place.count for place in here.places) == len(resolvable(text))
     for place in here.places:

@@ -35,7 +35,7 @@ from mergebert.ranking.columns import (
     encode,
 )
 from mergebert.ranking.evidence import Surroundings
-from mergebert.ranking.subwords import TokenPieces
+from mergebert.ranking.subwords import SubwordTokenizer
 from mergebert.text.align import Change
 from mergebert.text.candidates import ConflictDiff, Origin, candidates
 from mergebert.text.languages import LANGUAGES, Language, by_name
@@ -52,7 +52,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
 class Letters:
-    """Pieces that can be read again: one id a token, first come, first numbered."""
+    """Subwords that can be read again: one id a token, first come, first numbered."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
@@ -67,8 +67,8 @@ class Letters:
 
 
 def encoded(conflict: Conflict, around: Surroundings = NOWHERE) -> tuple[Columns, ConflictDiff, Letters]:
-    diff, pieces = ConflictDiff(conflict, JAVA), Letters()
-    return encode(diff, around, pieces), diff, pieces
+    diff, subwords = ConflictDiff(conflict, JAVA), Letters()
+    return encode(diff, around, subwords), diff, subwords
 
 
 def of_conflict(columns: Columns) -> np.ndarray:
@@ -100,11 +100,13 @@ def test_heads_point_at_the_first_columns_of_disputed_hunks(
 
 @given(conflicts)
 def test_ids_spell_the_sides_when_nothing_is_cut(conflict: Conflict) -> None:
-    columns, diff, pieces = encoded(conflict)
+    columns, diff, subwords = encoded(conflict)
     stable = max((len(h.ranges.base) for h in diff.token_diff.hunks if h.change is Change.NONE), default=0)
     if len(columns.ids) < MAX_COLUMNS // 2 and stable <= STABLE_COLUMNS:
         for side, units in enumerate(diff.tokens):
-            assert pieces.read(columns.ids[of_conflict(columns), side]) == [key for key in units.keys if key]
+            assert subwords.read(columns.ids[of_conflict(columns), side]) == [
+                key for key in units.keys if key
+            ]
 
 
 @given(conflicts)
@@ -114,7 +116,7 @@ def test_edits_agree_with_gaps(conflict: Conflict) -> None:
     for (base, *sides), kinds in zip(columns.ids[rows], columns.kinds[rows], strict=True):
         for side, edit in zip(sides, kinds[:2], strict=True):
             if NEWLINE in (base, side) or (base == side == GAP and edit != NOTHING):
-                continue  # a later piece of a longer token, or the line break before it
+                continue  # a later subword of a longer token, or the line break before it
             if edit == SAME:
                 assert base == side or GAP in (base, side)
             elif edit == INSERT:
@@ -166,9 +168,9 @@ def test_tokens_of_any_number_of_pieces(conflict: Conflict, count: int) -> None:
 
 
 def test_one_replaced_token() -> None:
-    columns, _, pieces = encoded(conflict_of("f(a);\n", "f(b);\n", "f(c);\n"))
+    columns, _, subwords = encoded(conflict_of("f(a);\n", "f(b);\n", "f(c);\n"))
     disputed = columns.kinds[:, 2] == HEAD
-    assert [pieces.read(columns.ids[disputed, side]) for side in range(3)] == [["a"], ["b"], ["c"]]
+    assert [subwords.read(columns.ids[disputed, side]) for side in range(3)] == [["a"], ["b"], ["c"]]
     assert columns.kinds[disputed].tolist() == [[REPLACE, REPLACE, HEAD]]
 
 
@@ -182,23 +184,23 @@ def test_one_side_inserts_and_the_other_deletes() -> None:
 @pytest.mark.parametrize("lines", [50, 2000])
 def test_long_conflicts_are_cut(lines: int) -> None:
     sides = ("".join(f"{name}{at} same{at}\n" for at in range(lines)) for name in "bot")
-    columns, diff, pieces = encoded(conflict_of(*sides), Surroundings("begin\n", "finish\n"))
+    columns, diff, subwords = encoded(conflict_of(*sides), Surroundings("begin\n", "finish\n"))
     assert len(columns.ids) <= MAX_COLUMNS
     assert len(columns.heads) == len(diff.token_diff.disputed) == lines
     assert (columns.heads[0] >= 0, columns.heads[-1] >= 0) == (True, lines == 50)
-    assert pieces.read(columns.ids[columns.kinds[:, 2] == AFTER, 0]) == ["finish"]
+    assert subwords.read(columns.ids[columns.kinds[:, 2] == AFTER, 0]) == ["finish"]
 
 
 def test_long_runs_keep_both_ends() -> None:
     stable = "".join(f"s{at}\n" for at in range(200))
-    columns, _, pieces = encoded(conflict_of(f"{stable}a\n", f"{stable}b\n", f"{stable}c\n"))
-    read = pieces.read(columns.ids[of_conflict(columns), 0])
+    columns, _, subwords = encoded(conflict_of(f"{stable}a\n", f"{stable}b\n", f"{stable}c\n"))
+    read = subwords.read(columns.ids[of_conflict(columns), 0])
     assert (read[0], read[-2:]) == ("s0", ["s199", "a"])
     assert len(read) == STABLE_COLUMNS + 1
 
     long = "".join(f"t{at} " for at in range(300))
-    columns, _, pieces = encoded(conflict_of("a\n", f"b {long}\n", "c\n"))
-    read = pieces.read(columns.ids[of_conflict(columns), 1])
+    columns, _, subwords = encoded(conflict_of("a\n", f"b {long}\n", "c\n"))
+    read = subwords.read(columns.ids[of_conflict(columns), 1])
     assert (read[0], read[-1]) == ("b", "t299")
     assert len(read) == HUNK_COLUMNS
 
@@ -248,30 +250,30 @@ def test_changes_have_a_number_each() -> None:
 
 
 @pytest.fixture(scope="module")
-def pieces(tmp_path_factory: pytest.TempPathFactory) -> TokenPieces:
+def subwords(tmp_path_factory: pytest.TempPathFactory) -> SubwordTokenizer:
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     save(trained_tokenizer([("java", "int total = count + 1;\n" * 20)], 320), path)
-    return TokenPieces(path)
+    return SubwordTokenizer(path)
 
 
 @given(text=ANY_TEXT | st.sampled_from(SPECIAL_TOKENS), language=st.sampled_from(LANGUAGES))
-def test_every_token_has_pieces(pieces: TokenPieces, text: str, language: Language) -> None:
+def test_every_token_has_pieces(subwords: SubwordTokenizer, text: str, language: Language) -> None:
     """Those that look like special ones among them: no lexer gives `[PAD]` as one token."""
     for token in tokenize(text, language):
-        ids = pieces(token)
+        ids = subwords(token)
         assert ids
         assert all(len(SPECIAL_TOKENS) <= at < 320 for at in ids)
-        assert pieces(token) == ids
+        assert subwords(token) == ids
 
 
-def test_known_words_are_one_piece(pieces: TokenPieces) -> None:
-    assert len(pieces("total")) == 1
-    assert len(pieces("unheard")) > 1
+def test_known_words_are_one_piece(subwords: SubwordTokenizer) -> None:
+    assert len(subwords("total")) == 1
+    assert len(subwords("unheard")) > 1
 
 
 @given(conflict=conflicts)
-def test_a_real_tokenizer_encodes(pieces: TokenPieces, conflict: Conflict) -> None:
-    columns = encode(ConflictDiff(conflict, JAVA), Surroundings("int a;\n", "}\n"), pieces)
+def test_a_real_tokenizer_encodes(subwords: SubwordTokenizer, conflict: Conflict) -> None:
+    columns = encode(ConflictDiff(conflict, JAVA), Surroundings("int a;\n", "}\n"), subwords)
     assert columns.ids.max(initial=0) < 320
     assert UNKNOWN not in columns.ids
 

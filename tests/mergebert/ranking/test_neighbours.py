@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.ranking.neighbours import GROUPS, KINDS, Belief, answer_of, joint_features, kind_of
+from mergebert.ranking.neighbours import GROUPS, KINDS, Prediction, answer_of, kind_of, neighbour_features
 from mergebert.text.candidates import Candidate, Origin, candidates
 from mergebert.text.languages import LANGUAGES, Language
 from mergebert.text.markers import Conflict
@@ -17,17 +17,17 @@ from tests.mergebert.strategies import conflicts
 OURS, THEIRS, BASE, MERGE = (KINDS.index(name) for name in ("ours", "theirs", "base", "merge"))
 
 
-def belief(file: int, answer: str = "", **kinds: float) -> Belief:
+def belief(file: int, answer: str = "", **kinds: float) -> Prediction:
     """A first belief in kinds of candidates, and the kind a person chose, if one did."""
     names = [name.replace("_", "+") for name in kinds]
     chosen = np.array([float(name == answer) for name in names]) if answer else None
-    return Belief(
+    return Prediction(
         file, np.array([KINDS.index(name) for name in names]), np.array(list(kinds.values())), chosen
     )
 
 
 @st.composite
-def merges(draw: st.DrawFn) -> list[Belief]:
+def merges(draw: st.DrawFn) -> list[Prediction]:
     """Beliefs about the conflicts of one merge, file by file."""
     found = []
     for file in range(draw(st.integers(1, 3))):
@@ -36,20 +36,20 @@ def merges(draw: st.DrawFn) -> list[Belief]:
             weights = np.array(draw(st.lists(st.floats(0.01, 1.0), min_size=len(kinds), max_size=len(kinds))))
             left = draw(st.floats(0.5, 1.0))  # the rest is on "none of these"
             answer = np.eye(len(kinds))[0] if draw(st.booleans()) else None
-            found.append(Belief(file, np.array(kinds), left * weights / weights.sum(), answer))
+            found.append(Prediction(file, np.array(kinds), left * weights / weights.sum(), answer))
     return found
 
 
 @given(merges())
-def test_every_row_has_the_same_names(beliefs: list[Belief]) -> None:
-    found = joint_features(beliefs)
+def test_every_row_has_the_same_names(beliefs: list[Prediction]) -> None:
+    found = neighbour_features(beliefs)
     assert [len(rows) for rows in found] == [len(one.kinds) for one in beliefs]
     assert len({tuple(row) for rows in found for row in rows}) == 1
 
 
 @given(merges())
-def test_values_are_probabilities_counts_or_unknown(beliefs: list[Belief]) -> None:
-    for one, rows in zip(beliefs, joint_features(beliefs), strict=True):
+def test_values_are_probabilities_counts_or_unknown(beliefs: list[Prediction]) -> None:
+    for one, rows in zip(beliefs, neighbour_features(beliefs), strict=True):
         assert sorted(row["first rank"] for row in rows) == list(range(len(rows)))
         for row, probability in zip(rows, one.probabilities, strict=True):
             assert row["first"] == probability
@@ -65,24 +65,28 @@ def test_values_are_probabilities_counts_or_unknown(beliefs: list[Belief]) -> No
 
 
 @given(merges())
-def test_a_conflict_knows_its_first_belief_but_never_its_own_answer(beliefs: list[Belief]) -> None:
+def test_a_conflict_knows_its_first_belief_but_never_its_own_answer(beliefs: list[Prediction]) -> None:
     at = len(beliefs) // 2
     one = beliefs[at]
-    changed = Belief(
+    changed = Prediction(
         one.file, one.kinds, one.probabilities, None if one.answer is not None else np.eye(len(one.kinds))[-1]
     )
-    before, after = (joint_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed))
+    before, after = (
+        neighbour_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed)
+    )
     assert np.array_equal(
         [[*row.values()] for row in before], [[*row.values()] for row in after], equal_nan=True
     )
 
 
 @given(merges())
-def test_the_belief_in_a_conflict_changes_nothing_its_neighbours_say(beliefs: list[Belief]) -> None:
+def test_the_belief_in_a_conflict_changes_nothing_its_neighbours_say(beliefs: list[Prediction]) -> None:
     at = len(beliefs) // 2
     one = beliefs[at]
-    changed = Belief(one.file, one.kinds, one.probabilities[::-1] * 0.5, one.answer)
-    before, after = (joint_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed))
+    changed = Prediction(one.file, one.kinds, one.probabilities[::-1] * 0.5, one.answer)
+    before, after = (
+        neighbour_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed)
+    )
     for row, other in zip(before, after, strict=True):
         for name in row:
             assert (
@@ -99,7 +103,7 @@ def test_the_others_are_averaged() -> None:
         belief(1, ours=1.0, theirs=0.0),
         belief(1, answer="theirs", ours=0.7, theirs=0.3),
     ]
-    ours, theirs = joint_features(beliefs)[0]
+    ours, theirs = neighbour_features(beliefs)[0]
     assert (ours["file kind"], theirs["file kind"]) == (0.2, 0.8)
     assert (ours["merge kind"], theirs["merge kind"]) == (pytest.approx(0.4), pytest.approx(0.6))
     assert (ours["answers kind"], theirs["answers kind"]) == (0.0, 1.0)
@@ -115,21 +119,21 @@ def test_the_others_are_averaged() -> None:
 
 def test_neighbours_are_of_the_same_file() -> None:
     beliefs = [belief(0, ours=1.0), belief(1, theirs=1.0), belief(1, ours=1.0)]
-    [first], [second], [third] = joint_features(beliefs)
+    [first], [second], [third] = neighbour_features(beliefs)
     assert isnan(first["next kind"]) and isnan(second["previous kind"]) and isnan(third["next kind"])
     assert (second["next kind"], third["previous kind"]) == (0.0, 0.0)
 
 
 def test_both_together_are_one_group() -> None:
     beliefs = [belief(0, ours_theirs=0.5, merge=0.5), belief(0, union=0.7, base=0.3)]
-    row = joint_features(beliefs)[0][0]
+    row = neighbour_features(beliefs)[0][0]
     assert (row["file both"], row["file neither"]) == (pytest.approx(0.7), pytest.approx(0.3))
     assert row["file group"] == pytest.approx(0.7)
     assert row["file kind"] == 0.0
 
 
 def test_a_conflict_alone_knows_nothing_of_others() -> None:
-    [[row]] = joint_features([belief(0, ours=1.0)])
+    [[row]] = neighbour_features([belief(0, ours=1.0)])
     assert isnan(row["merge kind"]) and isnan(row["file kind"])
     assert row["others_in_merge"] == 0
 

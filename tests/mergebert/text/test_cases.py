@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.text.candidates import candidates
 from mergebert.text.languages import LANGUAGES, language_of
 from mergebert.text.markers import render, resolved
@@ -40,7 +40,7 @@ def proposed(folder: Path) -> list[str]:
     [base] = folder.glob("base.*")
     language = language_of(base.name)
     assert language.name == folder.parent.name
-    merged = cut(ThreeWay(*(version(folder, name) for name in ("base", "ours", "theirs"))))
+    merged = line_merge(ThreeWay(*(version(folder, name) for name in ("base", "ours", "theirs"))))
     [conflict] = merged.conflicts
     return [render(resolved(merged, {0: option.text})) for option in candidates(conflict, language)]
 

@@ -21,8 +21,23 @@ from mergebert.text.threeway import ThreeWay
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 MARKS = ["<<<<<<<", ">>>>>>>", "=======", "|||||||", "<<<", ">>>", "===", "|||"]
-PIECES = [*MARKS, *MARKS, "<", "=", " ", " ours", "code", "\n", "\n", "\n", "\r\n", "\r", "\u2028", "\x0c"]
-MARKER_DENSE = st.lists(st.sampled_from(PIECES), max_size=40).map("".join) | st.lists(
+SUBWORDS_A_TOKEN = [
+    *MARKS,
+    *MARKS,
+    "<",
+    "=",
+    " ",
+    " ours",
+    "code",
+    "\n",
+    "\n",
+    "\n",
+    "\r\n",
+    "\r",
+    "\u2028",
+    "\x0c",
+]
+MARKER_DENSE = st.lists(st.sampled_from(SUBWORDS_A_TOKEN), max_size=40).map("".join) | st.lists(
     st.sampled_from([*(f"{mark}{end}" for mark in MARKS[:4] for end in ("\n", " x\n", "x\n")), "a\n", "b"]),
     max_size=16,
 ).map("".join)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mergebert.git.line_merge import cut
+from mergebert.git.line_merge import line_merge
 from mergebert.text.markers import parse
-from mergebert.text.reconcile import Answered, Open, compared, opened
+from mergebert.text.reconcile import AnsweredConflict, OpenConflicts, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 
 BASE = "".join(f"line {number}\n" for number in range(40))
@@ -34,18 +34,18 @@ def shown(versions: ThreeWay[str], folder: Path, style: str = "") -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout.decode()
 
 
-def opens(parts) -> list[Open]:
-    return [part for part in parts if isinstance(part, Open)]
+def opens(parts) -> list[OpenConflicts]:
+    return [part for part in parts if isinstance(part, OpenConflicts)]
 
 
 def answers(parts) -> list[str]:
-    return [part.text for part in parts if isinstance(part, Answered)]
+    return [part.text for part in parts if isinstance(part, AnsweredConflict)]
 
 
 def written(parts) -> str:
     """The file as it stands."""
     return "".join(
-        part if isinstance(part, str) else part.marked if isinstance(part, Open) else part.text
+        part if isinstance(part, str) else part.marked if isinstance(part, OpenConflicts) else part.text
         for part in parts
     )
 
@@ -60,19 +60,19 @@ TWO = ThreeWay(
 @pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
 def test_every_style_gets_the_base_of_the_diff3_cut(style: str, tmp_path: Path) -> None:
     text = shown(TWO, tmp_path, style)
-    recut = cut(TWO)
+    fresh = line_merge(TWO)
 
-    parts = compared(parse(text), recut)
+    parts = reconciled(parse(text), fresh)
 
     assert written(parts) == text
     found = opens(parts)
-    assert [one.conflicts[0].sides for one in found] == [conflict.sides for conflict in recut.conflicts]
+    assert [one.conflicts[0].sides for one in found] == [conflict.sides for conflict in fresh.conflicts]
     assert [one.conflicts[0].has_base for one in found] == [True, True]
     assert [one.conflicts[0].labels.ours for one in found] == ["HEAD", "HEAD"]
 
 
 def test_lines_git_left_out_of_a_conflict_must_stay(tmp_path: Path) -> None:
-    [first, _] = opens(compared(parse(shown(TWO, tmp_path)), cut(TWO)))
+    [first, _] = opens(reconciled(parse(shown(TWO, tmp_path)), line_merge(TWO)))
 
     assert first.agreed == ("same first\n", "same last\n")
     assert first.resolved({0: "same first\nnew\nsame last\n"}) == "same first\nnew\nsame last\n"
@@ -87,10 +87,10 @@ def test_two_conflicts_that_git_joined_are_resolved_apart(tmp_path: Path) -> Non
     )
     text = shown(joined, tmp_path)
     assert text.count("<<<<<<<") == 1
-    recut = cut(joined)
-    assert len(recut.conflicts) == 2
+    fresh = line_merge(joined)
+    assert len(fresh.conflicts) == 2
 
-    [window] = opens(compared(parse(text), recut))
+    [window] = opens(reconciled(parse(text), fresh))
 
     assert len(window.conflicts) == 2
     assert window.resolved({0: "A\n", 1: "B\n"}) == "A\nline 6\nB\n"
@@ -105,7 +105,7 @@ def test_one_conflict_that_git_split_is_resolved_as_one(tmp_path: Path) -> None:
     )
     text = shown(split, tmp_path)
     assert text.count("<<<<<<<") == 2
-    [window] = opens(compared(parse(text), cut(split)))
+    [window] = opens(reconciled(parse(text), line_merge(split)))
 
     [conflict] = window.conflicts
     assert conflict.sides.base == "line 5\n"
@@ -124,7 +124,7 @@ def test_an_answer_is_found_between_unbroken_context(style: str, answer: str, tm
     text = str(before).removesuffix(around[0]) + answer
     text += "".join(map(str, rest)).removeprefix(around[1])
 
-    parts = compared(parse(text), cut(TWO))
+    parts = reconciled(parse(text), line_merge(TWO))
 
     assert written(parts) == text
     assert answers(parts) == [answer]
@@ -138,7 +138,7 @@ def test_an_answer_beside_a_changed_line_is_not_believed(tmp_path: Path) -> None
     parts[1] = "mine\n"
     text = "".join(map(str, parts)).replace("line 4\n", "line four\n")
 
-    found = compared(parse(text), cut(TWO))
+    found = reconciled(parse(text), line_merge(TWO))
 
     assert answers(found) == []
     assert len(opens(found)) == 1
@@ -149,20 +149,20 @@ def test_equal_conflicts_are_told_apart_by_what_surrounds_them(tmp_path: Path) -
     versions = ThreeWay(
         BASE, edited(BASE, l5="ours\n", l25="ours\n"), edited(BASE, l5="theirs\n", l25="theirs\n")
     )
-    first, second = cut(versions).conflicts
+    first, second = line_merge(versions).conflicts
     merged = parse(shown(versions, tmp_path))
     text = "".join(str(part) if at != 1 else "mine\n" for at, part in enumerate(merged.parts))
 
-    parts = compared(parse(text), cut(versions))
+    parts = reconciled(parse(text), line_merge(versions))
 
-    assert [part.conflict.sides for part in parts if isinstance(part, Answered)] == [first.sides]
+    assert [part.conflict.sides for part in parts if isinstance(part, AnsweredConflict)] == [first.sides]
     assert [one.conflicts[0].sides for one in opens(parts)] == [second.sides]
 
 
 def test_a_conflict_changed_by_hand_stays_what_its_markers_show(tmp_path: Path) -> None:
     text = shown(TWO, tmp_path).replace("ours 5\n", "ours five\n")
 
-    parts = compared(parse(text), cut(TWO))
+    parts = reconciled(parse(text), line_merge(TWO))
 
     assert written(parts) == text
     assert [one.conflicts[0].has_base for one in opens(parts)] == [False, True]
@@ -172,7 +172,7 @@ def test_markers_that_are_content_are_no_conflict(tmp_path: Path) -> None:
     sample = "<<<<<<< sample\na\n=======\nb\n>>>>>>> sample\n"
     versions = TWO.map(lambda text: text.replace("line 15\n", sample))
 
-    parts = compared(parse(shown(versions, tmp_path)), cut(versions))
+    parts = reconciled(parse(shown(versions, tmp_path)), line_merge(versions))
 
     assert len(opens(parts)) == 2
     assert sample in "".join(part for part in parts if isinstance(part, str))
@@ -183,7 +183,7 @@ def test_a_file_without_a_final_newline(style: str, tmp_path: Path) -> None:
     versions = ThreeWay("a\nb\nc\n}", "a\nb\nx\n}", "a\nb\ny\n}")
     text = shown(versions, tmp_path, style)
 
-    parts = compared(parse(text), cut(versions))
+    parts = reconciled(parse(text), line_merge(versions))
 
     assert written(parts) == text
     [window] = opens(parts)
@@ -191,7 +191,7 @@ def test_a_file_without_a_final_newline(style: str, tmp_path: Path) -> None:
 
 
 def test_without_versions_a_conflict_is_what_its_markers_show(tmp_path: Path) -> None:
-    [first, second] = opens(opened(parse(shown(TWO, tmp_path))))
+    [first, second] = opens(unreconciled(parse(shown(TWO, tmp_path))))
 
     assert not first.conflicts[0].has_base
     assert second.resolved({0: "mine\n"}) == "mine\n"
@@ -208,16 +208,16 @@ def test_whatever_git_shows_is_told_apart_without_loss(
 ) -> None:
     versions = ThreeWay(base, ours, theirs)
     text = shown(versions, tmp_path_factory.mktemp("merge"), style)
-    recut = cut(versions)
+    fresh = line_merge(versions)
 
-    parts = compared(parse(text), recut)
+    parts = reconciled(parse(text), fresh)
 
     assert written(parts) == text
     assert answers(parts) == []
     seen = [conflict.sides for window in opens(parts) for conflict in window.conflicts]
     # Where both sides made the same change only diff3 shows a conflict.
-    is_shown = [style == "diff3" or one.sides.ours != one.sides.theirs for one in recut.conflicts]
-    assert seen == [one.sides for one, shows in zip(recut.conflicts, is_shown, strict=True) if shows]
+    is_shown = [style == "diff3" or one.sides.ours != one.sides.theirs for one in fresh.conflicts]
+    assert seen == [one.sides for one, shows in zip(fresh.conflicts, is_shown, strict=True) if shows]
     for window in opens(parts):
         every = {place: conflict.sides.ours for place, conflict in enumerate(window.conflicts)}
         assert window.resolved(every) is not None
@@ -235,11 +235,11 @@ def test_no_answer_is_taken_for_what_it_is_not(
         edited(BASE, **{f"l{at}": f"theirs {at}\n" for at in places}),
     )
     style = data.draw(st.sampled_from(["", "diff3", "zdiff3"]))
-    recut = cut(versions)
+    fresh = line_merge(versions)
     given_answers: dict[str, str] = {}
     text = ""
-    for part in compared(parse(shown(versions, tmp_path_factory.mktemp("merge"), style)), recut):
-        if isinstance(part, Open) and len(part.conflicts) == 1 and data.draw(st.booleans()):
+    for part in reconciled(parse(shown(versions, tmp_path_factory.mktemp("merge"), style)), fresh):
+        if isinstance(part, OpenConflicts) and len(part.conflicts) == 1 and data.draw(st.booleans()):
             answer = data.draw(
                 st.lists(st.sampled_from(["mine\n", "line 7\n", "}\n"]), max_size=3).map("".join)
             )
@@ -248,17 +248,17 @@ def test_no_answer_is_taken_for_what_it_is_not(
         else:
             text += part if isinstance(part, str) else written([part])
 
-    parts = compared(parse(text), recut)
+    parts = reconciled(parse(text), fresh)
 
     assert written(parts) == text
-    found = {part.conflict.sides.ours: part.text for part in parts if isinstance(part, Answered)}
+    found = {part.conflict.sides.ours: part.text for part in parts if isinstance(part, AnsweredConflict)}
     assert found.items() <= given_answers.items()
     still_open = {conflict.sides.ours for window in opens(parts) for conflict in window.conflicts}
-    assert still_open == {conflict.sides.ours for conflict in recut.conflicts} - given_answers.keys()
+    assert still_open == {conflict.sides.ours for conflict in fresh.conflicts} - given_answers.keys()
 
 
 def test_a_conflict_of_two_equal_sides_is_one_part() -> None:
     merged = parse("<<<<<<< a\n||||||| b\nx\n=======\n>>>>>>> c\n")
-    assert [part for part in compared(merged, merged) if isinstance(part, Open)] == [
-        Open(str(merged.conflicts[0]), merged.conflicts)
+    assert [part for part in reconciled(merged, merged) if isinstance(part, OpenConflicts)] == [
+        OpenConflicts(str(merged.conflicts[0]), merged.conflicts)
     ]
