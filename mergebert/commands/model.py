@@ -7,12 +7,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mergebert.ranking.bundle import Bundle, default_bundle_path, load_bundle, verify_bundle
+from mergebert.ranking.bundle import Bundle, default_bundle_path, load_bundle
 from mergebert.settings import load_settings
 from mergebert.terminal import visible
 
 _SHOWN_ERRORS = (0.01, 0.02, 0.05, 0.10)  # budgets a person may think of
-_INNER = frozenset(("calibration", "classes", "features", "files", "format", "patterns"))  # for programs only
+_INNER = frozenset(("calibration", "codes", "features", "files", "format"))  # for programs only
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -34,11 +34,11 @@ def run(arguments: Namespace) -> int:
     """The exit code of `mergebert model`."""
     folder = load_settings({"bundle": arguments.path}).bundle or default_bundle_path()
     if arguments.action == "verify":
-        files = verify_bundle(folder)["files"]
+        files = load_bundle(folder).manifest.files
         print(f"{visible(str(folder))}: all {len(files)} files are whole.")
         return 0
     bundle = load_bundle(folder)
-    print(json.dumps(dict(bundle.manifest), indent=2) if arguments.json else "\n".join(_described(bundle)))
+    print(json.dumps(bundle.facts, indent=2) if arguments.json else "\n".join(_described(bundle)))
     return 0
 
 
@@ -46,13 +46,13 @@ def _described(bundle: Bundle) -> Iterator[str]:
     """A bundle for people."""
     yield f"bundle      {visible(str(bundle.path))}"
     kind = "network and ranker" if bundle.has_classifier else "ranker alone, without a network"
-    yield f"holds       {kind}; format {bundle.manifest['format']}"
-    yield f"patterns    {' '.join(bundle.manifest['patterns'])}"
-    for name, value in bundle.manifest.items():
+    yield f"holds       {kind}; format {bundle.facts['format']}"
+    yield f"patterns    {' '.join(bundle.manifest.codes['patterns'])}"
+    for name, value in bundle.facts.items():
         if name not in _INNER:
             yield from _fact(name, value)
     yield from _risks(bundle)
-    for name, digest in bundle.manifest["files"].items():
+    for name, digest in bundle.manifest.files.items():
         yield f"{_size(bundle.file(name)):>9}   {name}  sha256 {digest}"
 
 
@@ -76,7 +76,7 @@ def _fact(name: str, value: object, depth: int = 0) -> Iterator[str]:
 
 def _risks(bundle: Bundle) -> Iterator[str]:
     """How much is resolved under which error budget, as measured when the bundle was calibrated."""
-    risk = bundle.calibration.risk
+    risk = bundle.manifest.calibration.risk
     for budget in _SHOWN_ERRORS:
         coverage = max((covered for _, covered, error in risk if error <= budget), default=0.0)
         yield f"--max-error {budget:<4} resolves {coverage:.1%} of the conflicts it was calibrated on"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 from collections.abc import Callable
 
@@ -39,16 +40,38 @@ def _forked(task: Callable[[], bytes], seconds: float) -> bytes:
     os.close(writing)
     code = None
     try:
-        with open(reading, "rb") as pipe:
-            answer = pipe.read()
+        answer = _content_of(reading)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
+        os.close(reading)
         if code is None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
     if code < 0:
         raise ChildError(_end_of(-code, seconds))
     return answer if code == 0 else b""
+
+
+def _content_of(pipe: int) -> bytes:
+    """All that is written to a pipe until it is closed; a signal is heard even if it comes just before the wait begins."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = signal.set_wakeup_fd(wake)
+    content = b""
+    try:
+        while True:
+            ready, _, _ = select.select([pipe, woken], [], [])
+            if woken in ready:
+                os.read(woken, 64)  # the signal's handler has had its turn
+            if pipe in ready:
+                part = os.read(pipe, 1 << 16)
+                if not part:
+                    return content
+                content += part
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(wake)
 
 
 def _run(task: Callable[[], bytes], seconds: float, writing: int) -> None:

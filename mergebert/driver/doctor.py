@@ -159,12 +159,12 @@ def _used(root: Path) -> tuple[int, int]:
 
 
 def _bundle_check() -> Check:
-    from mergebert.ranking.bundle import verify_bundle
+    from mergebert.ranking.bundle import load_bundle
     from mergebert.settings import load_settings
 
     try:
         bundle = load_settings().bundle
-        verify_bundle(bundle)
+        load_bundle(bundle)
     except (ModelBundleError, InputError) as error:
         return Check("model bundle", False, str(error), "pip install --force-reinstall mergebert")
     return Check("model bundle", True, "whole" if bundle is None else f"{bundle} is whole")

@@ -1,15 +1,15 @@
 """A model bundle on disk: one folder that holds everything the resolver loads, and proof that it is whole.
 
-bundle.json     format, order of patterns and classes, feature names, calibration, metrics, sha256 of every other file
+bundle.json     format, codes and feature names the models were trained with, measured languages, calibration, metrics,
+                sha256 of every other file
 tokenizer.json  subwords of the classifier          (with model.onnx, or neither)
 model.onnx      the classifier, quantised           (a bundle without it ranks by features alone: the baseline)
-first.safetensors   trees for the first belief about each conflict
-ranker.safetensors  trees for the final one, which also see the classifier and the other conflicts of the merge
+first.safetensors   trees of the first pass, which sees each conflict alone
+ranker.safetensors  trees of the second, which also see the classifier and the other conflicts of the merge
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,11 +17,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mergebert.errors import ModelBundleError
-from mergebert.ranking.columns import CONFLICT_CLASSES
-from mergebert.text.patterns import PATTERNS
+import msgspec
 
-FORMAT = 1
+from mergebert.errors import ModelBundleError
+from mergebert.ranking.codes import Codes, codes, feature_names, foreign_code
+
+FORMAT = 2
 MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
     "model.onnx",
     "tokenizer.json",
@@ -51,17 +52,36 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureNames:
+    """The features that the trees of either pass read, in order."""
+
+    first: tuple[str, ...]
+    ranker: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What resolving needs of bundle.json; what else stands there is for people."""
+
+    codes: Codes
+    features: FeatureNames
+    languages: tuple[str, ...]  # on which the bundle was measured
+    calibration: Calibration
+    files: dict[str, str]  # name -> sha256
+
+
+@dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle."""
+    """A verified bundle: its manifest, and all `facts` of bundle.json."""
 
     path: Path
-    manifest: Mapping[str, Any]
-    calibration: Calibration
+    manifest: Manifest
+    facts: Mapping[str, Any]
 
     @property
     def has_classifier(self) -> bool:
         """Whether the bundle holds a network."""
-        return MODEL in self.manifest["files"]
+        return MODEL in self.manifest.files
 
     def file(self, name: str) -> Path:
         """The path of one of its files."""
@@ -74,96 +94,88 @@ def default_bundle_path() -> Path:
 
 
 def load_bundle(path: Path | None = None) -> Bundle:
-    """The bundle at `path` (or the shipped one), every file checked against its sha256; raises ModelBundleError."""
+    """The bundle at `path` (or the shipped one), whole and made for this version; raises ModelBundleError."""
     folder = path or default_bundle_path()
-    manifest = _manifest(folder)
-    for name, wanted in manifest["files"].items():
-        if _digest(folder, name) != wanted:
-            raise ModelBundleError(
-                f"{folder / name} is damaged (its sha256 is not the one in {MANIFEST}); install the bundle again."
-            )
-    return Bundle(folder, manifest, _calibration(manifest, folder))
-
-
-def verify_bundle(path: Path | None = None) -> Mapping[str, Any]:
-    """The manifest of a bundle whose every file is whole; raises ModelBundleError otherwise."""
-    return load_bundle(path).manifest
+    facts = _facts(folder)
+    try:
+        manifest = msgspec.convert(facts, Manifest)
+    except msgspec.ValidationError as error:
+        raise ModelBundleError(
+            f"{folder / MANIFEST} is not what a bundle says of itself ({_cause(error)}); install the bundle again."
+        ) from error
+    _check_files(manifest, folder)
+    _check_meaning(manifest, folder)
+    return Bundle(folder, manifest, facts)
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     """Writes bundle.json for the files that lie in `folder`."""
     names = sorted(file.name for file in folder.iterdir() if file.name != MANIFEST)
-    manifest = {
-        "format": FORMAT,
-        "patterns": [pattern.value for pattern in PATTERNS],
-        "classes": list(CONFLICT_CLASSES),
-        **facts,
-        "files": {name: _digest(folder, name) for name in names},
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    files = {name: _digest(folder, name) for name in names}
+    manifest = msgspec.json.encode({"format": FORMAT, "codes": codes(), **facts, "files": files})
+    (folder / MANIFEST).write_bytes(msgspec.json.format(manifest, indent=1) + b"\n")
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _facts(folder: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts = msgspec.json.decode((folder / MANIFEST).read_bytes())
     except OSError as error:
         raise ModelBundleError(
             f"There is no model bundle in {folder}; install mergebert again or name another bundle."
         ) from error
     except ValueError as error:
         raise ModelBundleError(f"{folder / MANIFEST} is not JSON; install the bundle again.") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise ModelBundleError(
             f"{folder} is a bundle of another format; use one made for this version of mergebert."
         )
-    if manifest.get("patterns") != [pattern.value for pattern in PATTERNS] or manifest.get("classes") != list(
-        CONFLICT_CLASSES
-    ):
-        raise ModelBundleError(
-            f"{folder} knows other merge patterns than this version of mergebert; export it again."
-        )
-    names = manifest.get("files")
-    if (
-        not isinstance(names, dict)
-        or not {FIRST, RANKER} <= names.keys()
-        or (MODEL in names) != (TOKENIZER in names)
-    ):
+    return facts
+
+
+def _cause(error: msgspec.ValidationError) -> str:
+    """What is wrong and where, as the beginning of a sentence has it."""
+    return (
+        str(error)
+        .replace(" - at `$.", " at `")
+        .replace("Object missing", "missing")
+        .replace("`$`", "the top")
+    )
+
+
+def _check_files(manifest: Manifest, folder: Path) -> None:
+    """Raises ModelBundleError unless the bundle has all its files, whole, and in its own folder."""
+    names = manifest.files
+    if not {FIRST, RANKER} <= names.keys() or (MODEL in names) != (TOKENIZER in names):
         raise ModelBundleError(
             f"{folder / MANIFEST} does not name the files of a bundle; install the bundle again."
         )
-    features = manifest.get("features")
-    if (
-        not isinstance(features, dict)
-        or not {"first", "ranker"} <= features.keys()
-        or not isinstance(manifest.get("languages"), list)
-    ):
-        raise ModelBundleError(
-            f"{folder / MANIFEST} does not say what its models read; install the bundle again."
-        )
     if any("/" in name or "\\" in name for name in names):
         raise ModelBundleError(f"{folder / MANIFEST} names files outside the bundle; do not use it.")
-    return manifest
+    for name, wanted in names.items():
+        if _digest(folder, name) != wanted:
+            raise ModelBundleError(
+                f"{folder / name} is damaged (its sha256 is not the one in {MANIFEST}); install the bundle again."
+            )
 
 
-def _calibration(manifest: Mapping[str, Any], folder: Path) -> Calibration:
-    try:
-        found = manifest["calibration"]
-        curves = [
-            tuple(tuple(map(float, point)) for point in found[name]) for name in ("best", "other", "risk")
-        ]
-    except (KeyError, TypeError, ValueError) as error:
+def _check_meaning(manifest: Manifest, folder: Path) -> None:
+    """Raises ModelBundleError unless this version says what it says to a model as in training."""
+    foreign = foreign_code(manifest.codes)
+    if foreign is not None:
         raise ModelBundleError(
-            f"{folder / MANIFEST} has no usable calibration; install the bundle again."
-        ) from error
-    is_whole = all(
-        len(point) == size for curve, size in zip(curves, (2, 2, 3), strict=True) for point in curve
-    )
-    if not is_whole or not all(curve and _is_rising(curve) for curve in curves[:2]):
+            f"{folder} was trained with other {foreign} than this version of mergebert has; export it again."
+        )
+    unknown = {*manifest.features.first, *manifest.features.ranker} - feature_names()
+    if unknown:
+        raise ModelBundleError(
+            f"{folder} reads the feature {min(unknown)!r}, which this version of mergebert does not have; export it again."
+        )
+    curves = (manifest.calibration.best, manifest.calibration.other)
+    if not all(curve and _is_rising(curve) for curve in curves):
         raise ModelBundleError(f"{folder / MANIFEST} has no usable calibration; install the bundle again.")
-    return Calibration(curves[0], curves[1], curves[2])  # type: ignore[arg-type]
 
 
-def _is_rising(curve: tuple[tuple[float, ...], ...]) -> bool:
+def _is_rising(curve: tuple[tuple[float, float], ...]) -> bool:
     return all(one[0] < other[0] for one, other in pairwise(curve))
 
 

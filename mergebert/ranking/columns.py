@@ -23,16 +23,17 @@ HUNK_COLUMNS = 128  # likewise of one changed hunk
 CONTEXT_COLUMNS = 28
 SUBWORDS_A_TOKEN = 4  # subwords kept of one token
 
-PAD, GAP, NEWLINE, START, UNKNOWN = range(5)
 SPECIAL_TOKENS = ("[PAD]", "[GAP]", "[NEWLINE]", "[START]", "[UNK]")
+PAD, GAP, NEWLINE, START, UNKNOWN = range(len(SPECIAL_TOKENS))
 
 # Edit types of MergeBERT (section 4 of the paper: same, insert, delete, replace, nothing there), and two of ours.
-SAME, INSERT, DELETE, REPLACE, NOTHING, CONTEXT = range(6)
-EDITS = 6
+EDIT_TYPES = ("same", "insert", "delete", "replace", "nothing", "context")
+SAME, INSERT, DELETE, REPLACE, NOTHING, CONTEXT = range(len(EDIT_TYPES))
+
+# Who changed a hunk; "head" is the first column of a disputed one, where its pattern is read off.
 _CHANGES = (Change.NONE, Change.OURS, Change.THEIRS, Change.SAME, Change.DISPUTED)
-HEAD = len(_CHANGES)  # the first column of a disputed hunk, where its pattern is read off
-BEFORE, AFTER = HEAD + 1, HEAD + 2
-CHANGES = HEAD + 3
+CHANGE_TYPES = (*(change.value for change in _CHANGES), "head", "before", "after")
+HEAD, BEFORE, AFTER = range(len(_CHANGES), len(CHANGE_TYPES))
 
 # The classes of a whole conflict: how the resolution is made. "tokens" is completed by one pattern a disputed hunk.
 CONFLICT_CLASSES = (

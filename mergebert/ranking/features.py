@@ -164,7 +164,7 @@ def _place_features(evidence: FileEvidence, index: int) -> Values:
         "file_size": log1p(len(evidence.agreed)),
         "is_test": float("test" in path or "spec" in path),
         "path_depth": path.count("/"),
-        "before_blank": float(
+        "before_is_unfinished": float(
             not around.before.rstrip(" \t").removesuffix("\n").endswith(("}", ";", ")", ","))
         ),
         "indentation": float(

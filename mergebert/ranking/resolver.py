@@ -83,9 +83,9 @@ class Resolver:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
-        names = bundle.manifest["features"]
-        self.first = Ranker(bundle.file(FIRST), names["first"])
-        self.ranker = Ranker(bundle.file(RANKER), names["ranker"])
+        names = bundle.manifest.features
+        self.first = Ranker(bundle.file(FIRST), names.first)
+        self.ranker = Ranker(bundle.file(RANKER), names.ranker)
         self.classifier: Classifier | None = None
         self.subwords: Subwords = _no_subwords
         if bundle.has_classifier:
@@ -149,7 +149,7 @@ class Resolver:
         self, evidence: FileEvidence, conflicts: list[RankedConflict], is_whole: bool
     ) -> list[RankedConflict]:
         """What stays accepted: nothing in a language that the bundle was not measured on, its error is not known."""
-        if evidence.language.name not in self.bundle.manifest["languages"]:
+        if evidence.language.name not in self.bundle.manifest.languages:
             return [one.refused() for one in conflicts]
         return checked(evidence, conflicts, self.errors_in) if is_whole else conflicts
 
@@ -175,7 +175,7 @@ class Resolver:
     ) -> RankedConflict:
         if probabilities is None:
             return RankedConflict(one.conflict, (), accepted=False)
-        calibration = self.bundle.calibration
+        calibration = self.bundle.manifest.calibration
         order = np.argsort(-probabilities, kind="stable")
         best = float(_calibrated(probabilities[order[:1]], calibration.best)[0])
         others = np.minimum(_calibrated(probabilities[order], calibration.other), best)

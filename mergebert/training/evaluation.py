@@ -132,7 +132,7 @@ def _facts(arguments: Namespace, options: Options, wanted: Sequence[str]) -> dic
 
 def repositories_known(bundle: Path | None, wanted: Sequence[str]) -> list[str]:
     """Those of the repositories that the bundle was trained or tuned on: figures over them prove nothing."""
-    split_of = load_bundle(bundle).manifest.get("training", {}).get("repositories", {})
+    split_of = load_bundle(bundle).facts.get("training", {}).get("repositories", {})
     known = {name for split in ("train", "development") for name in split_of.get(split, ())}
     return sorted(known & set(wanted))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mergebert.ranking.columns import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
+from mergebert.ranking.columns import CHANGE_TYPES, CONFLICT_CLASSES, EDIT_TYPES, MAX_COLUMNS, PAD
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.targets import Targets
 
@@ -74,9 +74,9 @@ class ColumnsNetwork(nn.Module):
         self.config = config
         self.words = nn.Embedding(config.vocabulary, config.width, padding_idx=PAD)
         self.sides = nn.ModuleList(nn.Linear(config.width, config.width, bias=False) for _ in range(3))
-        self.edit_ours = nn.Embedding(EDITS, config.width)
-        self.edit_theirs = nn.Embedding(EDITS, config.width)
-        self.changes = nn.Embedding(CHANGES, config.width)
+        self.edit_ours = nn.Embedding(len(EDIT_TYPES), config.width)
+        self.edit_theirs = nn.Embedding(len(EDIT_TYPES), config.width)
+        self.changes = nn.Embedding(len(CHANGE_TYPES), config.width)
         self.places = nn.Embedding(MAX_COLUMNS, config.width)
         self.near = nn.Parameter(torch.empty(2 * REACH + 1, config.width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))

@@ -40,4 +40,4 @@ def test_ranking_and_confidences_are_the_stored_ones(merge: str, found: Answers)
 def test_every_merge_and_every_measured_language_is_stored(found: Answers) -> None:
     assert found.keys() == STORED_ANSWERS.keys()
     languages = {merge.partition("/")[0] for merge in STORED_ANSWERS}
-    assert languages >= set(load_bundle().manifest["languages"])
+    assert languages >= set(load_bundle().manifest.languages)

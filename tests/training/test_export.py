@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mergebert.errors import ModelBundleError
 from mergebert.ranking.classifier import OnnxClassifier, hunk_scores, padded
-from mergebert.ranking.columns import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD, Columns
+from mergebert.ranking.columns import CHANGE_TYPES, CONFLICT_CLASSES, EDIT_TYPES, MAX_COLUMNS, PAD, Columns
 from mergebert.text.patterns import PATTERNS
 from mergebert.training import export
 from mergebert.training.export import FLOAT_TOLERANCE, QUANTISED_AGREEMENT, MeanNetwork, write_network
@@ -38,7 +38,11 @@ def conflicts(count: int, lengths: Sequence[int] = LENGTHS) -> list[Columns]:
         length = lengths[at % len(lengths)]
         ids = draw.integers(PAD + 1, TINY.vocabulary, (length, 3)).astype(np.int32)
         kinds = np.concatenate(
-            [draw.integers(0, EDITS, (length, 2)), draw.integers(0, CHANGES, (length, 1))], axis=1
+            [
+                draw.integers(0, len(EDIT_TYPES), (length, 2)),
+                draw.integers(0, len(CHANGE_TYPES), (length, 1)),
+            ],
+            axis=1,
         )
         found.append(Columns(ids, kinds.astype(np.int32), (0, length - 1, -1)[: at % 4]))
     return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mergebert.ranking.classifier import PRIOR_LOG
-from mergebert.ranking.columns import CHANGES, CONFLICT_CLASSES, EDITS, MAX_COLUMNS, PAD
+from mergebert.ranking.columns import CHANGE_TYPES, CONFLICT_CLASSES, EDIT_TYPES, MAX_COLUMNS, PAD
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.model import (
     REACH,
@@ -40,8 +40,8 @@ def batch(*lengths: int) -> tuple[Tensor, Tensor]:
     kinds = torch.zeros_like(ids)
     for row, length in enumerate(lengths):
         ids[row, :length] = torch.randint(PAD + 1, TINY.vocabulary, (length, 3), generator=draw)
-        kinds[row, :length, :2] = torch.randint(0, EDITS, (length, 2), generator=draw)
-        kinds[row, :length, 2] = torch.randint(0, CHANGES, (length,), generator=draw)
+        kinds[row, :length, :2] = torch.randint(0, len(EDIT_TYPES), (length, 2), generator=draw)
+        kinds[row, :length, 2] = torch.randint(0, len(CHANGE_TYPES), (length,), generator=draw)
     return ids, kinds
 
 

@@ -108,7 +108,7 @@ def test_what_is_there_is_not_made_again(config: Path, settings: TrainConfig) ->
 def test_the_bundle_is_whole_and_says_where_it_comes_from(bundle: Path) -> None:
     loaded = load_bundle(bundle)
     assert loaded.has_classifier
-    manifest = loaded.manifest
+    manifest = loaded.facts
     assert set(manifest["files"]) == {MODEL, TOKENIZER, "first.safetensors", "ranker.safetensors"}
     assert manifest["training"]["repositories"] == {split: sorted(names) for split, names in TABLE.items()}
     assert manifest["training"]["seed"] == 3
@@ -161,7 +161,7 @@ def rows_at_run_time(bundle: Path, repository: str) -> list[Any]:
 def test_the_ranker_sees_at_run_time_what_it_was_calibrated_on(bundle: Path, settings: TrainConfig) -> None:
     """The features of training, joint ones and the network's included, row by row and name by name."""
     trained = read_arrays(Workspace(settings).ranker / NETWORK / "probe.npz")["rows"]
-    names = list(load_bundle(bundle).manifest["features"]["ranker"])
+    names = list(load_bundle(bundle).manifest.features.ranker)
     shown = [
         row for name in sorted(TABLE[DEVELOPMENT]) for rows in rows_at_run_time(bundle, name) for row in rows
     ]

@@ -21,7 +21,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     quoted = "'" + str(made).replace("'", "'\"'\"'") + "'"
     monkeypatch.setattr(installing, "program", lambda: quoted)
     monkeypatch.setattr(doctor, "program", lambda: quoted)
-    monkeypatch.setattr("mergebert.ranking.bundle.verify_bundle", lambda path=None: {})
+    monkeypatch.setattr("mergebert.ranking.bundle.load_bundle", lambda path=None: {})
     return made
 
 

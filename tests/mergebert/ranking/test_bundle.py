@@ -18,8 +18,8 @@ from mergebert.ranking.bundle import (
     Calibration,
     default_bundle_path,
     load_bundle,
-    verify_bundle,
 )
+from mergebert.ranking.codes import codes, feature_names
 from tests.mergebert.tiny_bundle import CALIBRATION, STRAIGHT, write_bundle
 
 
@@ -58,9 +58,8 @@ def test_a_whole_bundle_is_loaded(bundle: Path) -> None:
     loaded = load_bundle(bundle)
     assert loaded.has_classifier
     assert loaded.file(RANKER) == bundle / RANKER
-    assert set(loaded.manifest["files"]) == {MODEL, TOKENIZER, FIRST, RANKER}
-    assert loaded.calibration.best == ((0.0, 0.0), (1.0, 1.0))
-    assert verify_bundle(bundle) == loaded.manifest
+    assert set(loaded.manifest.files) == {MODEL, TOKENIZER, FIRST, RANKER}
+    assert loaded.manifest.calibration.best == ((0.0, 0.0), (1.0, 1.0))
 
 
 def test_a_bundle_may_have_no_network(tmp_path: Path) -> None:
@@ -72,9 +71,9 @@ def test_the_bundle_that_ships_lies_in_the_package() -> None:
 
 
 def test_the_bundle_that_ships_is_whole(shipped_bundle: Path) -> None:
-    manifest = verify_bundle(shipped_bundle)
-    assert load_bundle().has_classifier
-    assert sum((shipped_bundle / name).stat().st_size for name in manifest["files"]) <= 30 * 1024**2
+    shipped = load_bundle()
+    assert (shipped.path, shipped.has_classifier) == (shipped_bundle, True)
+    assert sum(shipped.file(name).stat().st_size for name in shipped.manifest.files) <= 30 * 1024**2
 
 
 @pytest.mark.parametrize("name", [MODEL, TOKENIZER, FIRST, RANKER])
@@ -99,7 +98,7 @@ def test_a_torn_manifest_is_told(bundle: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"[]", b"null", b"3", b'"format"', b"{}", b'{"format": 2}', b'{"format": "1"}']
+    "content", [b"[]", b"null", b"3", b'"format"', b"{}", b'{"format": 1}', b'{"format": "2"}']
 )
 def test_another_format_is_told(bundle: Path, content: bytes) -> None:
     (bundle / MANIFEST).write_bytes(content)
@@ -111,10 +110,36 @@ def test_no_bundle_at_all(tmp_path: Path) -> None:
     assert "There is no model bundle" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["patterns", "classes"])
-def test_other_patterns_are_told(bundle: Path, name: str) -> None:
-    rewrite(bundle, lambda manifest: manifest[name].reverse())
-    assert "knows other merge patterns" in refusal(bundle)
+@pytest.mark.parametrize("name", codes())
+def test_other_codes_are_told(bundle: Path, name: str) -> None:
+    rewrite(bundle, lambda manifest: manifest["codes"][name].reverse())
+    assert f"was trained with other {name} than this version" in refusal(bundle)
+
+
+@pytest.mark.parametrize("name", codes())
+def test_codes_must_be_stated(bundle: Path, name: str) -> None:
+    rewrite(bundle, lambda manifest: manifest["codes"].pop(name))
+    assert f"was trained with other {name} than this version" in refusal(bundle)
+
+
+def test_a_language_behind_the_known_ones_changes_no_number(bundle: Path) -> None:
+    rewrite(bundle, lambda manifest: manifest["codes"]["languages"].pop())
+    assert load_bundle(bundle).manifest.codes["languages"] == codes()["languages"][:-1]
+
+
+def test_an_older_language_that_is_gone_is_told(bundle: Path) -> None:
+    rewrite(bundle, lambda manifest: manifest["codes"]["languages"].append("cobol"))
+    assert "was trained with other languages" in refusal(bundle)
+
+
+@pytest.mark.parametrize("ranker", ["first", "ranker"])
+def test_a_feature_that_nobody_works_out_is_told(bundle: Path, ranker: str) -> None:
+    rewrite(bundle, lambda manifest: manifest["features"][ranker].append("phase of the moon"))
+    assert "reads the feature 'phase of the moon'" in refusal(bundle)
+
+
+def test_the_shipped_ranker_reads_every_feature() -> None:
+    assert set(load_bundle().manifest.features.ranker) == feature_names()
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "..\\evil", "a/b"])
@@ -132,8 +157,6 @@ def test_folders_are_no_files(bundle: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda manifest: manifest.pop("files"),
-        lambda manifest: manifest.update(files=[FIRST, RANKER]),
         lambda manifest: manifest["files"].pop(FIRST),
         lambda manifest: manifest["files"].pop(RANKER),
         lambda manifest: manifest["files"].pop(TOKENIZER),
@@ -148,41 +171,56 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
 @pytest.mark.parametrize(
     "change",
     [
+        lambda manifest: manifest.pop("files"),
+        lambda manifest: manifest.update(files=[FIRST, RANKER]),
+        lambda manifest: manifest["files"].update({FIRST: None}),
+        lambda manifest: manifest["files"].update({FIRST: ["x"]}),
+        lambda manifest: manifest.pop("codes"),
+        lambda manifest: manifest.update(codes={"languages": "java"}),
         lambda manifest: manifest.pop("features"),
         lambda manifest: manifest.update(features=["first", "ranker"]),
         lambda manifest: manifest["features"].pop("ranker"),
         lambda manifest: manifest.pop("languages"),
         lambda manifest: manifest.update(languages=None),
         lambda manifest: manifest.update(languages="java"),
+        *(
+            lambda manifest, calibration=calibration: manifest.update(calibration=calibration)
+            for calibration in (
+                None,
+                {},
+                {"best": STRAIGHT},
+                {**CALIBRATION, "best": 3},
+                {**CALIBRATION, "other": [["a", 1]]},
+                {**CALIBRATION, "other": [[0.0, 0.1, 0.2]]},
+                {**CALIBRATION, "risk": [[0.9, 0.1]]},
+            )
+        ),
     ],
 )
 def test_a_manifest_must_say_what_its_models_read(
     bundle: Path, change: Callable[[dict[str, Any]], Any]
 ) -> None:
     rewrite(bundle, change)
-    assert "does not say what its models read" in refusal(bundle)
+    assert "is not what a bundle says of itself" in refusal(bundle)
 
 
-@pytest.mark.parametrize("value", [None, 3, "0" * 64, ["x"]])
-def test_a_wrong_digest_is_no_digest(bundle: Path, value: object) -> None:
-    rewrite(bundle, lambda manifest: manifest["files"].update({FIRST: value}))
+def test_what_is_wrong_with_a_manifest_is_named(bundle: Path) -> None:
+    rewrite(bundle, lambda manifest: manifest["features"].update(first=[3]))
+    assert "(Expected `str`, got `int` at `features.first[0]`)" in refusal(bundle)
+
+
+def test_a_wrong_digest_is_no_digest(bundle: Path) -> None:
+    rewrite(bundle, lambda manifest: manifest["files"].update({FIRST: "0" * 64}))
     assert "is damaged" in refusal(bundle)
 
 
 @pytest.mark.parametrize(
     "calibration",
     [
-        None,
-        {},
-        {"best": STRAIGHT},
-        {**CALIBRATION, "best": 3},
         {**CALIBRATION, "best": []},
         {**CALIBRATION, "best": STRAIGHT[::-1]},
-        {**CALIBRATION, "other": [["a", 1]]},
-        {**CALIBRATION, "other": [[0.0, 0.1, 0.2]]},
         {**CALIBRATION, "best": [[0.5, 0.1], [0.5, 0.2]]},
         {**CALIBRATION, "other": []},
-        {**CALIBRATION, "risk": [[0.9, 0.1]]},
     ],
 )
 def test_a_calibration_must_be_usable(bundle: Path, calibration: object) -> None:

@@ -11,11 +11,11 @@ from mergebert.ranking import columns as encoding
 from mergebert.ranking.columns import (
     AFTER,
     BEFORE,
-    CHANGES,
+    CHANGE_TYPES,
     CONFLICT_CLASSES,
     CONTEXT,
     DELETE,
-    EDITS,
+    EDIT_TYPES,
     GAP,
     HEAD,
     HUNK_COLUMNS,
@@ -84,7 +84,7 @@ def test_columns_are_well_formed(conflict: Conflict, before: str, after: str) ->
     assert 1 <= length <= MAX_COLUMNS
     assert (columns.ids[0] == START).all() and (columns.ids[:, 0] != PAD).all()
     assert (columns.kinds >= 0).all()
-    assert (columns.kinds[:, :2] < EDITS).all() and (columns.kinds[:, 2] < CHANGES).all()
+    assert (columns.kinds[:, :2] < len(EDIT_TYPES)).all() and (columns.kinds[:, 2] < len(CHANGE_TYPES)).all()
     assert len(columns.heads) == len(diff.token_diff.disputed)
 
 
