@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mergebert.commands.workfile import Slot, WorkMerge
+from mergebert.commands.offers import noticed_offers
 from mergebert.terminal import coloured, has_colour, percent, shown_lines, small_diff, visible
-from mergebert.text.markers import has_markers
+from mergebert.text.markers import Conflict, has_markers
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
+    from mergebert.ranking.offers import Offers, OpenMerge
     from mergebert.ranking.resolver import RankedConflict
+    from mergebert.text.conflicted import OpenConflict
 
 OFFERED = 9  # one key each
 _SHOWN_LINES = 30  # of a candidate; the rest is one keystroke away in the editor
@@ -92,7 +94,27 @@ class Terminal:
         return line.strip() if line else None
 
 
-def ask(merge: WorkMerge, terminal: Terminal | None = None) -> Mapping[ConflictKey, str]:
+@dataclass(frozen=True, slots=True)
+class NamedMerge:
+    """The conflicts of one merge, and the files they stand in as a person calls them."""
+
+    merge: OpenMerge
+    paths: Sequence[Path]
+
+    def offers(self, answers: Mapping[ConflictKey, str]) -> Offers:
+        """What is offered once a person has given `answers`."""
+        return noticed_offers(self.merge, answers)
+
+    def conflict(self, key: ConflictKey) -> OpenConflict:
+        """The open conflict of this key."""
+        return self.merge.conflicts[key]
+
+    def place(self, key: ConflictKey) -> str:
+        """Where a conflict stands, for people."""
+        return f"{visible(str(self.paths[key[0]]))}:{self.conflict(key).line}"
+
+
+def ask(merge: NamedMerge, terminal: Terminal | None = None) -> Mapping[ConflictKey, str]:
     """The texts a person chose; what is sure of itself, at once or thanks to an answer, is not asked."""
     talk = terminal or Terminal(sys.stdin, sys.stdout)
     state = Dialogue()
@@ -116,7 +138,7 @@ def ask(merge: WorkMerge, terminal: Terminal | None = None) -> Mapping[ConflictK
 
 def _asked(
     talk: Terminal,
-    merge: WorkMerge,
+    merge: NamedMerge,
     key: ConflictKey,
     offers: Mapping[ConflictKey, RankedConflict],
     left: int,
@@ -167,7 +189,7 @@ def _is_open(key: ConflictKey, offers: Mapping[ConflictKey, RankedConflict], sta
 
 
 def _ranked_anew(
-    talk: Terminal, merge: WorkMerge, state: Dialogue, before: Mapping[ConflictKey, RankedConflict]
+    talk: Terminal, merge: NamedMerge, state: Dialogue, before: Mapping[ConflictKey, RankedConflict]
 ) -> dict[ConflictKey, RankedConflict]:
     """The offers after a step; says what has become sure of itself by it."""
     offers = merge.offers(state.answers)
@@ -179,24 +201,20 @@ def _ranked_anew(
     for key in newly:
         best = offers[key].resolutions[0]
         talk.say(
-            f"{_place(merge, key)} is now sure: {best.pattern} ({best.method}), {percent(best.confidence)}"
+            f"{merge.place(key)} is now sure: {best.pattern} ({best.method}), {percent(best.confidence)}"
         )
     return offers
 
 
-def _place(merge: WorkMerge, key: ConflictKey) -> str:
-    return f"{visible(str(merge.files[key[0]].path))}:{merge.slots[key].line}"
-
-
-def _present(talk: Terminal, merge: WorkMerge, key: ConflictKey, offer: RankedConflict) -> None:
+def _present(talk: Terminal, merge: NamedMerge, key: ConflictKey, offer: RankedConflict) -> None:
     """Shows one conflict: what each side did to the base, and the candidates."""
-    slot = merge.slots[key]
-    sides, labels = slot.conflict.sides, slot.conflict.labels
+    conflict = merge.conflict(key).conflict
+    sides, labels = conflict.sides, conflict.labels
     talk.say()
-    talk.say(f"== {_place(merge, key)}")
+    talk.say(f"== {merge.place(key)}")
     for name, label, text in (("ours", labels.ours, sides.ours), ("theirs", labels.theirs, sides.theirs)):
         talk.say(f"-- {name} ({visible(label) or 'no name'})")
-        if slot.conflict.has_base:
+        if conflict.has_base:
             talk.say_diff(small_diff(sides.base, text))
         else:
             talk.say("\n".join(shown_lines(text) or ["(empty)"]))
@@ -214,11 +232,11 @@ def _shortened(lines: Sequence[str]) -> Iterator[str]:
         yield f"... {len(lines) - _SHOWN_LINES} more lines"
 
 
-def _step(talk: Terminal, merge: WorkMerge, key: ConflictKey, offer: RankedConflict) -> Chosen | str:
+def _step(talk: Terminal, merge: NamedMerge, key: ConflictKey, offer: RankedConflict) -> Chosen | str:
     """What the person wants: a text, or `skip`, `undo`, `quit`."""
-    slot, suffix = merge.slots[key], merge.files[key[0]].path.suffix
+    one, suffix = merge.conflict(key), merge.paths[key[0]].suffix
     while True:
-        typed = talk.read(_question(slot, offer))
+        typed = talk.read(_question(one.conflict, offer))
         if typed is None or typed == "q":
             return "quit"
         if typed in ("s", "u"):
@@ -226,25 +244,25 @@ def _step(talk: Terminal, merge: WorkMerge, key: ConflictKey, offer: RankedConfl
         if typed == "?":
             talk.say(HELP)
             continue
-        chosen = _edited(talk, slot, suffix) if typed == "e" else _taken(typed, slot, offer)
+        chosen = _edited(talk, one.conflict, suffix) if typed == "e" else _taken(typed, one.conflict, offer)
         if chosen is None:
             talk.say("That is none of the keys; ? explains them." if typed != "e" else "Nothing was chosen.")
-        elif not slot.accepts(chosen.text):
+        elif not one.accepts(chosen.text):
             talk.say("That would lose lines outside the markers; edit the file itself for this one.")
         else:
             return chosen
 
 
-def _question(slot: Slot, offer: RankedConflict) -> str:
+def _question(conflict: Conflict, offer: RankedConflict) -> str:
     count = min(len(offer.resolutions), OFFERED)
     numbers = {0: "", 1: "1 take, "}.get(count, f"1-{count} take, ")
-    labels = slot.conflict.labels
+    labels = conflict.labels
     ours, theirs = visible(labels.ours) or "ours", visible(labels.theirs) or "theirs"
     return f"{numbers}o {ours}, t {theirs}, b both, B both swapped, e edit, s skip, u undo, q quit, ? help > "
 
 
-def _taken(typed: str, slot: Slot, offer: RankedConflict) -> Chosen | None:
-    sides = slot.conflict.sides
+def _taken(typed: str, conflict: Conflict, offer: RankedConflict) -> Chosen | None:
+    sides = conflict.sides
     if typed.isascii() and typed.isdigit():
         number = int(typed)
         is_offered = 1 <= number <= min(len(offer.resolutions), OFFERED)
@@ -258,9 +276,9 @@ def _taken(typed: str, slot: Slot, offer: RankedConflict) -> Chosen | None:
     return Chosen(whole[typed]) if typed in whole else None
 
 
-def _edited(talk: Terminal, slot: Slot, suffix: str) -> Chosen | None:
+def _edited(talk: Terminal, conflict: Conflict, suffix: str) -> Chosen | None:
     """What the person made of the conflict in an editor; None if it is as it was or still holds markers."""
-    before = str(slot.conflict)
+    before = str(conflict)
     try:
         after = _in_editor(before, suffix)
     except OSError as error:

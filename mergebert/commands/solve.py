@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mergebert.commands.workfile import WorkFile, WorkMerge, open_work_files, write_work_file
+from mergebert.commands.offers import noticed_offers
+from mergebert.commands.workfile import WorkFile, open_work_files, write_work_file
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import percent, shown_lines, visible
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
+    from mergebert.ranking.offers import Offers
     from mergebert.ranking.resolver import RankedConflict, Ranks, Resolution
 
 BY_HAND = "hand"  # the method of a resolution a person gave
@@ -89,12 +91,7 @@ def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -
     """A report on every file named, in that order; all are one merge. `load` is called when needed."""
     files, refused = open_work_files(arguments.files)
     reports = {path: FileReport(path, error=reason) for path, reason in refused.items()}
-    if any(file.slots for file in files):
-        merge = WorkMerge(files, load(), settings.max_error)
-        chosen = _chosen(merge, arguments.interactive)
-        offers = merge.offers(chosen)
-    else:
-        chosen, offers = {}, {}
+    chosen, offers = _ranked(files, load, settings.max_error, arguments.interactive)
     texts = {key: offer.resolutions[0].text for key, offer in offers.items() if offer.accepted} | dict(chosen)
     for at, file in enumerate(files):
         here = {index: text for (owner, index), text in texts.items() if owner == at}
@@ -103,28 +100,37 @@ def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -
     return [reports[path] for path in dict.fromkeys(arguments.files)]
 
 
-def _chosen(merge: WorkMerge, is_interactive: bool) -> Mapping[ConflictKey, str]:
-    if not is_interactive:
-        return {}
-    from mergebert.commands.interactive import ask
+def _ranked(
+    files: Sequence[WorkFile], load: Callable[[], Ranks], max_error: float, is_interactive: bool
+) -> tuple[Mapping[ConflictKey, str], Offers]:
+    """What a person has chosen, and what is offered for every conflict after that."""
+    if not any(file.text.open_conflicts for file in files):
+        return {}, {}
+    from mergebert.ranking.offers import OpenMerge
 
-    return ask(merge)
+    merge = OpenMerge([file.text for file in files], load(), max_error)
+    if not is_interactive:
+        return {}, noticed_offers(merge, {})
+    from mergebert.commands.interactive import NamedMerge, ask
+
+    chosen = ask(NamedMerge(merge, [file.path for file in files]))
+    return chosen, noticed_offers(merge, chosen)
 
 
 def _finish(
     file: WorkFile, texts: Mapping[int, str], offers: Mapping[int, RankedConflict], is_dry: bool
 ) -> FileReport:
     """Writes the resolutions into the file and reports them."""
-    text, applied = file.resolved(texts)
+    text, applied = file.text.resolved(texts)
     conflicts = tuple(
         Solved(
-            slot.index,
-            slot.line,
-            texts[slot.index] if slot.index in applied else None,
-            _how(texts.get(slot.index), offers[slot.index]),
-            slot.conflict.has_base,
+            one.index,
+            one.line,
+            texts[one.index] if one.index in applied else None,
+            _how(texts.get(one.index), offers[one.index]),
+            one.conflict.has_base,
         )
-        for slot in file.slots
+        for one in file.text.open_conflicts
     )
     try:
         if not is_dry:

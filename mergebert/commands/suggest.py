@@ -15,15 +15,20 @@ from queue import Queue
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO
 
+from mergebert.commands.offers import noticed_offers
 from mergebert.commands.solve import load_resolver
-from mergebert.commands.workfile import WorkFile, WorkMerge, decoded, open_work_files, read_bytes
+from mergebert.commands.workfile import decoded, open_work_files, portable_name, read_bytes
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import Progress, percent, shown_lines, visible
+from mergebert.text.conflicted import ConflictedText, OpenConflict
+from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolver import RankedConflict, Ranks
+
+Ranking = list[tuple[OpenConflict, "RankedConflict"]]
 
 FOR_PEOPLE, FOR_PROGRAMS = 3, 10  # candidates of each conflict when -k does not say
 _CUTTERS = 2  # threads that wait for git while the model works
@@ -77,44 +82,52 @@ def _check(arguments: Namespace) -> None:
 
 def suggest(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -> None:
     """Prints the ranked resolutions of one file."""
-    file = _work_file(arguments)
-    merge = WorkMerge([file], load(), settings.max_error) if file.slots else None
-    offers = merge.offers({}) if merge else {}
-    ranked = [(slot.index, offers[0, slot.index]) for slot in file.slots]
-    name = arguments.path or str(file.path)
+    text = _conflicted_text(arguments)
+    ranked = _ranked(text, load, settings.max_error)
+    name = arguments.path or str(arguments.file or arguments.ours)
     if arguments.json:
         count = arguments.k or FOR_PROGRAMS
         print(json.dumps({"path": name, "conflicts": _conflicts(ranked, count)}, indent=2))
         return
-    for slot in file.slots:
-        lines = _shown(offers[0, slot.index], arguments.k or FOR_PEOPLE)
-        print("\n".join([f"{visible(name)}:{slot.line}", *lines]))
-    if not file.slots:
+    for one, offer in ranked:
+        lines = _shown(offer, arguments.k or FOR_PEOPLE)
+        print("\n".join([f"{visible(name)}:{one.line}", *lines]))
+    if not ranked:
         print(f"{visible(name)}: no conflicts")
 
 
-def _work_file(arguments: Namespace) -> WorkFile:
+def _conflicted_text(arguments: Namespace) -> ConflictedText:
     if arguments.file is not None:
         files, refused = open_work_files([arguments.file])
         if refused:
             raise InputError(next(iter(refused.values())))
-        return files[0]
+        return files[0].text
     versions = ThreeWay(arguments.base, arguments.ours, arguments.theirs)
-    return merged_file(
+    return merged_text(
         arguments.path or str(arguments.ours), versions.map(lambda path: decoded(path, read_bytes(path)))
     )
 
 
-def merged_file(path: str, versions: ThreeWay[str]) -> WorkFile:
-    """The line merge of three versions, as if it stood in the work tree."""
+def merged_text(path: str, versions: ThreeWay[str]) -> ConflictedText:
+    """The line merge of three versions."""
     from mergebert.git.line_merge import line_merge
-    from mergebert.text.reconcile import unreconciled
 
-    return WorkFile(Path(path), b"", unreconciled(line_merge(versions)), versions)
+    return ConflictedText(portable_name(Path(path)), unreconciled(line_merge(versions)), versions)
 
 
-def _conflicts(ranked: Iterable[tuple[int, RankedConflict]], count: int) -> list[dict[str, object]]:
-    return [conflict_json(index, offer, count) for index, offer in ranked]
+def _ranked(text: ConflictedText, load: Callable[[], Ranks], max_error: float) -> Ranking:
+    """The open conflicts of one text with what is offered for each; without any no resolver is loaded."""
+    conflicts = text.open_conflicts
+    if not conflicts:
+        return []
+    from mergebert.ranking.offers import OpenMerge
+
+    offers = noticed_offers(OpenMerge([text], load(), max_error), {})
+    return [(one, offers[0, one.index]) for one in conflicts]
+
+
+def _conflicts(ranked: Ranking, count: int) -> list[dict[str, object]]:
+    return [conflict_json(one.index, offer, count) for one, offer in ranked]
 
 
 def conflict_json(index: int, offer: RankedConflict, count: int) -> dict[str, object]:
@@ -194,7 +207,9 @@ def batch(
     """
     with ThreadPoolExecutor(_CUTTERS) as cutters:
         for request, cutting in _cut_ahead(cutters, lines):
-            yield _answer(request, cutting, lambda file: _ranked(file, resolver, max_error, count))
+            yield _answer(
+                request, cutting, lambda text: _conflicts(_ranked(text, lambda: resolver, max_error), count)
+            )
 
 
 def request_of(number: int, line: bytes) -> Request:
@@ -215,10 +230,10 @@ def request_of(number: int, line: bytes) -> Request:
 
 def _cut_ahead(
     cutters: ThreadPoolExecutor, lines: Iterable[bytes]
-) -> Iterator[tuple[Request, Future[WorkFile] | None]]:
+) -> Iterator[tuple[Request, Future[ConflictedText] | None]]:
     """The requests in order, each with its file being cut; no answer waits for a line to be read."""
     queue = _read_ahead(lines)
-    waiting: deque[tuple[Request, Future[WorkFile] | None]] = deque()
+    waiting: deque[tuple[Request, Future[ConflictedText] | None]] = deque()
     number, is_open = 0, True
     while is_open or waiting:
         while is_open and len(waiting) < _AHEAD and not (waiting and queue.empty()):
@@ -250,14 +265,14 @@ def _read_ahead(lines: Iterable[bytes]) -> Queue[bytes | OSError | None]:
     return queue
 
 
-def _start(cutters: ThreadPoolExecutor, request: Request) -> Future[WorkFile] | None:
-    return cutters.submit(merged_file, request.path, request.versions) if request.versions else None
+def _start(cutters: ThreadPoolExecutor, request: Request) -> Future[ConflictedText] | None:
+    return cutters.submit(merged_text, request.path, request.versions) if request.versions else None
 
 
 def _answer(
     request: Request,
-    cutting: Future[WorkFile] | None,
-    conflicts_of: Callable[[WorkFile], Sequence[dict[str, object]]],
+    cutting: Future[ConflictedText] | None,
+    conflicts_of: Callable[[ConflictedText], Sequence[dict[str, object]]],
 ) -> dict[str, object]:
     if cutting is None:
         return {"id": request.id, "error": request.error}
@@ -265,14 +280,6 @@ def _answer(
         return {"id": request.id, "conflicts": conflicts_of(cutting.result())}
     except MergebertError as error:
         return {"id": request.id, "error": str(error)}
-
-
-def _ranked(file: WorkFile, resolver: Ranks, max_error: float, count: int) -> list[dict[str, object]]:
-    """The conflicts of one file; without any the resolver is not asked."""
-    if not file.slots:
-        return []
-    offers = WorkMerge([file], resolver, max_error).offers({})
-    return [conflict_json(slot.index, offers[0, slot.index], count) for slot in file.slots]
 
 
 def _count(text: str) -> int:

@@ -23,13 +23,13 @@ from mergebert.text.markers import lines_of
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.driver.resolve import Improvement, Job
+    from mergebert.driver.resolve import Job, Resolved
 
 KEPT = 200  # entries; the oldest go first
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AppliedResolution:
     """One conflict the driver resolved."""
 
     index: int
@@ -48,23 +48,23 @@ class Entry:
     time: float  # seconds since 1970
     path: str  # from the top of the work tree
     conflicts: int
-    changes: tuple[Change, ...]
+    changes: tuple[AppliedResolution, ...]
     stages: ThreeWay[str]
     line_merge: str  # as git would have left it
     result: str
 
 
-def new_entry(job: Job, better: Improvement) -> Entry:
-    """The entry for an improvement that is about to be applied."""
+def new_entry(job: Job, resolved: Resolved) -> Entry:
+    """The entry for a merge whose resolved text is about to be written."""
     return Entry(
         id=os.urandom(4).hex(),
         time=time.time(),
         path=job.path,
-        conflicts=len(better.ranked),
-        changes=tuple(_change(index, text, better) for index, text in better.replaced.items()),
+        conflicts=len(resolved.conflicts),
+        changes=tuple(_applied(index, resolved) for index in resolved.resolutions),
         stages=job.sides.map(lambda content: content.decode("utf-8")),
         line_merge=job.shown.decode("utf-8"),
-        result=better.text,
+        result=resolved.text,
     )
 
 
@@ -177,13 +177,13 @@ def described(entry: Entry) -> str:
     return "\n".join(parts)
 
 
-def _change(index: int, text: str, better: Improvement) -> Change:
-    best = better.ranked[index].resolutions[0]
-    before = str(better.cut.conflicts[index])
-    return Change(index, before, text, best.pattern, best.method, float(best.confidence))
+def _applied(index: int, resolved: Resolved) -> AppliedResolution:
+    one = resolved.resolutions[index]
+    before = str(resolved.conflicts[index])
+    return AppliedResolution(index, before, one.text, one.pattern, one.method, float(one.confidence))
 
 
-def _diff(change: Change) -> str:
+def _diff(change: AppliedResolution) -> str:
     lines = difflib.unified_diff(
         lines_of(change.before), lines_of(change.after), "conflict", "resolution", n=9999
     )
@@ -199,7 +199,7 @@ def _summary(entry: Entry) -> dict[str, object]:
 
 def _decoded(content: bytes) -> Entry:
     fields = json.loads(content)
-    changes = tuple(Change(**change) for change in fields.pop("changes"))
+    changes = tuple(AppliedResolution(**change) for change in fields.pop("changes"))
     return Entry(changes=changes, stages=ThreeWay(**fields.pop("stages")), **fields)
 
 

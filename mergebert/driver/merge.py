@@ -135,15 +135,15 @@ def _merge(request: Request) -> int:
     line_merge = LineMerge(request.files, request.labels, request.marker_size)
     if request.target is None:
         code, shown = line_merge.content(request.style)
-        improvable = True
+        is_replaced = True
     else:
-        code, improvable = _place(line_merge, request.target, request.style)
+        code, is_replaced = _place(line_merge, request.target, request.style)
         shown = b""
     if code > MOST_CONFLICTS:
         return _unmergeable(request)
-    if code and not improvable:
+    if code and not is_replaced:
         _say(f"the folder of {request.target} takes no new file, so git's own conflicts are left.")
-    if code and improvable and None not in sides and os.environ.get("MERGEBERT") != "0":
+    if code and is_replaced and None not in sides and os.environ.get("MERGEBERT") != "0":
         return _resolve(request, tuple(side or b"" for side in sides), shown)
     if request.target is None:
         write_all(1, shown)
@@ -209,17 +209,15 @@ def _applied(request: Request, answer: bytes) -> tuple[int, bytes]:
     """The exit code and content of the result, after writing the child's answer to it and to the journal."""
     import json
 
-    better = json.loads(answer)
-    content: bytes = better["text"].encode("utf-8")
+    resolved = json.loads(answer)
+    content: bytes = resolved["text"].encode("utf-8")
     if request.target is not None:
         write_atomically(request.target, content)
-    code = CONFLICTS if better["left"] else MERGED
-    shown = (
-        f"resolved {better['resolved']} of {better['resolved'] + better['left']} conflicts in {request.path}"
-    )
+    code = CONFLICTS if resolved["left"] else MERGED
+    shown = f"resolved {resolved['resolved']} of {resolved['resolved'] + resolved['left']} conflicts in {request.path}"
     try:
-        write_atomically(better["journal"], better["entry"].encode("utf-8"))
-        _say(f"{shown}; `mergebert review {better['id']}` shows how.")
+        write_atomically(resolved["journal"], resolved["entry"].encode("utf-8"))
+        _say(f"{shown}; `mergebert review {resolved['id']}` shows how.")
     except (OSError, KeyboardInterrupt):
         _say(f"{shown}; it could not be noted for `mergebert review`.")
     return code, content
@@ -243,12 +241,12 @@ def _supervised_answer(request: Request, sides: tuple[bytes, ...], shown: bytes)
 
 
 def _answer(request: Request, sides: tuple[bytes, ...], shown: bytes, settings: Settings) -> bytes:
-    """The better text and the journal entry for it, as JSON; empty where there is none."""
+    """The resolved text and the journal entry for it, as JSON; empty where there is none."""
     import json
     from pathlib import Path
 
     from mergebert.driver.journal import encoded, journal_folder, new_entry, place_for
-    from mergebert.driver.resolve import Job, improvement
+    from mergebert.driver.resolve import Job, resolved_merge
     from mergebert.text.threeway import ThreeWay
 
     job = Job(
@@ -260,15 +258,16 @@ def _answer(request: Request, sides: tuple[bytes, ...], shown: bytes, settings: 
         request.style,
         request.in_git,
     )
-    better = improvement(job, settings)
-    if better is None:
+    resolved = resolved_merge(job, settings)
+    if resolved is None:
         return b""
-    entry = new_entry(job, better)
+    entry = new_entry(job, resolved)
     try:
         place = str(place_for(entry, journal_folder(Path.cwd())))
     except OSError:
         place = ""
-    answer = {"text": better.text, "left": better.left, "resolved": len(better.replaced), "id": entry.id}
+    count = len(resolved.resolutions)
+    answer = {"text": resolved.text, "left": resolved.left, "resolved": count, "id": entry.id}
     return json.dumps({**answer, "journal": place, "entry": encoded(entry).decode("utf-8")}).encode("utf-8")
 
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from mergebert.driver.graft import Graft, graft, with_final_newline
 from mergebert.errors import InputError, MarkerError
 from mergebert.git.command import git_answer, merge_of
 from mergebert.git.line_merge import line_merge
-from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
+from mergebert.ranking.offers import OpenMerge
+from mergebert.ranking.resolver import Resolver
 from mergebert.settings import Settings
-from mergebert.text.markers import DEFAULT_MARKER_SIZE, Conflict, Markers, MergedFile, has_markers, parse
+from mergebert.text.conflicted import ConflictedText
+from mergebert.text.markers import (
+    DEFAULT_MARKER_SIZE,
+    Conflict,
+    Markers,
+    MergedFile,
+    has_markers,
+    parse,
+    render,
+)
+from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay
+
+if TYPE_CHECKING:
+    from mergebert.ranking.resolver import Resolution
 
 CONFLICT_LIMIT = 200  # a file with more is generated or reformatted: nothing a person would want guessed
 
@@ -22,7 +36,7 @@ _MARKER_RUN = re.compile(r"^(?:<+|\|+|=+|>+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A merge whose line merge conflicts: everything that is needed to better it."""
+    """A merge whose line merge conflicts: everything that is needed to resolve it."""
 
     path: str
     sides: ThreeWay[bytes]
@@ -34,21 +48,20 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Improvement:
-    """A line merge with some conflicts resolved, and what was put for which."""
+class Resolved:
+    """A merge with some conflicts resolved, and the resolution that stands for each of these."""
 
     text: str
-    cut: MergedFile
-    ranked: tuple[RankedConflict, ...]
-    replaced: Mapping[int, str]  # conflict -> the text that stands for it now
+    conflicts: tuple[Conflict, ...]
+    resolutions: Mapping[int, Resolution]
 
     @property
     def left(self) -> int:
-        """How many conflicts of the cut are still there."""
-        return len(self.ranked) - len(self.replaced)
+        """How many conflicts are still there."""
+        return len(self.conflicts) - len(self.resolutions)
 
 
-def improvement(job: Job, settings: Settings) -> Improvement | None:
+def resolved_merge(job: Job, settings: Settings) -> Resolved | None:
     """The merge with every conflict resolved that the model is sure of; None where it is sure of none.
 
     Raises InputError for a merge that is not for the model, and whatever stops the model.
@@ -58,14 +71,17 @@ def improvement(job: Job, settings: Settings) -> Improvement | None:
     merged = line_merge(stages)
     if len(merged.conflicts) > CONFLICT_LIMIT:
         raise InputError(f"{job.path} has more than {CONFLICT_LIMIT} conflicts; none of them is guessed.")
-    resolver = Resolver.load(settings.bundle)
-    [ranked] = resolver.rank([FileMerge(job.path, merged, stages)], max_error=settings.max_error)
-    texts = _accepted(ranked, merged, stages)
-    grafted = graft(_shown(job, stages), merged, texts) if texts else None
-    if grafted is None or not grafted.resolved:
+    conflicted = ConflictedText(job.path, reconciled(_shown(job, stages), merged), stages)
+    offers = OpenMerge([conflicted], Resolver.load(settings.bundle), settings.max_error).offers({})
+    best = {index: offer.resolutions[0] for (_, index), offer in offers.items() if offer.accepted}
+    text, applied = conflicted.resolved({index: one.text for index, one in best.items()})
+    if not applied:
         return None
-    replaced = {index: texts[index] for index in grafted.resolved}
-    return Improvement(_rendered(grafted, job.marker_size), merged, tuple(ranked), replaced)
+    ended = {one.index: one.ended for one in conflicted.open_conflicts}
+    resolutions = {
+        index: replace(best[index], text=ended[index](best[index].text)) for index in sorted(applied)
+    }
+    return Resolved(text, conflicted.line_merge.conflicts, resolutions)
 
 
 def _decoded(content: bytes) -> str:
@@ -102,39 +118,27 @@ def _clear_size(stages: ThreeWay[str], size: int) -> int:
 
 
 def _shown(job: Job, stages: ThreeWay[str]) -> MergedFile:
-    """The line merge that stands in the result, with markers so long that no line is taken for one."""
+    """The line merge that stands in the result, told apart with markers so long that no line is taken for one."""
     size = _clear_size(stages, job.marker_size)
     if size == job.marker_size:
         return parse(job.shown.decode("utf-8"), size)
     merged = parse(merge_of(job.sides, job.labels, size, job.style).decode("utf-8"), size)
-    if _rendered(Graft(merged.parts, ()), job.marker_size).encode() != job.shown:
+    shown = MergedFile(
+        tuple(part if isinstance(part, str) else _resized(part, job.marker_size) for part in merged.parts)
+    )
+    if render(shown).encode() != job.shown:
         raise MarkerError(f"{job.path} has lines that look like conflict markers; resolve it by hand.")
-    return merged
+    return shown
 
 
-def _accepted(ranked: Sequence[RankedConflict], cut: MergedFile, stages: ThreeWay[str]) -> dict[int, str]:
-    """The texts the resolver is sure of, by conflict."""
-    texts = {
-        index: one.resolutions[0].text for index, one in enumerate(ranked) if one.accepted and one.resolutions
-    }
-    last = len(ranked) - 1
-    if last in texts and isinstance(cut.parts[-1], Conflict):
-        texts[last] = with_final_newline(texts[last], cut.conflicts[last].sides, stages)
-    return texts
-
-
-def _rendered(grafted: Graft, marker_size: int) -> str:
-    """The text of `grafted`, its conflicts marked with `marker_size`."""
-    return "".join(part if isinstance(part, str) else _resized(part, marker_size) for part in grafted.parts)
-
-
-def _resized(conflict: Conflict, size: int) -> str:
+def _resized(conflict: Conflict, size: int) -> Conflict:
+    """The conflict between markers of this size."""
     marked = conflict.markers
     base = None if marked.base is None else _marker(marked.base, size)
     markers = Markers(
         _marker(marked.open, size), base, _marker(marked.separator, size), _marker(marked.close, size)
     )
-    return str(replace(conflict, markers=markers))
+    return replace(conflict, markers=markers)
 
 
 def _marker(line: str, size: int) -> str:

@@ -23,7 +23,7 @@ Item = str | Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class OpenConflicts:
+class OpenPart:
     """Conflicts that stand in the file: `marked` as they stand, `parts` as the line merge has them, with their base.
 
     `agreed` is the text of `marked` outside the markers; whatever replaces `marked` must keep it.
@@ -33,6 +33,9 @@ class OpenConflicts:
     parts: tuple[Item, ...]
     agreed: tuple[str, ...] = ("", "")
     shows_base: bool = True  # whether the markers in the file do; what stays open keeps their style
+
+    def __str__(self) -> str:
+        return self.marked
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
@@ -61,14 +64,17 @@ class OpenConflicts:
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredConflict:
+class AnsweredPart:
     """A conflict of the merge that a person has replaced by `text`."""
 
     text: str
     conflict: Conflict
 
+    def __str__(self) -> str:
+        return self.text
 
-Part = str | OpenConflicts | AnsweredConflict
+
+Part = str | OpenPart | AnsweredPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class _Window:
 def unreconciled(work_tree: MergedFile) -> tuple[Part, ...]:
     """The parts of a file of which nothing else is known: every conflict is what its markers show."""
     return tuple(
-        OpenConflicts(str(part), (part,)) if isinstance(part, Conflict) else part for part in work_tree.parts
+        OpenPart(str(part), (part,)) if isinstance(part, Conflict) else part for part in work_tree.parts
     )
 
 
@@ -114,7 +120,7 @@ def _complete_last_line(work_tree: list[Item], line_merge: Sequence[Item]) -> bo
 def _without_newline(part: Part) -> Part:
     if isinstance(part, str):
         return _chopped(part)
-    if isinstance(part, AnsweredConflict):
+    if isinstance(part, AnsweredPart):
         return replace(part, text=_chopped(part.text))
     return replace(part, marked=_chopped(part.marked), agreed=(*part.agreed[:-1], _chopped(part.agreed[-1])))
 
@@ -142,13 +148,11 @@ def _items(merged: MergedFile) -> list[Item]:
     return items
 
 
-def _open(work_tree: Sequence[Item], line_merge: Sequence[Item], run: range) -> OpenConflicts:
+def _open(work_tree: Sequence[Item], line_merge: Sequence[Item], run: range) -> OpenPart:
     """The conflicts of one window, wearing the labels of the markers that stand in the file."""
     first = next(item for item in work_tree if isinstance(item, Conflict))
     parts = [_labelled(line_merge[at], first.markers) for at in run]
-    return OpenConflicts(
-        "".join(map(str, work_tree)), tuple(_joined(parts)), _agreed(work_tree), first.has_base
-    )
+    return OpenPart("".join(map(str, work_tree)), tuple(_joined(parts)), _agreed(work_tree), first.has_base)
 
 
 def _joined(items: Sequence[Item]) -> Iterator[Item]:
@@ -364,13 +368,13 @@ def _gap(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> list[Part]:
     at = 0
     for place, conflict in _answers(work_tree, line_merge):
         parts += _alone(work_tree[at : place.start])
-        parts.append(AnsweredConflict("".join(map(str, work_tree[place.start : place.stop])), conflict))
+        parts.append(AnsweredPart("".join(map(str, work_tree[place.start : place.stop])), conflict))
         at = place.stop
     return parts + _alone(work_tree[at:])
 
 
 def _alone(items: Sequence[Item]) -> list[Part]:
-    return [item if isinstance(item, str) else OpenConflicts(str(item), (item,)) for item in _joined(items)]
+    return [item if isinstance(item, str) else OpenPart(str(item), (item,)) for item in _joined(items)]
 
 
 def _answers(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> Iterator[tuple[range, Conflict]]:

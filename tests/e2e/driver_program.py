@@ -17,9 +17,12 @@ from dataclasses import dataclass
 
 fake = types.ModuleType("mergebert.ranking.resolver")
 
+@dataclass
 class Resolution:
-    def __init__(self, text):
-        self.text, self.pattern, self.method, self.confidence = text, "b", "lines", 0.97
+    text: str
+    pattern: str = "b"
+    method: str = "lines"
+    confidence: float = 0.97
 
 @dataclass
 class RankedConflict:
@@ -27,19 +30,13 @@ class RankedConflict:
     resolutions: tuple
     accepted: bool
 
-@dataclass
-class FileMerge:
-    path: str
-    merged: object
-    stages: object
-
 class Resolver:
     @classmethod
     def load(cls, bundle=None):
         {behaviour}
         return cls()
 
-    def rank(self, files, max_error=0.05):
+    def rank(self, files, max_error=0.05, answers=None, wanted=None):
         return [[self.ranked(conflict) for conflict in file.merged.conflicts] for file in files]
 
     def ranked(self, conflict):
@@ -47,7 +44,7 @@ class Resolver:
         return RankedConflict(conflict, (Resolution(text),), "unsure" not in text)
 
 fake.Resolution, fake.RankedConflict = Resolution, RankedConflict
-fake.FileMerge, fake.Resolver = FileMerge, Resolver
+fake.Resolver = Resolver
 sys.modules["mergebert.ranking.resolver"] = fake
 from mergebert.cli import main
 sys.exit(main())

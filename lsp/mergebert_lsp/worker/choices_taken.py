@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mergebert.commands.workfile import WorkFile
+from mergebert.text.conflicted import ConflictedText
 from mergebert_lsp.text.choices import CHOICES
 from mergebert_lsp.text.region import Suggestion
 from mergebert_lsp.worker.feedback import Verdict, record
@@ -25,7 +25,7 @@ _SHOWN = 9  # suggestions worth keeping
 class _Text:
     """One text: what was suggested for each of its conflicts, and the answers that are kept already."""
 
-    file: WorkFile
+    file: ConflictedText
     path: str | None
     suggested: dict[int, tuple[Suggestion, ...]] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
@@ -37,12 +37,12 @@ class Lessons:
     def __init__(self) -> None:
         self._texts: dict[str, _Text] = {}
 
-    def see(self, item: Item, file: WorkFile, offers: Mapping[int, RankedConflict]) -> None:
+    def see(self, item: Item, file: ConflictedText, offers: Mapping[int, RankedConflict]) -> None:
         """Remembers what is suggested in a text of the editor at this moment."""
         if not item.uri:
             return
         text = self._texts.setdefault(item.uri, _Text(file, item.source.path))
-        if len(text.file.merged.conflicts) != len(file.merged.conflicts):  # another merge
+        if len(text.file.line_merge.conflicts) != len(file.line_merge.conflicts):  # another merge
             text.suggested, text.kept = {}, {}
         text.file, text.path = file, item.source.path
         text.suggested |= {index: _suggested(offer) for index, offer in offers.items()}
@@ -58,7 +58,7 @@ class Lessons:
                 if text.kept.get(index) == answer:
                     continue
                 suggested = text.suggested.get(index, ())
-                choice = choice_of(text.file.merged.conflicts[index], answer, suggested)
+                choice = choice_of(text.file.line_merge.conflicts[index], answer, suggested)
                 verdict = Verdict(text.file, index, answer, choice, suggested)
                 record(verdict, Path(text.path) if text.path else None)
                 text.kept[index] = answer

@@ -28,7 +28,7 @@ from mergebert.text.markers import Conflict, Markers, MergedFile, parse, render
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.commands.workfile import WorkFile
+    from mergebert.text.conflicted import ConflictedText
     from mergebert_lsp.text.region import Suggestion
 
 CHOSEN = "chosen"  # the proof of a resolution: a person took it
@@ -48,7 +48,7 @@ class Verdict:
     they refused what was suggested and have not decided.
     """
 
-    file: WorkFile
+    file: ConflictedText
     index: int
     resolution: str | None
     choice: str = ""
@@ -98,7 +98,7 @@ def feedback_examples(folder: Path | None = None) -> Iterator[FileExample]:
 def example_of(verdict: Verdict, repository: str) -> FileExample | None:
     """The verdict as an example; None where its file, written with markers, would not read the same."""
     file = verdict.file
-    merged = MergedFile(tuple(_renamed(part) for part in file.merged.parts))
+    merged = MergedFile(tuple(_renamed(part) for part in file.line_merge.parts))
     conflicted = render(merged)
     if not _is_read_again(conflicted, merged) or not 0 <= verdict.index < len(merged.conflicts):
         return None
@@ -110,8 +110,8 @@ def example_of(verdict: Verdict, repository: str) -> FileExample | None:
         ours_commit="",
         theirs_commit="",
         base_commit="",
-        path=file.known_as,
-        language=language_of(file.known_as).name,
+        path=file.path,
+        language=language_of(file.path).name,
         blobs=nowhere,
         stages=file.stages or _versions(merged),
         conflicted=conflicted,

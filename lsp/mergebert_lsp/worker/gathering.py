@@ -41,7 +41,7 @@ class _Stood:
 
     def holds_for(self, source: Source, versions: Versions | None, before: MergedFile | None) -> bool:
         """Whether it would be told apart in the same way again; comparing a text with itself tells nothing new."""
-        known = (self.before, self.here.file.merged)
+        known = (self.before, self.here.file.line_merge)
         return self.source == source and self.versions is versions and before in known
 
 
@@ -133,7 +133,7 @@ class Gathering:
         here = standing(source, versions, before)
         self._stood[item.name] = _Stood(source, versions, before, here)
         if item.uri and versions is None:
-            self._before[item.uri] = here.file.merged
+            self._before[item.uri] = here.file.line_merge
         return here
 
 

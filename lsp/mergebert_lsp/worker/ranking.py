@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mergebert.commands.workfile import WorkMerge
 from mergebert.errors import MergebertError
 from mergebert.ranking.evidence import ConflictKey
+from mergebert.ranking.offers import OpenMerge
 from mergebert_lsp.worker.choices_taken import Lessons
 from mergebert_lsp.worker.gathering import Gathering, Item, Key
 from mergebert_lsp.worker.models import Models
@@ -46,7 +46,9 @@ class _Merge:
     @cached_property
     def places(self) -> tuple[ConflictKey, ...]:
         """Every open conflict."""
-        return tuple((at, slot.index) for at, here in enumerate(self.stands) for slot in here.file.slots)
+        return tuple(
+            (at, slot.index) for at, here in enumerate(self.stands) for slot in here.file.open_conflicts
+        )
 
 
 class Ranking:
@@ -168,7 +170,7 @@ class Ranking:
         if not merge.places:
             return grouped
         resolver, max_error = self._models.of(merge.root)
-        work = WorkMerge([here.file for here in merge.stands], resolver, max_error)
+        work = OpenMerge([here.file for here in merge.stands], resolver, max_error)
         for (at, index), offer in work.offers({}, wanted).items():
             grouped[at][index] = offer
         return grouped

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from mergebert.commands.workfile import Slot, WorkFile, work_tree_text
+from mergebert.text.conflicted import ConflictedText, OpenConflict
 from mergebert.text.markers import Conflict, MergedFile
-from mergebert.text.reconcile import OpenConflicts, reconciled, unreconciled
+from mergebert.text.reconcile import OpenPart, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.text.jj_markers import Marked, marked
 from mergebert_lsp.worker.repository import Versions
@@ -25,8 +24,8 @@ class Place:
     start: int
     count: int
     text: str
-    part: OpenConflicts
-    slots: tuple[Slot, ...]
+    part: OpenPart
+    slots: tuple[OpenConflict, ...]
     shown: ThreeWay[str]  # the sides of the first conflict, as its markers give them
 
     @property
@@ -50,7 +49,7 @@ class Place:
 class Standing:
     """A text told apart: the file for the core, and where its open parts stand."""
 
-    file: WorkFile
+    file: ConflictedText
     places: tuple[Place, ...]
 
 
@@ -63,7 +62,7 @@ def standing(source: Source, versions: Versions | None, before: MergedFile | Non
     merged = _merged(source.text, marks)
     other = versions.recut if versions else before
     parts = unreconciled(merged) if other is None else reconciled(merged, other)
-    file = WorkFile(Path(source.name), b"", parts, versions.stages if versions else None, source.name)
+    file = ConflictedText(source.name, parts, versions.stages if versions else None)
     return Standing(file, tuple(_places(source.text, marks, file)))
 
 
@@ -81,19 +80,19 @@ def _merged(text: str, marks: Sequence[Marked]) -> MergedFile:
     return MergedFile(tuple(part for part in [*parts, text[at:]] if part != ""))
 
 
-def _places(text: str, marks: Sequence[Marked], file: WorkFile) -> Iterator[Place]:
+def _places(text: str, marks: Sequence[Marked], file: ConflictedText) -> Iterator[Place]:
     """Where each open part stands.
 
     The core writes jj's conflicts in git's way, so places are found by what the parts would be in that text.
     """
     written = list(_written(marks))
-    slots: dict[int, list[Slot]] = {}
-    for slot in file.slots:
+    slots: dict[int, list[OpenConflict]] = {}
+    for slot in file.open_conflicts:
         slots.setdefault(id(slot.part), []).append(slot)
     at = next_mark = 0
     for part in file.parts:
-        end = at + len(work_tree_text(part))
-        if isinstance(part, OpenConflicts):
+        end = at + len(str(part))
+        if isinstance(part, OpenPart):
             while written[next_mark] < at:  # a conflict that is content of the file
                 next_mark += 1
             first = next_mark

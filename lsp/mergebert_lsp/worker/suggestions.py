@@ -58,7 +58,7 @@ def _suggestions(place: Place, offers: Sequence[RankedConflict], count: int) -> 
 
 def _choices(place: Place) -> Iterator[tuple[str, str]]:
     """The choices whose text the markers that stand there cannot tell."""
-    ends_file = any(slot.versions is not None for slot in place.slots)
+    ends_file = any(slot.stages is not None for slot in place.slots)
     knows_base = all(slot.conflict.has_base for slot in place.slots)
     wanted = [name for name in CHOICES if ends_file or name == "base"]
     for name in wanted:

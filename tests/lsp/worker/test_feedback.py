@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.commands.workfile import WorkFile, open_work_files
+from mergebert.commands.workfile import open_work_files
 from mergebert.errors import InputError
 from mergebert.example import FileExample
 from mergebert.ranking.evidence import FileEvidence
+from mergebert.text.conflicted import ConflictedText
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
@@ -53,8 +54,8 @@ SUGGESTED = (
 )
 
 
-def file_of(text: str, name: str = "src/a.py") -> WorkFile:
-    return WorkFile(Path(name), b"", unreconciled(parse(text)), None, name)
+def file_of(text: str, name: str = "src/a.py") -> ConflictedText:
+    return ConflictedText(name, unreconciled(parse(text)))
 
 
 def lines_in(folder: Path) -> list[dict[str, Any]]:
@@ -132,7 +133,7 @@ def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
     (one,) = marked(text)
     assert isinstance(one, Marked)
     merged = MergedFile((text[: one.start], one.conflict, text[one.end :]))
-    file = WorkFile(Path("a.txt"), b"", unreconciled(merged))
+    file = ConflictedText("a.txt", unreconciled(merged))
     assert record(Verdict(file, 0, "apple\n"), None, tmp_path)
     (example,) = feedback_examples(tmp_path)
     assert parse(example.conflicted).conflicts[0].sides == one.conflict.sides
@@ -143,7 +144,7 @@ def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
 def test_a_conflict_that_git_could_not_write_is_not_kept(tmp_path: Path) -> None:
     conflict = parse(TWO).conflicts[0]
     glued = replace(conflict, sides=ThreeWay("a", "b", "c"))  # jj's, of a file without a final newline
-    file = WorkFile(Path("a"), b"", unreconciled(MergedFile((glued,))))
+    file = ConflictedText("a", unreconciled(MergedFile((glued,))))
     assert not record(Verdict(file, 0, "b"), None, tmp_path)
     assert not record(Verdict(file_of(TWO), 2, "b"), None, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -155,15 +156,15 @@ def test_versions_of_the_index_are_kept_and_work_trees_share_a_file(
     path = conflicted_repository.path / "app.py"
     assert conflicted_repository.run("merge", "theirs").returncode == 1
     (file,), _ = open_work_files([path])
-    assert file.stages is not None
+    assert file.text.stages is not None
     state = tmp_path / "state"
-    assert record(Verdict(file, 0, "def total(items):\n", "edited"), path, state)
+    assert record(Verdict(file.text, 0, "def total(items):\n", "edited"), path, state)
     conflicted_repository.git("worktree", "add", "-q", "--detach", str(tmp_path / "other"))
     assert record(Verdict(file_of(TWO), 0, ""), tmp_path / "other" / "file.txt", state)
     (kept,) = state.glob("*.jsonl")
     assert kept.name.startswith(f"{conflicted_repository.path.name}-")
     first, _ = feedback_examples(state)
-    assert (first.stages, first.merged) == (file.stages, "def total(items):\n")
+    assert (first.stages, first.merged) == (file.text.stages, "def total(items):\n")
     assert "|||||||" in first.conflicted and "|||||||" not in path.read_text(encoding="utf-8")
 
 
@@ -244,13 +245,13 @@ import sys
 from pathlib import Path
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import unreconciled
-from mergebert.commands.workfile import WorkFile
+from mergebert.text.conflicted import ConflictedText
 from mergebert_lsp.worker import feedback
 folder, name, count, largest = sys.argv[1:]
 feedback.LARGEST_FILE = int(largest)
 feedback._PATIENCE = 60.0
 text = sys.stdin.read()
-file = WorkFile(Path(name), b"", unreconciled(parse(text)), None, name)
+file = ConflictedText(name, unreconciled(parse(text)))
 for number in range(int(count)):
     assert feedback.record(feedback.Verdict(file, 0, f"{name} {number}\\n"), None, Path(folder))
 """

@@ -54,27 +54,29 @@ def test_with_gits_own_cut_places_hold_every_conflict_once_and_keep_the_rest(
         assert found is not None
         taken = taken[: place.start] + found + taken[place.start + len(place.text) :]
     assert not resolvable(taken)
-    everything, _ = here.file.resolved({slot.index: slot.conflict.sides.theirs for slot in here.file.slots})
+    everything, _ = here.file.resolved(
+        {slot.index: slot.conflict.sides.theirs for slot in here.file.open_conflicts}
+    )
     assert taken == everything
 
 
 def test_what_was_resolved_since_is_an_answer() -> None:
     around = "1\n2\n3\n{}4\n5\n6\n{}7\n8\n9\n"
     before = standing(source(around.format(TWO_WAY, DIFF3)), None, None)
-    after = standing(source(around.format("b\n", DIFF3)), None, before.file.merged)
-    again = standing(source(around.format("b\n", "")), None, after.file.merged)
+    after = standing(source(around.format("b\n", DIFF3)), None, before.file.line_merge)
+    again = standing(source(around.format("b\n", "")), None, after.file.line_merge)
 
     assert before.file.answers == {}
     assert after.file.answers == {0: "b\n"}
     assert [place.text for place in after.places] == [DIFF3]
     assert again.file.answers == {0: "b\n", 1: ""}
-    assert after.file.merged == before.file.merged  # nothing has to be described again
+    assert after.file.line_merge == before.file.line_merge  # nothing has to be described again
 
 
 def test_taking_an_answer_back_opens_the_conflict_again() -> None:
     around = "1\n2\n3\n{}4\n5\n6\n"
     before = standing(source(around.format(TWO_WAY)), None, None)
-    after = standing(source(around.format("b\n")), None, before.file.merged)
-    back = standing(source(around.format(TWO_WAY)), None, after.file.merged)
+    after = standing(source(around.format("b\n")), None, before.file.line_merge)
+    back = standing(source(around.format(TWO_WAY)), None, after.file.line_merge)
     assert back.file.answers == {}
     assert [place.text for place in back.places] == [TWO_WAY]

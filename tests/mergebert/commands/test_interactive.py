@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mergebert.commands import solve
-from mergebert.commands.interactive import Terminal, ask, most_informative_first
-from mergebert.commands.workfile import WorkMerge, open_work_files
+from mergebert.commands.interactive import NamedMerge, Terminal, ask, most_informative_first
+from mergebert.commands.workfile import open_work_files
+from mergebert.ranking.offers import OpenMerge
 from mergebert.ranking.resolver import RankedConflict, Resolution
 from mergebert.settings import Settings
 from tests.mergebert.fake_resolver import FakeResolver
@@ -27,13 +28,16 @@ def files(tmp_path: Path) -> list[Path]:
     return [first, second]
 
 
-def talk(files: list[Path], typed: str, resolver: FakeResolver | None = None):
-    """The texts chosen by somebody who types this, and all that was said."""
+def named_merge(files: list[Path], resolver: FakeResolver | None = None) -> NamedMerge:
     found, refused = open_work_files(files)
     assert not refused
+    return NamedMerge(OpenMerge([file.text for file in found], resolver or FakeResolver(), 0.05), files)
+
+
+def talk(files: list[Path], typed: str, resolver: FakeResolver | None = None):
+    """The texts chosen by somebody who types this, and all that was said."""
     target = io.StringIO()
-    merge = WorkMerge(found, resolver or FakeResolver(), 0.05)
-    return dict(ask(merge, Terminal(io.StringIO(typed), target))), target.getvalue()
+    return dict(ask(named_merge(files, resolver), Terminal(io.StringIO(typed), target))), target.getvalue()
 
 
 def test_every_key_takes_its_text(files: list[Path]) -> None:
@@ -187,9 +191,8 @@ def test_colour_only_on_a_terminal_that_wants_it(files: list[Path], monkeypatch:
             return True
 
     def shown() -> str:
-        merge = WorkMerge(open_work_files(files)[0], FakeResolver(), 0.05)
         screen = Screen()
-        ask(merge, Terminal(io.StringIO("q\n"), screen))
+        ask(named_merge(files), Terminal(io.StringIO("q\n"), screen))
         return screen.getvalue()
 
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -200,11 +203,11 @@ def test_colour_only_on_a_terminal_that_wants_it(files: list[Path], monkeypatch:
 
 
 def test_doubt_in_a_file_with_much_left_is_asked_first(files: list[Path]) -> None:
-    merge = WorkMerge(open_work_files(files)[0], FakeResolver(), 0.05)
+    merge = named_merge(files)
 
     def ranked(key, *confidences: float) -> RankedConflict:
         texts = [Resolution(str(at), "a", "lines", share) for at, share in enumerate(confidences)]
-        return RankedConflict(merge.slots[key].conflict, tuple(texts), accepted=False)
+        return RankedConflict(merge.conflict(key).conflict, tuple(texts), accepted=False)
 
     offers = {
         (0, 0): ranked((0, 0), 0.9, 0.05),

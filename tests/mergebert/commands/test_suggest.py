@@ -205,8 +205,8 @@ def test_a_file_that_fails_is_an_answer_and_the_run_goes_on(
     failing: str, fake: FakeResolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     if failing == "cutting":
-        refused = refuses_bad_files(suggest.merged_file, GitError("git refused."))
-        monkeypatch.setattr(suggest, "merged_file", refused)
+        refused = refuses_bad_files(suggest.merged_text, GitError("git refused."))
+        monkeypatch.setattr(suggest, "merged_text", refused)
     else:
         refused = refuses_bad_files(fake.rank, ModelBundleError("the model refused."))
         monkeypatch.setattr(fake, "rank", refused)

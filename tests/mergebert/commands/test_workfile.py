@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.commands.workfile import WorkMerge, open_work_files
+from mergebert.commands.workfile import open_work_files
+from mergebert.ranking.offers import OpenMerge
 from tests.mergebert.fake_resolver import FakeResolver
 
 TEXT = "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n"
@@ -15,7 +16,7 @@ def told(path: Path) -> str:
     files, refused = open_work_files([path])
     assert not refused
     resolver = FakeResolver()
-    WorkMerge(files, resolver, 0.05).offers({})
+    OpenMerge([file.text for file in files], resolver, 0.05).offers({})
     [[[file], _]] = resolver.calls
     return file.path
 

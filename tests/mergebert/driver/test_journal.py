@@ -8,7 +8,7 @@ import pytest
 
 from mergebert.driver import journal
 from mergebert.driver.journal import (
-    Change,
+    AppliedResolution,
     Entry,
     described,
     encoded,
@@ -23,7 +23,7 @@ from mergebert.errors import InputError
 from mergebert.text.threeway import ThreeWay
 
 CONFLICT = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> topic\n"
-CHANGE = Change(1, CONFLICT, "theirs", "b", "lines", 0.974)
+CHANGE = AppliedResolution(1, CONFLICT, "theirs", "b", "lines", 0.974)
 
 
 def entry(number: int = 0, path: str = "app.py") -> Entry:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.driver import resolve as improve
-from mergebert.driver.resolve import CONFLICT_LIMIT, Job, improvement
+from mergebert.driver import resolve
+from mergebert.driver.resolve import CONFLICT_LIMIT, Job, resolved_merge
 from mergebert.errors import InputError
 from mergebert.settings import Settings
 from mergebert.text.threeway import ThreeWay
@@ -27,7 +27,7 @@ TWO_CONFLICTS = ThreeWay(
 def resolver(monkeypatch: pytest.MonkeyPatch) -> FakeResolver:
     """A resolver that takes theirs where it says sure."""
     fake = FakeResolver(sure=("sure",))
-    monkeypatch.setattr(improve.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
+    monkeypatch.setattr(resolve.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
     return fake
 
 
@@ -44,11 +44,11 @@ def job(
 @pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
 def test_what_is_not_accepted_stays_byte_for_byte(tmp_path: Path, style: str) -> None:
     given = job(TWO_CONFLICTS, tmp_path, style)
-    better = improvement(given, Settings())
-    assert better is not None
-    assert better.left == 1
+    found = resolved_merge(given, Settings())
+    assert found is not None
+    assert found.left == 1
     kept = given.shown.decode().index(KEPT)
-    assert better.text == "sure theirs one\n" + given.shown.decode()[kept:]
+    assert found.text == "sure theirs one\n" + given.shown.decode()[kept:]
 
 
 def test_the_child_loads_nothing_of_training() -> None:
@@ -65,42 +65,42 @@ def test_the_child_loads_nothing_of_training() -> None:
     assert not {"torch", "transformers", "sklearn", "lightgbm", "git", "pyarrow"} & set(shown.stdout.split())
 
 
-def test_nothing_accepted_is_no_improvement(tmp_path: Path) -> None:
-    assert improvement(job(ThreeWay("a\n", "b\n", "c\n"), tmp_path), Settings()) is None
+def test_nothing_accepted_leaves_the_line_merge(tmp_path: Path) -> None:
+    assert resolved_merge(job(ThreeWay("a\n", "b\n", "c\n"), tmp_path), Settings()) is None
 
 
 @pytest.mark.parametrize("size", [5, 7, 11])
 def test_every_marker_size_comes_back(tmp_path: Path, size: int) -> None:
     given = job(TWO_CONFLICTS, tmp_path, "", size)
-    better = improvement(given, Settings())
-    assert better is not None
-    assert better.text.count("<") == size
-    assert better.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
+    found = resolved_merge(given, Settings())
+    assert found is not None
+    assert found.text.count("<") == size
+    assert found.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
 
 
 @pytest.mark.parametrize("style", ["", "diff3"])
 def test_lines_that_look_like_separators_are_text(tmp_path: Path, style: str) -> None:
     versions = TWO_CONFLICTS.map(lambda text: text.replace("ours two\n", "Ours two\n=======\n=========\n"))
     given = job(versions, tmp_path, style)
-    better = improvement(given, Settings())
-    assert better is not None
-    assert better.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
+    found = resolved_merge(given, Settings())
+    assert found is not None
+    assert found.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
 
 
 def test_marks_and_line_ends_stay(tmp_path: Path) -> None:
     versions = TWO_CONFLICTS.map(lambda text: "\ufeff" + text.replace("\n", "\r\n").removesuffix("\r\n"))
     given = job(versions, tmp_path)
-    better = improvement(given, Settings())
-    assert better is not None
-    assert better.text.startswith("\ufeffsure theirs one\r\nkept 0\r\n")
-    assert better.text.endswith(">>>>>>> theirs\r\n")
-    assert "\n" not in better.text.replace("\r\n", "")
+    found = resolved_merge(given, Settings())
+    assert found is not None
+    assert found.text.startswith("\ufeffsure theirs one\r\nkept 0\r\n")
+    assert found.text.endswith(">>>>>>> theirs\r\n")
+    assert "\n" not in found.text.replace("\r\n", "")
 
 
 def test_a_last_line_without_newline_stays_so(tmp_path: Path) -> None:
-    better = improvement(job(ThreeWay("a", "b", "sure"), tmp_path), Settings())
-    assert better is not None
-    assert better.text == "sure"
+    found = resolved_merge(job(ThreeWay("a", "b", "sure"), tmp_path), Settings())
+    assert found is not None
+    assert found.text == "sure"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_last_line_without_newline_stays_so(tmp_path: Path) -> None:
 )
 def test_what_is_not_for_the_model_is_refused(tmp_path: Path, versions: ThreeWay, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        improvement(job(versions, tmp_path), Settings())
+        resolved_merge(job(versions, tmp_path), Settings())
 
 
 def test_a_file_full_of_conflicts_is_left_alone(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_file_full_of_conflicts_is_left_alone(tmp_path: Path) -> None:
         for word in ("base", "ours", "sure")
     )
     with pytest.raises(InputError, match="more than 200"):
-        improvement(job(ThreeWay(*versions), tmp_path), Settings())
+        resolved_merge(job(ThreeWay(*versions), tmp_path), Settings())
 
 
 def test_a_merge_of_merge_bases_is_gits(repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +132,8 @@ def test_a_merge_of_merge_bases_is_gits(repository, monkeypatch: pytest.MonkeyPa
     shown = b"<<<<<<<<< ours\nb\n=========\nsure\n>>>>>>>>> theirs\n"
     given = Job("app.py", versions, shown, ("base", "ours", "theirs"), 9, "", in_git=True)
     with pytest.raises(InputError, match="base for another merge"):
-        improvement(given, Settings())
+        resolved_merge(given, Settings())
     repository.write({".gitattributes": "*.py conflict-marker-size=9\n"})
-    better = improvement(given, Settings())
-    assert better is not None
-    assert better.text == "sure\n"
+    found = resolved_merge(given, Settings())
+    assert found is not None
+    assert found.text == "sure\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mergebert.git.line_merge import line_merge
 from mergebert.text.markers import parse
-from mergebert.text.reconcile import AnsweredConflict, OpenConflicts, reconciled, unreconciled
+from mergebert.text.reconcile import AnsweredPart, OpenPart, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 
 BASE = "".join(f"line {number}\n" for number in range(40))
@@ -34,20 +34,17 @@ def shown(versions: ThreeWay[str], folder: Path, style: str = "") -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout.decode()
 
 
-def opens(parts) -> list[OpenConflicts]:
-    return [part for part in parts if isinstance(part, OpenConflicts)]
+def opens(parts) -> list[OpenPart]:
+    return [part for part in parts if isinstance(part, OpenPart)]
 
 
 def answers(parts) -> list[str]:
-    return [part.text for part in parts if isinstance(part, AnsweredConflict)]
+    return [part.text for part in parts if isinstance(part, AnsweredPart)]
 
 
 def written(parts) -> str:
     """The file as it stands."""
-    return "".join(
-        part if isinstance(part, str) else part.marked if isinstance(part, OpenConflicts) else part.text
-        for part in parts
-    )
+    return "".join(map(str, parts))
 
 
 TWO = ThreeWay(
@@ -155,7 +152,7 @@ def test_equal_conflicts_are_told_apart_by_what_surrounds_them(tmp_path: Path) -
 
     parts = reconciled(parse(text), line_merge(versions))
 
-    assert [part.conflict.sides for part in parts if isinstance(part, AnsweredConflict)] == [first.sides]
+    assert [part.conflict.sides for part in parts if isinstance(part, AnsweredPart)] == [first.sides]
     assert [one.conflicts[0].sides for one in opens(parts)] == [second.sides]
 
 
@@ -239,19 +236,19 @@ def test_no_answer_is_taken_for_what_it_is_not(
     given_answers: dict[str, str] = {}
     text = ""
     for part in reconciled(parse(shown(versions, tmp_path_factory.mktemp("merge"), style)), fresh):
-        if isinstance(part, OpenConflicts) and len(part.conflicts) == 1 and data.draw(st.booleans()):
+        if isinstance(part, OpenPart) and len(part.conflicts) == 1 and data.draw(st.booleans()):
             answer = data.draw(
                 st.lists(st.sampled_from(["mine\n", "line 7\n", "}\n"]), max_size=3).map("".join)
             )
             given_answers[part.conflicts[0].sides.ours] = answer
             text += answer
         else:
-            text += part if isinstance(part, str) else written([part])
+            text += str(part)
 
     parts = reconciled(parse(text), fresh)
 
     assert written(parts) == text
-    found = {part.conflict.sides.ours: part.text for part in parts if isinstance(part, AnsweredConflict)}
+    found = {part.conflict.sides.ours: part.text for part in parts if isinstance(part, AnsweredPart)}
     assert found.items() <= given_answers.items()
     still_open = {conflict.sides.ours for window in opens(parts) for conflict in window.conflicts}
     assert still_open == {conflict.sides.ours for conflict in fresh.conflicts} - given_answers.keys()
@@ -259,6 +256,6 @@ def test_no_answer_is_taken_for_what_it_is_not(
 
 def test_a_conflict_of_two_equal_sides_is_one_part() -> None:
     merged = parse("<<<<<<< a\n||||||| b\nx\n=======\n>>>>>>> c\n")
-    assert [part for part in reconciled(merged, merged) if isinstance(part, OpenConflicts)] == [
-        OpenConflicts(str(merged.conflicts[0]), merged.conflicts)
+    assert [part for part in reconciled(merged, merged) if isinstance(part, OpenPart)] == [
+        OpenPart(str(merged.conflicts[0]), merged.conflicts)
     ]

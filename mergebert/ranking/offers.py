@@ -1,0 +1,47 @@
+"""What a resolver offers for the open conflicts of one merge, given what a person has answered."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mergebert.ranking.evidence import ConflictKey, FileMerge
+from mergebert.text.conflicted import ConflictedText, OpenConflict
+
+if TYPE_CHECKING:
+    from mergebert.ranking.resolver import RankedConflict, Ranks
+
+Offers = dict[ConflictKey, "RankedConflict"]
+
+
+class OpenMerge:
+    """The conflicted texts of one merge and the resolver that ranks their resolutions."""
+
+    def __init__(self, texts: Sequence[ConflictedText], resolver: Ranks, max_error: float) -> None:
+        self._resolver = resolver
+        self._max_error = max_error
+        self._files = [FileMerge(text.path, text.line_merge, text.stages) for text in texts]
+        self.conflicts: dict[ConflictKey, OpenConflict] = {
+            (at, one.index): one for at, text in enumerate(texts) for one in text.open_conflicts
+        }
+        self._answers: dict[ConflictKey, str] = {
+            (at, index): answer for at, text in enumerate(texts) for index, answer in text.answers.items()
+        }
+
+    def offers(
+        self, answers: Mapping[ConflictKey, str], wanted: Container[ConflictKey] | None = None
+    ) -> Offers:
+        """Ranked resolutions of every open conflict, or of those that are wanted, once a person has given `answers`."""
+        conflicts = {key: one for key, one in self.conflicts.items() if wanted is None or key in wanted}
+        if not conflicts:
+            return {}
+        ranked = self._resolver.rank(self._files, self._max_error, {**self._answers, **answers}, wanted)
+        return {(at, index): _offer(one, ranked[at][index]) for (at, index), one in conflicts.items()}
+
+
+def _offer(one: OpenConflict, ranked: RankedConflict) -> RankedConflict:
+    """What may be offered for a conflict: nothing that loses text, and nothing applied unasked without a base."""
+    fitting = tuple(resolution for resolution in ranked.resolutions if one.accepts(resolution.text))
+    is_safe = one.conflict.has_base and bool(fitting) and fitting[0] is ranked.resolutions[0]
+    return replace(ranked, resolutions=fitting, accepted=ranked.accepted and is_safe)

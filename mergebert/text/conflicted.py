@@ -1,0 +1,118 @@
+"""A conflicted text: its open conflicts, what a person has answered, and the text once some are resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mergebert.text.markers import Conflict, MergedFile
+from mergebert.text.reconcile import AnsweredPart, OpenPart, Part
+from mergebert.text.threeway import ThreeWay
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConflict:
+    """A conflict that is still open: its index in the text, the part it stands in and its place there."""
+
+    index: int
+    part: OpenPart
+    place: int
+    line: int
+    stages: ThreeWay[str] | None = None  # the whole versions, where this conflict ends the text
+
+    @property
+    def conflict(self) -> Conflict:
+        """The conflict, with its base where that is known."""
+        return self.part.conflicts[self.place]
+
+    def accepts(self, text: str) -> bool:
+        """Whether `text` may stand here without losing text outside the markers."""
+        return self.part.resolved({self.place: self.ended(text)}) is not None
+
+    def ended(self, text: str) -> str:
+        """`text` with the final newline that the whole file should have."""
+        return with_final_newline(text, self.conflict.sides, self.stages) if self.stages else text
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictedText:
+    """A text with conflicts: the path that tells its language, its parts, and its whole versions where known."""
+
+    path: str
+    parts: tuple[Part, ...]
+    stages: ThreeWay[str] | None = None
+
+    @property
+    def open_conflicts(self) -> tuple[OpenConflict, ...]:
+        """The open conflicts in order."""
+        return tuple(self._open_conflicts())
+
+    def _open_conflicts(self) -> Iterator[OpenConflict]:
+        index, line = 0, 1
+        for part in self.parts:
+            if isinstance(part, OpenPart):
+                for place, conflict in enumerate(part.conflicts):
+                    is_last = part is self.parts[-1] and conflict is part.parts[-1]
+                    first = line + part.agreed[0].count("\n")
+                    yield OpenConflict(index + place, part, place, first, self.stages if is_last else None)
+                index += len(part.conflicts)
+            elif isinstance(part, AnsweredPart):
+                index += 1
+            line += str(part).count("\n")
+
+    @property
+    def answers(self) -> dict[int, str]:
+        """What a person has already made of conflicts of this text, by index."""
+        found: dict[int, str] = {}
+        index = 0
+        for part in self.parts:
+            if isinstance(part, AnsweredPart):
+                found[index] = part.text
+                index += 1
+            elif isinstance(part, OpenPart):
+                index += len(part.conflicts)
+        return found
+
+    @property
+    def line_merge(self) -> MergedFile:
+        """The line merge behind this text, answered conflicts included."""
+        parts: list[str | Conflict] = []
+        for part in self.parts:
+            if isinstance(part, OpenPart):
+                parts += part.parts
+            else:
+                parts.append(part if isinstance(part, str) else part.conflict)
+        return MergedFile(tuple(parts))
+
+    def resolved(self, texts: Mapping[int, str]) -> tuple[str, frozenset[int]]:
+        """The text with the conflicts in `texts` resolved, and which could be without changing other text."""
+        found: list[str] = []
+        applied: set[int] = set()
+        conflicts = self.open_conflicts
+        for part in self.parts:
+            here = [one for one in conflicts if one.part is part and one.index in texts]
+            text = _resolved(here, texts) if here else None
+            found.append(str(part) if text is None else text)
+            applied.update(one.index for one in here if text is not None)
+        return "".join(found), frozenset(applied)
+
+
+def _resolved(conflicts: Sequence[OpenConflict], texts: Mapping[int, str]) -> str | None:
+    """What stands for the part that holds these conflicts once they are resolved; None if that would lose text."""
+    return conflicts[0].part.resolved({one.place: one.ended(texts[one.index]) for one in conflicts})
+
+
+def with_final_newline(text: str, sides: ThreeWay[str], stages: ThreeWay[str]) -> str:
+    """The resolution of the last conflict of a file, ending in a newline only if the merged file should.
+
+    git completes the last line of a conflict, since a marker follows. A side taken whole ends as that side
+    does; otherwise the final newline is merged like anything else: the side that changed it wins.
+    """
+    ends = stages.map(_ends_in_newline)
+    whole = [end for side, end in zip(sides, ends, strict=True) if side == text]
+    wanted = whole[-1] if whole else ends.trivial()
+    return text if wanted or not text.endswith("\n") else text.removesuffix("\n").removesuffix("\r")
+
+
+def _ends_in_newline(text: str) -> bool:
+    return text.endswith("\n") or not text
