@@ -1,4 +1,4 @@
-"""What git remembers of a conflicted file: its three versions in the index, their names, the operation."""
+"""What git remembers of a conflicted file: its three versions in the index, and where its repository lies."""
 
 from __future__ import annotations
 
@@ -7,21 +7,6 @@ from pathlib import Path
 from mergebert.errors import GitError
 from mergebert.git.command import git_answer, git_output
 from mergebert.text.threeway import ThreeWay
-
-# A file git keeps in its folder while the operation waits for the user, and the name of that operation.
-_OPERATIONS = {
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase",
-    "MERGE_HEAD": "merge",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-}
-_THEIRS = {
-    "rebase": "REBASE_HEAD",
-    "merge": "MERGE_HEAD",
-    "cherry-pick": "CHERRY_PICK_HEAD",
-    "revert": "REVERT_HEAD",
-}
 
 
 def repository_root(path: Path) -> Path | None:
@@ -72,29 +57,6 @@ def path_in_repository(path: Path) -> str:
         return ""
 
 
-def unmerged_paths(root: Path) -> tuple[Path, ...]:
-    """The files of the work tree at `root` that the index holds in conflict, in its order."""
-    listed = _text(git_output(["ls-files", "-u", "-z"], root)).split("\0")
-    names = dict.fromkeys(entry.partition("\t")[2] for entry in listed if entry)
-    return tuple(root / name for name in names)
-
-
-def operation(root: Path) -> str:
-    """What git is in the middle of here: merge, rebase, cherry-pick or revert; empty when nothing."""
-    for name, kind in _OPERATIONS.items():
-        answer = _text(git_output(["rev-parse", "--git-path", name], root)).removesuffix("\n")
-        if (root / answer).exists():
-            return kind
-    return ""
-
-
-def merge_labels(root: Path) -> ThreeWay[str]:
-    """Names of the three versions for people: ours is what is built on, which in a rebase is the upstream."""
-    kind = operation(root)
-    theirs = _commit_name(_THEIRS[kind], root) if kind else ""
-    return ThreeWay("base", _commit_name("HEAD", root) or "ours", theirs or "theirs")
-
-
 def _blobs(path: Path, root: Path) -> dict[str, str]:
     """Stage number -> blob id of one conflicted path; empty unless every version is a regular file."""
     listed = git_output(["ls-files", "-u", "-z", "--", f":(top,literal){_name(path, root)}"], root)
@@ -115,12 +77,6 @@ def _name(path: Path, root: Path) -> str:
 def _content(blob: str, path: Path, root: Path) -> bytes:
     """A blob with the line ends and filters of the work tree, so that it compares with the file there."""
     return git_output(["cat-file", "--filters", f"--path={_name(path, root)}", blob], root)
-
-
-def _commit_name(revision: str, root: Path) -> str:
-    """A short name of a commit for people, its branch or tag where it has one; empty if there is none."""
-    code, output, _ = git_answer(["name-rev", "--name-only", "--no-undefined", "--always", revision], root)
-    return _text(output).strip().removeprefix("remotes/") if code == 0 else ""
 
 
 def _text(content: bytes) -> str:

@@ -23,10 +23,10 @@ from mergebert.ranking.neighbours import Prediction, answer_of, kind_of, neighbo
 from mergebert.ranking.ranker import Ranker
 from mergebert.ranking.subwords import SubwordTokenizer
 from mergebert.text.languages import Language
-from mergebert.text.markers import Conflict, MergedFile, render, resolved
+from mergebert.text.markers import Conflict, render, resolved
 from mergebert.text.syntax import error_count
 
-__all__ = ["FileMerge", "RankedConflict", "Resolution", "Resolver", "accepted_file"]
+__all__ = ["FileMerge", "RankedConflict", "Resolution", "Resolver"]
 
 Answers = Mapping[ConflictKey, str]
 ErrorCount = Callable[[str, Language], int | None]
@@ -184,13 +184,6 @@ class Resolver:
             option, confidence = one.options[at], float(others[rank]) if rank else best
             resolutions.append(Resolution(option.text, option.pattern, option.method, confidence))
         return RankedConflict(one.conflict, tuple(resolutions), best >= calibration.threshold(max_error))
-
-
-def accepted_file(file: FileMerge, ranked: Sequence[RankedConflict]) -> MergedFile:
-    """The file with every accepted resolution in place; the other conflicts as they were."""
-    return resolved(
-        file.merged, {at: one.resolutions[0].text for at, one in enumerate(ranked) if one.accepted}
-    )
 
 
 def checked(

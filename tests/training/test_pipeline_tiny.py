@@ -15,7 +15,7 @@ import pytest
 from mergebert.errors import DatasetError, InputError
 from mergebert.ranking.bundle import MODEL, TOKENIZER, load_bundle
 from mergebert.ranking.evidence import FileMerge
-from mergebert.ranking.resolver import Resolver, accepted_file
+from mergebert.ranking.resolver import Resolver
 from mergebert.text.candidates import candidates
 from mergebert.text.languages import language_of
 from mergebert.text.markers import parse
@@ -125,7 +125,6 @@ def test_the_resolver_ranks_with_it(bundle: Path) -> None:
         )
         for file, conflicts, taught in zip(files, ranked, again, strict=True):
             assert len(conflicts) == len(taught) == len(file.merged.conflicts)
-            accepted_file(file, conflicts)
             for one in conflicts:
                 options = candidates(one.conflict, language_of(file.path))
                 assert {resolution.text for resolution in one.resolutions} == {

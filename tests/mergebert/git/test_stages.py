@@ -6,11 +6,8 @@ import pytest
 
 from mergebert.git.stages import (
     git_folder,
-    merge_labels,
-    operation,
     repository_root,
     stages_of,
-    unmerged_paths,
 )
 from mergebert.text.threeway import ThreeWay
 
@@ -24,9 +21,6 @@ def test_the_three_versions_of_a_conflict(conflicted_repository) -> None:
     assert found.map(lambda text: text.split("\n")[1].strip()) == ThreeWay(
         "return sum(items)", "return sum(items, start=0)", "return sum(values)"
     )
-    assert unmerged_paths(repository.path) == (repository.path / "app.py",)
-    assert operation(repository.path) == "merge"
-    assert merge_labels(repository.path) == ThreeWay("base", "main", "theirs")
 
 
 def test_names_that_git_would_quote(repository) -> None:
@@ -34,7 +28,6 @@ def test_names_that_git_would_quote(repository) -> None:
     repository.diverge({name: "a\n"}, {name: "b\n"}, {name: "c\n"})
     assert repository.run("merge", "theirs").returncode == 1
     assert stages_of(repository.path / name) == ThreeWay("a\n", "b\n", "c\n")
-    assert unmerged_paths(repository.path) == (repository.path / name,)
 
 
 def test_the_base_of_a_file_both_added_is_empty(repository) -> None:
@@ -70,7 +63,6 @@ def test_in_a_rebase_ours_is_what_is_built_on(conflicted_repository) -> None:
     found = stages_of(repository.path / "app.py")
     assert found is not None
     assert "values" in found.ours
-    assert operation(repository.path) == "rebase"
 
 
 def test_outside_of_a_repository_there_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

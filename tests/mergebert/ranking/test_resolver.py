@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 
 from mergebert.errors import ModelBundleError
 from mergebert.ranking.bundle import MANIFEST, MODEL, RANKER
-from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver, accepted_file
+from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
 from mergebert.text.candidates import candidates, whitespace_key
 from mergebert.text.languages import language_of
-from mergebert.text.markers import MergedFile, parse, render
+from mergebert.text.markers import MergedFile, parse, render, resolved
 from mergebert.text.tokens import is_space, tokenize
 from tests.mergebert.strategies import conflict_of, merged_files
 from tests.mergebert.tiny_bundle import write_bundle
@@ -77,6 +78,11 @@ def test_every_conflict_gets_all_its_candidates_ranked(
                 assert all(option.method and option.pattern for option in found.resolutions)
 
 
+def accepted_file(file: FileMerge, ranked: Sequence[RankedConflict]) -> MergedFile:
+    """The file with every accepted resolution in place; the other conflicts as they were."""
+    return resolved(file.merged, {at: best(one) for at, one in enumerate(ranked) if one.accepted})
+
+
 @given(merged=merged_files(), max_error=st.floats(0, 1))
 @settings(max_examples=40)
 def test_what_is_applied_is_never_invented(resolver: Resolver, merged: MergedFile, max_error: float) -> None:
@@ -117,7 +123,6 @@ def test_the_network_is_heard(neural: Resolver) -> None:
 def test_nothing_to_do(resolver: Resolver) -> None:
     assert resolver.rank([]) == []
     assert resolver.rank([file_of("fine\n"), file_of()]) == [[], []]
-    assert accepted_file(file_of("fine\n"), []) == MergedFile(("fine\n",))
 
 
 def test_the_error_budget_decides_what_is_applied(resolver: Resolver) -> None:
