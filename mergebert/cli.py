@@ -30,22 +30,22 @@ COMMANDS = {
         "mergebert suggest -k 5 src/app.py",
     ),
     "install": (
-        "mergebert.driver.install:install",
+        "mergebert.commands.install:install",
         "register the merge driver and the mergetool with git",
         "mergebert install --global",
     ),
     "uninstall": (
-        "mergebert.driver.install:uninstall",
+        "mergebert.commands.install:uninstall",
         "take back what install registered",
         "mergebert uninstall --global",
     ),
     "doctor": (
-        "mergebert.driver.doctor",
+        "mergebert.commands.doctor",
         "check that git finds and runs the driver",
         "mergebert doctor",
     ),
     "review": (
-        "mergebert.driver.journal",
+        "mergebert.commands.review",
         "show what the driver did, and undo it",
         "mergebert review",
     ),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.driver import install as installing
-from mergebert.driver.install import install, scope_of
+from mergebert.driver import registration
+from mergebert.driver.registration import install, scope_of
 from tests.e2e.driver_program import driver_program, plain_program
 
 BASE = {"app.py": "a\nb\nc\n"}
@@ -26,7 +26,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path], None]:
 
     def register(script: Path, repository: Path) -> None:
         quoted = "'" + str(script).replace("'", "'\"'\"'") + "'"
-        monkeypatch.setattr(installing, "program", lambda: quoted)
+        monkeypatch.setattr(registration, "program", lambda: quoted)
         install(scope_of("--local", repository))
 
     return register
@@ -174,7 +174,7 @@ def test_a_hostile_repository_runs_nothing_without_a_console_script(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent.parent))
     command = f"{sys.executable} -P -m mergebert"
-    monkeypatch.setattr(installing, "program", lambda: command)
+    monkeypatch.setattr(registration, "program", lambda: command)
     install(scope_of("--local", repository.path))
     evil = f"open({str(isolated_git / 'owned')!r}, 'w').close()\n"
     files = {f"{name}.py": evil for name in ("argparse", "signal", "json", "mergebert/__init__")}

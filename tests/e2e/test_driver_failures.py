@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.driver import install as installing
-from mergebert.driver.install import install, scope_of
+from mergebert.driver import registration
+from mergebert.driver.registration import install, scope_of
 from tests.e2e.driver_program import driver_program, line_merge, plain_program
 
 resource = pytest.importorskip("resource")
@@ -202,7 +202,7 @@ def driven(repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A function that merges with a driver of a given command line and gives git's exit code."""
 
     def run(command: str, versions: tuple[bytes, bytes, bytes] = VERSIONS) -> int:
-        monkeypatch.setattr(installing, "program", lambda: command)
+        monkeypatch.setattr(registration, "program", lambda: command)
         install(scope_of("--local", repository.path))
         repository.diverge(*({"app.py": version} for version in versions))
         code: int = repository.run("merge", "theirs").returncode

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from mergebert.commands import review
+from mergebert.commands.review import described, headline
 from mergebert.driver import journal
 from mergebert.driver.journal import (
     AppliedResolution,
     Entry,
-    described,
     encoded,
     entries,
     find_entry,
-    headline,
     journal_folder,
     place_for,
     undo,
@@ -47,8 +47,8 @@ def store(one: Entry, folder: Path) -> Path:
 
 def run(*arguments: str) -> int:
     parser = ArgumentParser()
-    journal.add_arguments(parser)
-    return journal.run(parser.parse_args(arguments))
+    review.add_arguments(parser)
+    return review.run(parser.parse_args(arguments))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mergebert.driver.install import BLOCK, LABELS_SINCE, NAME, attributes_file, driver_line, program
+from mergebert.driver.registration import BLOCK, LABELS_SINCE, NAME, attributes_file, driver_line, program
 from mergebert.errors import GitError, InputError, ModelBundleError
 from mergebert.git.command import config_values, git_answer, git_version, shell_answer
 from mergebert.git.stages import repository_root

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,38 +40,6 @@ class Scope:
     def is_global(self) -> bool:
         """Whether it holds for all repositories of the user."""
         return self.flag == "--global"
-
-
-def add_install_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `mergebert install`."""
-    _add_scope(parser)
-
-
-def add_uninstall_arguments(parser: ArgumentParser) -> None:
-    """The arguments of `mergebert uninstall`."""
-    _add_scope(parser)
-
-
-def run_install(arguments: Namespace) -> int:
-    """The exit code of `mergebert install`."""
-    scope = scope_of(arguments.scope, Path.cwd())
-    install(scope)
-    where = "all your repositories" if scope.is_global else f"the repository {scope.folder}"
-    print(f"git now merges with mergebert in {where}; `mergebert doctor` checks it, `uninstall` ends it.")
-    return 0
-
-
-def run_uninstall(arguments: Namespace) -> int:
-    """The exit code of `mergebert uninstall`."""
-    scope = scope_of(arguments.scope, Path.cwd())
-    where = "all your repositories" if scope.is_global else f"the repository {scope.folder}"
-    found = uninstall(scope)
-    print(
-        f"git no longer merges with mergebert in {where}."
-        if found
-        else f"mergebert was not installed in {where}."
-    )
-    return 0
 
 
 def scope_of(flag: str | None, folder: Path) -> Scope:
@@ -159,15 +126,6 @@ def attributes_file() -> Path:
         return Path(named)
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "git" / "attributes"
-
-
-def _add_scope(parser: ArgumentParser) -> None:
-    scope = parser.add_mutually_exclusive_group()
-    for flag, where in (
-        ("--global", "for all your repositories"),
-        ("--local", "for the repository you are in"),
-    ):
-        scope.add_argument(flag, dest="scope", action="store_const", const=flag, help=where)
 
 
 def _config(scope: Scope, key: str) -> str:

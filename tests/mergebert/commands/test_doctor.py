@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.driver import doctor
-from mergebert.driver import install as installing
-from mergebert.driver.doctor import checks, run
-from mergebert.driver.install import install, scope_of
+from mergebert.commands import doctor
+from mergebert.commands.doctor import checks, run
+from mergebert.driver import registration
+from mergebert.driver.registration import install, scope_of
 from tests.e2e.driver_program import plain_program
 
 
@@ -19,7 +19,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The console script, in a folder that is hard to quote, as what install registers."""
     made = plain_program(tmp_path / 'it\'s 100% "here"')
     quoted = "'" + str(made).replace("'", "'\"'\"'") + "'"
-    monkeypatch.setattr(installing, "program", lambda: quoted)
+    monkeypatch.setattr(registration, "program", lambda: quoted)
     monkeypatch.setattr(doctor, "program", lambda: quoted)
     monkeypatch.setattr("mergebert.ranking.bundle.load_bundle", lambda path=None: {})
     return made

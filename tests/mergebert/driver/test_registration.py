@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.driver import install as module
-from mergebert.driver.install import (
+from mergebert.commands.install import add_install_arguments, run_install, run_uninstall
+from mergebert.driver.registration import (
     BLOCK,
     attributes_file,
     driver_line,
     install,
     program,
-    run_install,
-    run_uninstall,
     scope_of,
     uninstall,
 )
@@ -112,7 +110,7 @@ def test_the_commands_say_what_they_did(
 ) -> None:
     monkeypatch.chdir(repository.path)
     parser = ArgumentParser()
-    module.add_install_arguments(parser)
+    add_install_arguments(parser)
     assert run_install(parser.parse_args([])) == 0
     assert run_uninstall(parser.parse_args(["--local"])) == 0
     assert run_uninstall(parser.parse_args(["--local"])) == 0
