@@ -13,7 +13,7 @@ from mergebert.text.markers import Conflict, MergedFile, lines_of
 from mergebert.text.threeway import ThreeWay
 
 _WORD = re.compile(r"[^\W\d]\w+")
-_TELLING = re.compile(r"[^\W_][\W_]*[^\W_][\W_]*[^\W_]")
+_DISTINCTIVE = re.compile(r"[^\W_][\W_]*[^\W_][\W_]*[^\W_]")
 CONTEXT_LINES = 4
 
 ConflictKey = tuple[int, int]  # a file of a merge, a conflict of that file
@@ -58,7 +58,7 @@ class FileEvidence:
     @cached_property
     def lines(self) -> frozenset[str]:
         """The lines outside the conflicts that say something (three letters or more), stripped."""
-        return telling_lines(self.agreed)
+        return distinctive_lines(self.agreed)
 
     @cached_property
     def elsewhere(self) -> ThreeWay[Counter[str]] | None:
@@ -110,14 +110,14 @@ def words_of(text: str) -> Counter[str]:
     return Counter(_WORD.findall(text))
 
 
-def telling_lines(text: str) -> frozenset[str]:
+def distinctive_lines(text: str) -> frozenset[str]:
     """The stripped lines of `text` that hold at least three letters or digits."""
-    return frozenset(line for line in map(str.strip, text.split("\n")) if is_telling(line))
+    return frozenset(line for line in map(str.strip, text.split("\n")) if is_distinctive(line))
 
 
-def is_telling(line: str) -> bool:
+def is_distinctive(line: str) -> bool:
     """Whether a line holds enough to be recognised again; braces and blank lines do not."""
-    return _TELLING.search(line) is not None
+    return _DISTINCTIVE.search(line) is not None
 
 
 def _tail(part: str | Conflict) -> str:

@@ -14,7 +14,7 @@ from rapidfuzz.distance import Indel
 
 from mergebert.example import MergeContext
 from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
-from mergebert.ranking.evidence import FileEvidence, is_telling
+from mergebert.ranking.evidence import FileEvidence, is_distinctive
 from mergebert.text.candidates import Candidate, ConflictDiff
 from mergebert.text.languages import LANGUAGES
 from mergebert.text.patterns import Pattern
@@ -212,7 +212,7 @@ def _origin_features(option: Candidate) -> Values:
 
 
 def _text_features(bag: Bag, change: _Change) -> Values:
-    repeated = Counter(line for line in bag.lines if is_telling(line))
+    repeated = Counter(line for line in bag.lines if is_distinctive(line))
     base_only = change.removed_ours & change.removed_theirs
     added_kept, removed_kept = change.added & bag.counts, change.removed & bag.counts
     balances = [_balance(part.counts) for part in (bag, change.base, change.ours, change.theirs)]

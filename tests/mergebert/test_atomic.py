@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mergebert import atomic as write
+from mergebert import atomic
 from mergebert.atomic import overwrite, replace_file, write_atomically
 
 
@@ -70,7 +70,7 @@ def test_a_file_is_overwritten_in_place(tmp_path: Path, content: bytes) -> None:
 def test_what_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"as it was")
-    real = write.write_all
+    real = atomic.write_all
 
     def full(descriptor: int, content: bytes) -> None:
         if b"more" in content:
@@ -78,7 +78,27 @@ def test_what_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
             raise OSError(28, "No space left on device")
         real(descriptor, content)
 
-    monkeypatch.setattr(write, "write_all", full)
+    monkeypatch.setattr(atomic, "write_all", full)
     with pytest.raises(OSError, match="No space"):
+        overwrite(str(file), b"ASITWAS, and more of it")
+    assert file.read_bytes() == b"as it was"
+
+
+def test_a_failure_in_the_middle_of_the_old_content_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs room was written already; the old bytes behind it must come back too."""
+    file = tmp_path / "file"
+    file.write_bytes(b"as it was")
+    real = atomic.write_all
+
+    def failing(descriptor: int, content: bytes) -> None:
+        if content.startswith(b"ASITWAS"):
+            real(descriptor, content[:5])
+            raise OSError(5, "Input/output error")
+        real(descriptor, content)
+
+    monkeypatch.setattr(atomic, "write_all", failing)
+    with pytest.raises(OSError, match="Input/output"):
         overwrite(str(file), b"ASITWAS, and more of it")
     assert file.read_bytes() == b"as it was"

@@ -9,8 +9,8 @@ from mergebert.ranking.evidence import (
     CONTEXT_LINES,
     FileEvidence,
     FileMerge,
-    is_telling,
-    telling_lines,
+    distinctive_lines,
+    is_distinctive,
     words_of,
 )
 from mergebert.text.markers import MergedFile, parse
@@ -88,15 +88,15 @@ def test_words_are_counted() -> None:
 
 
 def test_lines_that_say_something() -> None:
-    assert telling_lines("  import abc\n}\n\n});\na b c\nok\n") == {"import abc", "a b c"}
-    assert not is_telling("--- ---")
-    assert is_telling("x12")
+    assert distinctive_lines("  import abc\n}\n\n});\na b c\nok\n") == {"import abc", "a b c"}
+    assert not is_distinctive("--- ---")
+    assert is_distinctive("x12")
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_has_words_and_lines(text: str) -> None:
     assert sum(words_of(text).values()) >= 0
-    assert all(line == line.strip() and "\n" not in line for line in telling_lines(text))
+    assert all(line == line.strip() and "\n" not in line for line in distinctive_lines(text))
 
 
 def test_the_language_is_that_of_the_path() -> None:

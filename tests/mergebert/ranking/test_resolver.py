@@ -18,7 +18,7 @@ from mergebert.text.languages import language_of
 from mergebert.text.markers import MergedFile, parse, render, resolved
 from mergebert.text.tokens import is_space, tokenize
 from tests.mergebert.strategies import conflict_of, merged_files
-from tests.mergebert.tiny_bundle import write_bundle
+from tests.mergebert.tiny_bundle import STRAIGHT, write_bundle
 
 FIRST_BELIEF = {"is lines:ours": 3.0, "is lines:theirs": 1.0}
 LIKES_OURS = {"is lines:ours": 4.0, "is lines:theirs": 2.0, "keeps_added": 0.1}
@@ -133,6 +133,20 @@ def test_the_error_budget_decides_what_is_applied(resolver: Resolver) -> None:
     for max_error, accepted in ((0.0, False), (0.01, False), (0.3, True)):
         [[one]] = resolver.rank([file_of(ONE)], max_error)
         assert one.accepted is accepted
+
+
+def test_a_confidence_at_the_threshold_is_enough(folder: Path) -> None:
+    calibration = {"best": [(0.0, 0.5), (1.0, 0.5)], "other": STRAIGHT, "risk": [(0.5, 1.0, 0.05)]}
+    exact = Resolver.load(write_bundle(folder / "exact", LIKES_OURS, calibration=calibration))
+    [[one]] = exact.rank([file_of(ONE)], max_error=0.05)
+    assert (one.resolutions[0].confidence, one.accepted) == (0.5, True)
+
+
+def test_no_other_candidate_is_more_likely_than_the_best(folder: Path) -> None:
+    calibration = {"best": [(0.0, 0.4), (1.0, 0.4)], "other": [(0.0, 0.9), (1.0, 0.9)], "risk": []}
+    capped = Resolver.load(write_bundle(folder / "capped", LIKES_OURS, calibration=calibration))
+    [[one]] = capped.rank([file_of(ONE)])
+    assert {resolution.confidence for resolution in one.resolutions} == {0.4}
 
 
 def test_accepted_resolutions_stand_in_the_file(resolver: Resolver) -> None:

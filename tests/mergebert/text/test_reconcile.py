@@ -142,6 +142,19 @@ def test_an_answer_beside_a_changed_line_is_not_believed(tmp_path: Path) -> None
     assert written(found) == text
 
 
+@pytest.mark.parametrize(
+    ("changed", "is_believed"), [(1, True), (2, False), (4, False), (6, False), (8, False), (9, True)]
+)
+def test_three_unbroken_lines_on_either_side_prove_an_answer(
+    changed: int, is_believed: bool, tmp_path: Path
+) -> None:
+    parts = list(parse(shown(TWO, tmp_path, "diff3")).parts)
+    parts[1] = "mine\n"
+    text = "".join(map(str, parts)).replace(f"line {changed}\n", "changed by hand\n")
+
+    assert answers(reconciled(parse(text), line_merge(TWO))) == (["mine\n"] if is_believed else [])
+
+
 def test_equal_conflicts_are_told_apart_by_what_surrounds_them(tmp_path: Path) -> None:
     versions = ThreeWay(
         BASE, edited(BASE, l5="ours\n", l25="ours\n"), edited(BASE, l5="theirs\n", l25="theirs\n")
