@@ -13,7 +13,7 @@ from mergebert.errors import InputError
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-MAX_ERROR = 0.05  # one applied resolution in twenty may be wrong; design.md section 3
+MAX_ERROR = 0.05  # one applied resolution in twenty may be wrong
 TIMEOUT = (
     10.0  # seconds; long enough for a cold start on a busy laptop, short enough for a merge of many files
 )

@@ -1,18 +1,69 @@
-"""Ranking that a person waits for."""
+"""What is offered for conflicts, as the commands ask for it: ranked while a person waits, and shown to programs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from mergebert.settings import Settings
 from mergebert.terminal import notice
+from mergebert.text.conflicted import ConflictedText, OpenConflict
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
     from mergebert.ranking.offers import Offers, OpenMerge
+    from mergebert.ranking.resolver import RankedConflict, Ranks
+
+THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
+
+Ranking = list[tuple[OpenConflict, "RankedConflict"]]
+
+
+def load_resolver(settings: Settings) -> Ranks:
+    """The resolver with the bundle that `settings` name; what is slow to import is imported here."""
+    from mergebert.ranking.resolver import Resolver
+
+    return Resolver.load(settings.bundle, THREADS)
 
 
 def noticed_offers(merge: OpenMerge, answers: Mapping[ConflictKey, str]) -> Offers:
     """The offers for every open conflict; says what is being waited for where it takes long."""
     with notice(f"Ranking {len(merge.conflicts)} conflicts"):
         return merge.offers(answers)
+
+
+def ranked_conflicts(text: ConflictedText, load: Callable[[], Ranks], max_error: float) -> Ranking:
+    """The open conflicts of one text with what is offered for each; without any no resolver is loaded."""
+    conflicts = text.open_conflicts
+    if not conflicts:
+        return []
+    from mergebert.ranking.offers import OpenMerge
+
+    offers = noticed_offers(OpenMerge([text], load(), max_error), {})
+    return [(one, offers[0, one.index]) for one in conflicts]
+
+
+def conflicts_json(found: Ranking, count: int) -> list[dict[str, object]]:
+    """Ranked conflicts for programs."""
+    return [conflict_json(one.index, offer, count) for one, offer in found]
+
+
+def conflict_json(index: int, offer: RankedConflict, count: int) -> dict[str, object]:
+    """One conflict and its best `count` candidates for programs; a base that is not known is null."""
+    sides = offer.conflict.sides
+    return {
+        "index": index,
+        "base": sides.base if offer.conflict.has_base else None,
+        "ours": sides.ours,
+        "theirs": sides.theirs,
+        "accepted": offer.accepted,
+        "candidates": [
+            {
+                "text": resolution.text,
+                "confidence": round(resolution.confidence, 6),
+                "pattern": resolution.pattern,
+                "method": resolution.method,
+            }
+            for resolution in offer.resolutions[:count]
+        ],
+    }

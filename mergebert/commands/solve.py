@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mergebert.commands.offers import noticed_offers
+from mergebert.commands.offers import load_resolver, noticed_offers
 from mergebert.commands.workfile import WorkFile, open_work_files, write_work_file
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mergebert.ranking.resolver import RankedConflict, Ranks, Resolution
 
 BY_HAND = "hand"  # the method of a resolution a person gave
-THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
 ALL_SOLVED, SOME_LEFT, UNUSABLE = 0, 1, 2
 
 
@@ -78,13 +77,6 @@ def run(arguments: Namespace) -> int:
     else:
         _tell(reports, arguments.dry_run)
     return exit_code(reports)
-
-
-def load_resolver(settings: Settings) -> Ranks:
-    """The resolver with the bundle that `settings` name; what is slow to import is imported here."""
-    from mergebert.ranking.resolver import Resolver
-
-    return Resolver.load(settings.bundle, THREADS)
 
 
 def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -> list[FileReport]:

@@ -99,10 +99,17 @@ def _parsed(path: Path, text: str) -> MergedFile:
 
 
 def _name_of(path: Path) -> str:
-    """What a resolver is told: the path in the repository, never where on this machine that lies."""
+    """What names the file to a resolver: its path in the repository, never where on this machine that lies."""
     from mergebert.git.stages import path_in_repository
 
     return path_in_repository(path) or portable_name(path)
+
+
+def merged_text(path: str, versions: ThreeWay[str]) -> ConflictedText:
+    """The line merge of three versions."""
+    from mergebert.git.line_merge import line_merge
+
+    return ConflictedText(portable_name(Path(path)), unreconciled(line_merge(versions)), versions)
 
 
 def portable_name(path: Path) -> str:

@@ -118,7 +118,7 @@ def _clear_size(stages: ThreeWay[str], size: int) -> int:
 
 
 def _shown(job: Job, stages: ThreeWay[str]) -> MergedFile:
-    """The line merge that stands in the result, told apart with markers so long that no line is taken for one."""
+    """The line merge that stands in the result, parsed with markers so long that no line is taken for one."""
     size = _clear_size(stages, job.marker_size)
     if size == job.marker_size:
         return parse(job.shown.decode("utf-8"), size)

@@ -1,4 +1,4 @@
-"""Three texts cut into agreed text and conflicts exactly as `git merge-file --diff3` cuts them."""
+"""The line merge of three texts: agreed text and conflicts, exactly as `git merge-file --diff3` has them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """A conflict as columns: one sequence whose position i holds what base, ours and theirs have at place i of their joint
-alignment, how each side edited the base there, and what kind of hunk the place lies in (design: encoder `columns`).
+alignment, how each side edited the base there, and what kind of hunk the place lies in.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def encode(diff: ConflictDiff, around: Surroundings, subwords: Subwords) -> Colu
     rows.add_context(token_units(around.before, diff.language).texts[-CONTEXT_COLUMNS:], BEFORE)
     for hunk in diff.token_diff.hunks:
         rows.add_hunk(diff, hunk)
-    rows.cut(MAX_COLUMNS - CONTEXT_COLUMNS // 2)
+    rows.truncate(MAX_COLUMNS - CONTEXT_COLUMNS // 2)
     rows.add_context(token_units(around.after, diff.language).texts[:CONTEXT_COLUMNS], AFTER)
-    rows.cut(MAX_COLUMNS)
+    rows.truncate(MAX_COLUMNS)
     return rows.columns()
 
 
@@ -125,7 +125,7 @@ class _Rows:
                 self.ids.append(tuple(ids[subword] if subword < len(ids) else GAP for ids in found))  # type: ignore[arg-type]
                 self.kinds.append((*edits, HEAD if head else change))
 
-    def cut(self, size: int) -> None:
+    def truncate(self, size: int) -> None:
         del self.ids[size:], self.kinds[size:]
 
     def columns(self) -> Columns:

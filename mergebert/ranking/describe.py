@@ -1,4 +1,4 @@
-"""Everything the models are told about one conflict; training and the resolver describe conflicts by this one function."""
+"""The model input of one conflict: candidates, columns, features; training and the resolver make it by this one function."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the other conflicts of the same file and merge say: first beliefs about them, and the answers people gave.
 
-Conflicts of one merge go together (design, section 1). The features of a candidate compare its kind (ours, theirs,
+Conflicts of one merge go together. The features of a candidate compare its kind (ours, theirs,
 both, ...) with the kinds believed, or known, for its neighbours.
 """
 

@@ -1,5 +1,5 @@
-"""The cascade: describe every conflict of a merge, believe, look at the neighbours, believe again, and apply what is
-sure enough; the rest stays an ordinary git conflict.
+"""The cascade: a first pass ranks every conflict of a merge alone, a second one with what the first says of its
+neighbours; what is sure enough is accepted, the rest stays an ordinary git conflict.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """A text cut into pieces: `texts` join to it, `keys` are what the diff compares."""
+    """A text in units, lines or tokens: `texts` join to it, `keys` are what the diff compares."""
 
     texts: list[str]
     keys: list[str]

@@ -79,7 +79,7 @@ Part = str | OpenPart | AnsweredPart
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The same disputed lines in both cuts."""
+    """The same disputed lines in both texts."""
 
     work_tree: range
     line_merge: range
@@ -226,7 +226,7 @@ class _Dispute:
 
 
 def _windows(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> list[_Window]:
-    """The windows in which both cuts hold the same dispute, in order and apart from each other."""
+    """The windows in which both texts hold the same dispute, in order and apart from each other."""
     disputes = [_dispute(at, item) for at, item in enumerate(line_merge) if isinstance(item, Conflict)]
     by_sides: dict[tuple[str, str], list[_Dispute]] = {}
     for dispute in disputes:
@@ -255,7 +255,7 @@ def _sides(item: Item) -> tuple[str, str]:
 def _window(
     work_tree: Sequence[Item], at: int, line_merge: Sequence[Item], dispute: _Dispute
 ) -> _Window | None:
-    """The window whose first conflict stands at `at`, if the cuts agree from there on.
+    """The window whose first conflict stands at `at`, if both texts agree from there on.
 
     git may have left up to all common first lines of the dispute outside the markers of the work tree.
     """
@@ -278,7 +278,7 @@ def _may_start(side: str, lines: Sequence[str], skipped: int) -> bool:
 
 
 def _closed(work_tree: Sequence[Item], start: int, line_merge: Sequence[Item], other: int) -> _Window | None:
-    """The shortest window from these places on in which both sides of both cuts read the same."""
+    """The shortest window from these places on in which both sides read the same in both texts."""
     at, to = start, other
     ahead = _Ahead()
     ahead.take(line_merge[to], 1)
@@ -296,26 +296,26 @@ def _closed(work_tree: Sequence[Item], start: int, line_merge: Sequence[Item], o
 
 
 class _Ahead:
-    """How far one cut has been read beyond the other, for each side: lines still to be met."""
+    """How far one text has been read beyond the other, for each side: lines still to be met."""
 
     def __init__(self) -> None:
         self._waiting: tuple[tuple[deque[str], deque[str]], ...] = ((deque(), deque()), (deque(), deque()))
 
     @property
     def is_even(self) -> bool:
-        return not any(lines for cut in self._waiting for lines in cut)
+        return not any(lines for sides in self._waiting for lines in sides)
 
     @property
     def waits_for_standing(self) -> bool:
         return any(self._waiting[1])
 
-    def take(self, item: Item, cut: int) -> bool:
-        """Reads one item of a cut; whether it agrees with what the other cut had there."""
-        texts = (item, item) if isinstance(item, str) else _sides(item)
-        return all(self._take_side(lines_of(text), cut, side) for side, text in enumerate(texts))
+    def take(self, item: Item, text: int) -> bool:
+        """Reads one item of a text; whether it agrees with what the other text had there."""
+        sides = (item, item) if isinstance(item, str) else _sides(item)
+        return all(self._take_side(lines_of(one), text, side) for side, one in enumerate(sides))
 
-    def _take_side(self, lines: list[str], cut: int, side: int) -> bool:
-        other, own = self._waiting[1 - cut][side], self._waiting[cut][side]
+    def _take_side(self, lines: list[str], text: int, side: int) -> bool:
+        other, own = self._waiting[1 - text][side], self._waiting[text][side]
         for line in lines:
             if not other:
                 own.append(line)
@@ -363,7 +363,7 @@ def _weight(window: _Window, work_tree: Sequence[Item], line_merge: Sequence[Ite
 
 
 def _gap(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> list[Part]:
-    """The parts between two windows: text, answers, and conflicts that git's fresh cut does not know."""
+    """The parts between two windows: text, answers, and conflicts that the line merge does not know."""
     parts: list[Part] = []
     at = 0
     for place, conflict in _answers(work_tree, line_merge):
@@ -397,13 +397,13 @@ def _answers(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> Iterator[
             at = found.stop
 
 
-def _keys(items: Sequence[Item], cut: str) -> list[str | tuple[str, int]]:
+def _keys(items: Sequence[Item], text: str) -> list[str | tuple[str, int]]:
     """What the diff compares: lines, and conflicts that are like nothing else."""
-    return [item if isinstance(item, str) else (cut, at) for at, item in enumerate(items)]
+    return [item if isinstance(item, str) else (text, at) for at, item in enumerate(items)]
 
 
 def _context_end(before: Sequence[Item], matched: Sequence[int]) -> int | None:
-    """Where the context that ends `before` ends in the other cut; None if it is too short or broken there.
+    """Where the context that ends `before` ends in the other text; None if it is too short or broken there.
 
     A short one proves something only where it reaches the edge of the gap, which is certain.
     """

@@ -1,4 +1,4 @@
-"""How many syntax errors a text holds, told by tree-sitter."""
+"""How many syntax errors tree-sitter finds in a text."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from mergebert.commands.solve import THREADS
+from mergebert.commands.offers import THREADS
 from mergebert.errors import MergebertError
 from mergebert.git.command import config_values
 from mergebert.settings import Settings, load_settings

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mergebert
+from mergebert.commands import batch as batches
+from mergebert.commands import suggest
+from mergebert.commands.batch import batch, request_of
+from mergebert.errors import GitError, InputError, ModelBundleError
+from tests.mergebert.fake_resolver import FakeResolver
+
+BASE = "".join(f"line {number}\n" for number in range(40))
+OURS = BASE.replace("line 5\n", "ours 5\n").replace("line 25\n", "ours 25\n")
+THEIRS = BASE.replace("line 5\n", "theirs 5\n").replace("line 25\n", "theirs 25\n")
+MARKED = "a\n<<<<<<< HEAD\nours\n||||||| base\nold\n=======\ntheirs\n>>>>>>> topic\n"
+
+
+def arguments(*words: str | Path) -> Namespace:
+    parser = ArgumentParser()
+    suggest.add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
+
+
+def row(identifier: object = 1, **changed: object) -> dict[str, object]:
+    return {"id": identifier, "path": "a.py", "base": BASE, "ours": OURS, "theirs": THEIRS} | changed
+
+
+def lines(*rows: object) -> list[bytes]:
+    return [line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in rows]
+
+
+def answered(*rows: object, resolver: FakeResolver | None = None, count: int = 10) -> list[dict]:
+    return list(batch(lines(*rows), resolver or FakeResolver(), 0.05, count))
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeResolver:
+    """The resolver that the command loads."""
+    resolver = FakeResolver(sure=("theirs",))
+    monkeypatch.setattr(batches, "load_resolver", lambda settings: resolver)
+    return resolver
+
+
+def test_a_batch_answers_every_line_in_order() -> None:
+    found = answered(*(row(at) for at in range(30)))
+
+    assert [answer["id"] for answer in found] == list(range(30))
+    assert found[7]["conflicts"][1] | {"candidates": []} == {
+        "index": 1,
+        "base": "line 25\n",
+        "ours": "ours 25\n",
+        "theirs": "theirs 25\n",
+        "accepted": False,
+        "candidates": [],
+    }
+
+
+def test_the_conflicts_are_cut_as_git_cuts_them(tmp_path: Path) -> None:
+    near = row(ours=BASE.replace("line 5\n", "same\no\n"), theirs=BASE.replace("line 5\n", "same\nt\n"))
+    for name in ("base", "ours", "theirs"):
+        (tmp_path / name).write_text(str(near[name]))
+    command = ["git", "merge-file", "-p", "--diff3", "ours", "base", "theirs"]
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+
+    [answer] = answered(near)
+
+    [conflict] = answer["conflicts"]
+    assert f"<<<<<<< ours\n{conflict['ours']}||||||| base\n{conflict['base']}=======\n" in shown
+
+
+def test_a_line_is_limited_to_k_candidates() -> None:
+    [answer] = answered(row(), count=2)
+    assert [len(conflict["candidates"]) for conflict in answer["conflicts"]] == [2, 2]
+
+
+def test_a_clean_merge_has_no_conflicts_and_asks_no_model() -> None:
+    resolver = FakeResolver()
+    [answer] = answered(row(theirs=BASE), resolver=resolver)
+    assert answer == {"id": 1, "conflicts": []}
+    assert resolver.calls == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"\n",
+        b"{torn\n",
+        b"\xff\xfe\n",
+        b"[]\n",
+        b"[" * 100_000 + b"\n",
+        row(2, base=None),
+        row(2, ours="a\0b"),
+        row(2, theirs="\ud800"),
+        row(2, path=7),
+        {"id": 2},
+    ],
+    ids=repr,
+)
+def test_a_bad_line_is_an_answer_and_the_run_goes_on(bad: object) -> None:
+    found = answered(row(1), bad, row(3))
+
+    assert [answer["id"] for answer in found] in ([1, 2, 3], [1, None, 3])
+    assert found[1].keys() == {"id", "error"}
+    assert str(found[1]["error"]).endswith(".")
+    assert len(found[2]["conflicts"]) == 2
+
+
+def refuses_bad_files(answer: Callable[..., Any], error: Exception) -> Callable[..., Any]:
+    """`answer`, but for `bad.py`, where it raises `error`."""
+
+    def refusing(*given: Any) -> Any:
+        if "bad.py" in str(given[0]):
+            raise error
+        return answer(*given)
+
+    return refusing
+
+
+@pytest.mark.parametrize("failing", ["cutting", "ranking"])
+def test_a_file_that_fails_is_an_answer_and_the_run_goes_on(
+    failing: str, fake: FakeResolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    if failing == "cutting":
+        refused = refuses_bad_files(batches.merged_text, GitError("git refused."))
+        monkeypatch.setattr(batches, "merged_text", refused)
+    else:
+        refused = refuses_bad_files(fake.rank, ModelBundleError("the model refused."))
+        monkeypatch.setattr(fake, "rank", refused)
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b"".join(lines(row(1), row(2, path="bad.py"), row(3))))
+
+    assert suggest.run(arguments("--batch", file, "--json")) == 0
+
+    first, second, third = map(json.loads, capsys.readouterr().out.rstrip("\n").split("\n"))
+    assert second == {"id": 2, "error": "git refused." if failing == "cutting" else "the model refused."}
+    assert [(one["id"], len(one["conflicts"])) for one in (first, third)] == [(1, 2), (3, 2)]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/etc/a.py", "a\0b.py", "\ud800.py", "x" * 5000, "../a.py"])
+def test_any_path_is_a_name_only(path: str) -> None:
+    [answer] = answered(row(path=path))
+    assert len(answer["conflicts"]) == 2
+
+
+def test_bytes_that_are_no_utf8_travel_as_surrogates() -> None:
+    texts = {name: f"{name} \udce9\n" for name in ("base", "ours", "theirs")}
+    [answer] = answered(row(**texts))
+    assert answer["conflicts"][0]["ours"] == "ours \udce9\n"
+
+
+def test_lines_that_look_like_markers_are_content() -> None:
+    sample = "<<<<<<< a\n=======\n>>>>>>> b\n"
+    texts = {name: sample + f"{name}\n" + sample for name in ("base", "ours", "theirs")}
+    [answer] = answered(row(**texts))
+    assert [conflict["ours"] for conflict in answer["conflicts"]] == ["ours\n"]
+
+
+def test_any_id_is_given_back() -> None:
+    assert [answer["id"] for answer in answered(row({"a": [1]}), row(None))] == [{"a": [1]}, None]
+
+
+def test_only_a_few_lines_are_read_ahead() -> None:
+    read = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal read
+        line = json.dumps(row(theirs=BASE)).encode()
+        while True:
+            read += 1
+            yield line
+
+    answers = batch(endless(), FakeResolver(), 0.05, 3)
+    for _ in range(5):
+        next(answers)
+    answers.close()
+    assert read < 40
+
+
+def test_a_missing_id_is_null() -> None:
+    assert request_of(1, b'{"path": "a", "base": "", "ours": "", "theirs": ""}').id is None
+
+
+def test_a_batch_file(fake: FakeResolver, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b"".join(lines(row("x"), b"nonsense\n")))
+
+    assert suggest.run(arguments("--batch", file, "--json")) == 0
+
+    first, second = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert json.loads(first)["conflicts"][0]["accepted"] is True
+    assert json.loads(second)["error"] == "line 2 is not JSON in UTF-8."
+
+
+def test_a_batch_file_that_is_not_there(fake: FakeResolver, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        suggest.run(arguments("--batch", tmp_path / "none", "--json"))
+
+
+def test_standard_input_is_answered_line_by_line() -> None:
+    code = (
+        "import sys\nfrom mergebert import cli\nfrom mergebert.commands import batch\n"
+        "from tests.mergebert.fake_resolver import FakeResolver\n"
+        "batch.load_resolver = lambda settings: FakeResolver()\n"
+        "sys.exit(cli.main(['suggest', '--batch', '-', '--json']))"
+    )
+    root = Path(mergebert.__file__).parent.parent
+    pipe = subprocess.PIPE
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, env=environment) as started:
+        assert started.stdin and started.stdout
+        for identifier in (1, 2):
+            started.stdin.write(*lines(row(identifier)))
+            started.stdin.flush()
+            assert json.loads(started.stdout.readline())["id"] == identifier
+        started.stdin.close()
+        assert started.wait() == 0
+
+
+def test_the_shipped_bundle_answers_a_batch(
+    shipped_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mergebert.cli import main
+
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b"".join(lines(row("x"))))
+
+    assert main(["suggest", "--batch", str(file), "--json"]) == 0
+
+    for conflict in json.loads(capsys.readouterr().out)["conflicts"]:
+        shares = [candidate["confidence"] for candidate in conflict["candidates"]]
+        assert shares == sorted(shares, reverse=True)
+        assert {conflict["ours"], conflict["theirs"]} <= {one["text"] for one in conflict["candidates"]}
