@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mergebert.cli import COMMANDS, main
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     ROOT / "README.md",
+    ROOT / "ARCHITECTURE.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").glob("*.md")),
@@ -66,3 +68,24 @@ def test_every_make_target_named_in_the_pages_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
     named = {name for page in PAGES for name in re.findall(r"`make ([a-z]+)", text_of(page))}
     assert named <= targets
+
+
+def test_the_picture_of_the_house_is_how_it_is_built() -> None:
+    house = runpy.run_path(str(ROOT / "tools" / "house.py"))
+    assert house["picture"](ROOT) in text_of(ROOT / "CONTRIBUTING.md"), (
+        "draw it anew: python tools/house.py --picture"
+    )
+
+
+def test_every_stop_on_the_way_of_a_conflict_is_there() -> None:
+    stops = re.findall(r"`(\S+\.py): (\w+)`", text_of(ROOT / "CONTRIBUTING.md"))
+    assert len(stops) > 10
+    for file, name in stops:
+        assert re.search(rf"^(?:def|class) {name}\b", text_of(ROOT / file), re.MULTILINE), f"{file}: {name}"
+
+
+def test_every_file_of_the_architecture_is_there() -> None:
+    text = text_of(ROOT / "ARCHITECTURE.md")
+    files = set(re.findall(r"\b[a-z_]+/[a-z_]+\.py\b", text))
+    assert len(files) > 15
+    assert {file for file in files if not (ROOT / "mergebert" / file).is_file()} == set()

@@ -1,8 +1,8 @@
 """Prints how each package is built, told from its imports: files, folders, floors, circles and imports that run upward.
 
 A room is a folder of a package or a file at its top. A room stands one floor above the highest room that it imports,
-so a house without circles has no import that runs upward. `python tools/house.py [ROOT]`; `--rooms` also lists the
-rooms floor by floor, with the rooms that each imports.
+so a house without circles has no import that runs upward. `python tools/house.py [ROOT]` prints the figures,
+`--rooms` also what each room imports, `--picture` the picture in CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class House:
     name: str
     lines: int
     imports: Graph
+    says: Mapping[str, str]  # room -> the first line of its docstring
 
     @property
     def rooms(self) -> Graph:
@@ -51,7 +52,12 @@ def house(root: Path, package: str) -> House:
     imports = {
         module: frozenset(_targets(texts[module], folder.name, modules) - {module}) for module in modules
     }
-    return House(folder.name, sum(text.count("\n") for text in texts.values()), imports)
+    says = {module: _first_line(text) for module, text in texts.items() if module and "." not in module}
+    return House(folder.name, sum(text.count("\n") for text in texts.values()), imports, says)
+
+
+def _first_line(text: str) -> str:
+    return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
 
 
 def _module(path: Path, folder: Path) -> str:
@@ -121,12 +127,30 @@ def upward(one: House) -> list[tuple[str, str]]:
     ]
 
 
+def picture(root: Path) -> str:
+    """Every package floor by floor, the highest first: each room and what it says of itself."""
+    lines = []
+    for package in PACKAGES:
+        one = house(root, package)
+        levels = floors(one.rooms)
+        lines.append(f"{package}/")
+        for room in sorted(levels, key=lambda room: (-levels[room], room)):
+            is_folder = any(module.startswith(f"{room}.") for module in one.imports)
+            name = f"{room}/" if is_folder else f"{room}.py"
+            lines.append(f"{levels[room]:>3}  {name:<13} {one.says[room]}")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("root", nargs="?", type=Path, default=Path(__file__).resolve().parent.parent)
     parser.add_argument("--rooms", action="store_true", help="list the rooms floor by floor")
+    parser.add_argument("--picture", action="store_true", help="print the picture of the rooms instead")
     arguments = parser.parse_args()
+    if arguments.picture:
+        print(picture(arguments.root))
+        return
     print(f"{'package':<18}{'files':>6}{'lines':>7}{'rooms':>6}{'floors':>7}{'circles':>8}{'upward':>7}")
     for package in PACKAGES:
         one = house(arguments.root, package)

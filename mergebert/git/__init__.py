@@ -1,1 +1,1 @@
-"""Everything that touches git: the merge driver, its registration, its journal, the index."""
+"""What git is asked: the only place that runs it, its line merge, its index."""
