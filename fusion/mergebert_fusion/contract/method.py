@@ -57,7 +57,7 @@ Survey: TypeAlias = Generator[Pass[Any], Any, F]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Method:
     """What people and the engine have to know of a method before it runs."""
 
     name: str
@@ -78,7 +78,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeMethod(Card):
+class MergeMethod(Method):
     """A method that merges every tensor by itself, if need be after a survey of all of them.
 
     `artifacts` gives what else is kept of a block (bool tensors are stored as bits), and `restore` gives one model
@@ -105,7 +105,7 @@ class Step(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SequentialMethod(Card):
+class SequentialMethod(Method):
     """A method that takes one model after the other and remembers a tensor set and a few numbers between them.
 
     `begin` gives the numbers before the first model. Each block of a model goes through `step` (with the state of

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Block, Grain, Place
+from mergebert_fusion.contract.block import Block, Grain, TensorPlace
 from mergebert_fusion.contract.method import AnyMethod, Inputs, MergeMethod, Pass, Survey
 from mergebert_fusion.errors import CheckpointError, FusionError
-from mergebert_fusion.io.source import Source
-from mergebert_fusion.recipe.values import Values
+from mergebert_fusion.io.tensors import TensorSource
+from mergebert_fusion.recipe.parameter_values import ParameterValues
 
 # Elements of a block: small enough that a block of every model stays in the processor's cache.
 BLOCK = 1 << 18
@@ -38,7 +38,7 @@ B = TypeVar("B")
 class Job:
     """One block to compute: the elements start to stop of a tensor."""
 
-    place: Place
+    place: TensorPlace
     start: int
     stop: int
     local: Any = field(default=None, compare=False)  # what was found of a tensor of several blocks
@@ -60,10 +60,10 @@ class Merge:
 
     method: AnyMethod
     names: tuple[str, ...]
-    models: tuple[Source, ...]
-    base: Source | None
-    values: Values
-    places: tuple[Place, ...]  # the tensors to be merged, in the order of the output
+    models: tuple[TensorSource, ...]
+    base: TensorSource | None
+    values: ParameterValues
+    places: tuple[TensorPlace, ...]  # the tensors to be merged, in the order of the output
     seed: int = 0
     device: str = "cpu"
     threads: int = 1
@@ -90,7 +90,7 @@ class Merge:
         for place in self.places:
             yield from self.jobs_at(place)
 
-    def jobs_at(self, place: Place) -> Iterator[Job]:
+    def jobs_at(self, place: TensorPlace) -> Iterator[Job]:
         """One tensor cut as finely as the method allows, with what has to be known of it before."""
         local = getattr(self.method, "local", None)
         cut = list(jobs_of(place, self.grain, self.block))
@@ -100,7 +100,7 @@ class Merge:
         found = answered(local(self.inputs), lambda asked: _total(self, asked, cut))
         yield from (replace(job, local=found) for job in cut)
 
-    def read(self, source: Source, job: Job) -> Tensor:
+    def read(self, source: TensorSource, job: Job) -> Tensor:
         """The elements of a job out of one source, in float32, shaped by the grain, on the device."""
         flat = source.read(job.place.name, job.start, job.stop)
         return flat.to(self.device, torch.float32).reshape(_shape(job, self.grain))
@@ -127,7 +127,7 @@ class Merge:
         return replace(block, local=answered(local(self.inputs), lambda asked: asked.measure(block)))
 
 
-def jobs_of(place: Place, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
+def jobs_of(place: TensorPlace, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
     """One tensor cut into blocks: by elements, by rows, or not at all."""
     count = place.elements
     if grain is Grain.TENSOR:

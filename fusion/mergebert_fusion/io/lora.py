@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.errors import CheckpointError
-from mergebert_fusion.io.source import Source, Spec
-from mergebert_fusion.io.tensorfile import TensorFile, open_tensors
+from mergebert_fusion.io.safetensors import TensorFile, open_tensors
+from mergebert_fusion.io.tensors import TensorSource, TensorSpec
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
@@ -39,7 +39,7 @@ _PART = re.compile(rf"(?P<module>.+)\.(?P<part>{'|'.join(map(re.escape, _MATRIX 
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LowRankUpdate:
     """What an adapter adds to one tensor: scaling * left @ right."""
 
     left: Tensor  # [rows, r]
@@ -55,14 +55,14 @@ class Change:
 class LoraSource:
     """A base with an adapter merged into it tensor by tensor."""
 
-    base: Source
-    changes: Mapping[str, Change]
+    base: TensorSource
+    changes: Mapping[str, LowRankUpdate]
     saved: Mapping[str, Tensor]  # tensors that the adapter holds whole: heads and biases that were trained
 
     @cached_property
-    def specs(self) -> Mapping[str, Spec]:
+    def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
-        saved = {name: Spec(tuple(t.shape), t.dtype) for name, t in self.saved.items()}
+        saved = {name: TensorSpec(tuple(t.shape), t.dtype) for name, t in self.saved.items()}
         return {**self.base.specs, **saved}
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
@@ -100,7 +100,7 @@ def adapter_config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
-def adapted(base: Source, folder: Path) -> LoraSource:
+def adapted(base: TensorSource, folder: Path) -> LoraSource:
     """A base with the adapter of a folder."""
     config = adapter_config(folder)
     file = open_tensors(folder / WEIGHTS)
@@ -133,8 +133,8 @@ def _sorted_out(file: TensorFile, folder: Path) -> tuple[dict[str, dict[str, Ten
 
 
 def _changes(
-    halves: Mapping[str, Mapping[str, Tensor]], config: Mapping[str, Any], base: Source, folder: Path
-) -> Iterator[tuple[str, Change]]:
+    halves: Mapping[str, Mapping[str, Tensor]], config: Mapping[str, Any], base: TensorSource, folder: Path
+) -> Iterator[tuple[str, LowRankUpdate]]:
     for module, pair in halves.items():
         name = _name_in(base, f"{module}.weight")
         if name is None:
@@ -154,7 +154,7 @@ def _changes(
         yield name, change
 
 
-def _change(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) -> Change:
+def _change(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) -> LowRankUpdate:
     is_table = set(pair) == set(_TABLE)
     a, b = (pair[part] for part in (_TABLE if is_table else _MATRIX))  # [r, inputs], [outputs, r]
     rank = _patterned(config.get("rank_pattern"), module, a.shape[0])
@@ -162,8 +162,8 @@ def _change(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) 
     scaling = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
     # Tables, and the transposed matrices of GPT-2, have one row an input.
     if is_table or config.get("fan_in_fan_out"):
-        return Change(a.T.contiguous(), b.T.contiguous(), scaling)
-    return Change(b, a, scaling)
+        return LowRankUpdate(a.T.contiguous(), b.T.contiguous(), scaling)
+    return LowRankUpdate(b, a, scaling)
 
 
 def _patterned(patterns: Mapping[str, float] | None, module: str, otherwise: float) -> float:
@@ -174,7 +174,7 @@ def _patterned(patterns: Mapping[str, float] | None, module: str, otherwise: flo
     return otherwise
 
 
-def _name_in(base: Source, name: str) -> str | None:
+def _name_in(base: TensorSource, name: str) -> str | None:
     """The tensor that an adapter means: heads put a prefix before the names of the bare model, or take one away."""
     if name in base.specs:
         return name

@@ -19,12 +19,12 @@ from mergebert_fusion.contract.method import Pass, Survey
 _LOW = 15
 _HIGH_BINS, _LOW_BINS = 1 << 16, 1 << _LOW
 
-Key: TypeAlias = Any  # hashable: a model, or a model and a density
-Values: TypeAlias = Callable[[Block[Any, Any, Any]], Mapping[Key, Tensor]]
-Counts: TypeAlias = dict[Key, Tensor]
+VectorKey: TypeAlias = Any  # hashable: a model, or a model and a density
+Magnitudes: TypeAlias = Callable[[Block[Any, Any, Any]], Mapping[VectorKey, Tensor]]
+Counts: TypeAlias = dict[VectorKey, Tensor]
 
 
-def kth_largest(values: Values, rank: Callable[[Key, int], int]) -> Survey[dict[Key, float]]:
+def kth_largest(values: Magnitudes, rank: Callable[[VectorKey, int], int]) -> Survey[dict[VectorKey, float]]:
     """For every key the k-th largest of all its non-negative values, k = rank(key, how many there are), from 1 on.
 
     A rank of 0 or less gives infinity (nothing is that large), one beyond the count gives 0.
@@ -34,8 +34,8 @@ def kth_largest(values: Values, rank: Callable[[Key, int], int]) -> Survey[dict[
 
 
 def each_kth_largest(
-    values: Values, ranks: Callable[[Key, int], Sequence[int]]
-) -> Survey[dict[Key, tuple[float, ...]]]:
+    values: Magnitudes, ranks: Callable[[VectorKey, int], Sequence[int]]
+) -> Survey[dict[VectorKey, tuple[float, ...]]]:
     """As `kth_largest`, for several ranks of every key out of one count."""
     upper: Counts = yield Pass(lambda block: _upper_counts(values(block)), _added)
     places = {
@@ -51,11 +51,13 @@ def kth_largest_of(values: Tensor, rank: int) -> float:
     return _threshold(0, place, _lower_counts({0: values}, {0: [place]}))
 
 
-def _upper_counts(values: Mapping[Key, Tensor]) -> Counts:
+def _upper_counts(values: Mapping[VectorKey, Tensor]) -> Counts:
     return {key: torch.bincount(_bits(v) >> _LOW, minlength=_HIGH_BINS) for key, v in values.items()}
 
 
-def _lower_counts(values: Mapping[Key, Tensor], places: Mapping[Key, Sequence[tuple[int, int]]]) -> Counts:
+def _lower_counts(
+    values: Mapping[VectorKey, Tensor], places: Mapping[VectorKey, Sequence[tuple[int, int]]]
+) -> Counts:
     """The lower bits counted within every bin that is asked for, by key and bin."""
     counts = {}
     for key, value in values.items():
@@ -87,7 +89,7 @@ def _bin_of(counts: Tensor, rank: int) -> tuple[int, int]:
     return counts.numel() - 1 - place, within
 
 
-def _threshold(key: Key, place: tuple[int, int], counts: Counts) -> float:
+def _threshold(key: VectorKey, place: tuple[int, int], counts: Counts) -> float:
     upper, rank = place
     if upper < 0:
         return float("inf") if upper == -1 else 0.0

@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Block, Grain, Group, Place
+from mergebert_fusion.contract.block import Block, Grain, Group, TensorPlace
 from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Pass, Survey
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
@@ -94,7 +94,7 @@ def layer_swap(block: Block[Parameters, ModelParameters, Leads]) -> Tensor:
     return weighted_sum((language, task), (share, 1 - share))
 
 
-def language_share(place: Place, parameters: Parameters, leads: Leads) -> float:
+def language_share(place: TensorPlace, parameters: Parameters, leads: Leads) -> float:
     """How much of the tensor at a place is the language expert's; the rest is the task expert's."""
     sides = {Group.EMBEDDING: parameters.embeddings, Group.NORM: parameters.norm}
     if place.layer is None:

@@ -11,12 +11,11 @@ from typing import Any
 from mergebert_fusion.contract.method import AnyMethod, Base
 from mergebert_fusion.contract.parameters import checked, name_of, settings_of
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.io.tensorfile import DTYPE_WORDS
+from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
 from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.recipe.parameter_values import RawParameters
 from mergebert_fusion.recipe.policy import RESERVED, Policy
-from mergebert_fusion.recipe.values import Given
-from mergebert_fusion.recipe.yamlfile import Document, document
-from mergebert_fusion.recipe.yamlfile import Path as Place
+from mergebert_fusion.recipe.yamlfile import Document, YamlPath, document
 
 # mergekit's settings that only say how it should go about it; they change no number here.
 WITHOUT_EFFECT = ("int8_mask",)
@@ -43,7 +42,7 @@ class ModelEntry:
 
     name: str
     path: str
-    parameters: Given
+    parameters: RawParameters
     layers: tuple[int, int] | None = None  # from, up to
 
 
@@ -52,7 +51,7 @@ class Slice:
     """Models that are merged with each other; the layers of the next slice come after theirs."""
 
     models: tuple[ModelEntry, ...]
-    parameters: Given
+    parameters: RawParameters
 
 
 @dataclass(frozen=True)
@@ -131,14 +130,19 @@ class _Reader:
         )
 
     def slices(
-        self, value: Mapping[str, Any], method: AnyMethod, base: str | None, whole: Given, notes: list[str]
+        self,
+        value: Mapping[str, Any],
+        method: AnyMethod,
+        base: str | None,
+        whole: RawParameters,
+        notes: list[str],
     ) -> Iterator[Slice]:
         if "models" in value:
             entries = self.entries(("models",), value["models"], method, notes, with_layers=False)
             yield Slice(self.without_base(("models",), entries, method, base), whole)
             return
         for i, part in enumerate(self.items(("slices",), value["slices"])):
-            place: Place = ("slices", i)
+            place: YamlPath = ("slices", i)
             part = self.mapping(place, part)
             self.refuse_unknown(place, part, ("sources", "parameters"))
             own = self.parameters(
@@ -149,7 +153,7 @@ class _Reader:
             yield Slice(self.without_base(sources, entries, method, base), _over(whole, own))
 
     def entries(
-        self, place: Place, value: Any, method: AnyMethod, notes: list[str], *, with_layers: bool
+        self, place: YamlPath, value: Any, method: AnyMethod, notes: list[str], *, with_layers: bool
     ) -> tuple[ModelEntry, ...]:
         known = ("model", "name", "parameters", *(("layer_range",) if with_layers else ()))
         found = []
@@ -173,7 +177,7 @@ class _Reader:
         return tuple(found)
 
     def without_base(
-        self, place: Place, entries: tuple[ModelEntry, ...], method: AnyMethod, base: str | None
+        self, place: YamlPath, entries: tuple[ModelEntry, ...], method: AnyMethod, base: str | None
     ) -> tuple[ModelEntry, ...]:
         """The models apart from the base, or with the base first, as the method wants them."""
         if method.base is Base.FIRST and base is not None:
@@ -204,8 +208,8 @@ class _Reader:
         return entries
 
     def parameters(
-        self, place: Place, value: Any, method: AnyMethod, notes: list[str], *, of_model: bool
-    ) -> Given:
+        self, place: YamlPath, value: Any, method: AnyMethod, notes: list[str], *, of_model: bool
+    ) -> RawParameters:
         """The parameters written at a place, each leaf checked, without those that change nothing."""
         given = {} if value is None else self.mapping(place, value)
         kinds = (method.model_parameters,) if of_model else (method.parameters, method.model_parameters)
@@ -227,7 +231,7 @@ class _Reader:
             kept[written] = setting
         return kept
 
-    def check_leaves(self, place: Place, value: Any, kind: type, name: str) -> None:
+    def check_leaves(self, place: YamlPath, value: Any, kind: type, name: str) -> None:
         """Checks every number of a gradient and every value behind a filter by itself."""
         if isinstance(value, list):
             if not settings_of(kind)[name].varies:
@@ -250,7 +254,7 @@ class _Reader:
             except RecipeError as error:
                 raise self.doc.error(place, str(error)) from error
 
-    def layers(self, place: Place, value: Any) -> tuple[int, int]:
+    def layers(self, place: YamlPath, value: Any) -> tuple[int, int]:
         if not isinstance(value, list) or len(value) != 2 or not all(type(item) is int for item in value):
             raise self.doc.error(place, "layer_range is written [FROM, UP TO], for example [0, 12].")
         if not 0 <= value[0] < value[1]:
@@ -271,9 +275,9 @@ class _Reader:
     def dtype(self, value: Mapping[str, Any]) -> str | None:
         for key in ("out_dtype", "dtype"):
             if value.get(key) is not None:
-                if value[key] not in DTYPE_WORDS:
+                if value[key] not in OUTPUT_DTYPES:
                     raise self.doc.error(
-                        (key,), f"{value[key]!r} is no type; there are {', '.join(DTYPE_WORDS)}."
+                        (key,), f"{value[key]!r} is no type; there are {', '.join(OUTPUT_DTYPES)}."
                     )
                 return str(value[key])
         return None
@@ -309,22 +313,22 @@ class _Reader:
                         (), f"{entry.path} cannot be called {entry.name}: give it another `name:`."
                     )
 
-    def mapping(self, place: Place, value: Any) -> dict[str, Any]:
+    def mapping(self, place: YamlPath, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.doc.error(place, f"{_shown(place)} has to be names with values, like `name: value`.")
         return value
 
-    def items(self, place: Place, value: Any) -> list[Any]:
+    def items(self, place: YamlPath, value: Any) -> list[Any]:
         if not isinstance(value, list) or not value:
             raise self.doc.error(place, f"{_shown(place)} has to be a list of at least one entry.")
         return value
 
-    def word(self, place: Place, value: Any, wanted: str) -> str:
+    def word(self, place: YamlPath, value: Any, wanted: str) -> str:
         if not isinstance(value, str) or not value:
             raise self.doc.error(place, f"{_shown(place)} has to be {wanted}.")
         return value
 
-    def path(self, place: Place, value: Any) -> str:
+    def path(self, place: YamlPath, value: Any) -> str:
         """A model: mergekit's `MODEL+ADAPTER`, or the same as names with values."""
         if isinstance(value, dict):
             self.refuse_unknown(place, value, ("model", "lora"))
@@ -332,7 +336,7 @@ class _Reader:
             return f"{model}+{self.path((*place, 'lora'), value['lora'])}" if "lora" in value else model
         return self.word(place, value, "the path of a checkpoint")
 
-    def refuse_unknown(self, place: Place, value: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    def refuse_unknown(self, place: YamlPath, value: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in value:
             if key not in known:
                 raise self.doc.error(
@@ -340,7 +344,7 @@ class _Reader:
                 )
 
 
-def _over(whole: Given, own: Given) -> Given:
+def _over(whole: RawParameters, own: RawParameters) -> RawParameters:
     """The parameters of a slice over those of the whole recipe, which still hold where no filter of the slice fits."""
     joined = {**whole, **own}
     for name in whole.keys() & own.keys():
@@ -350,5 +354,5 @@ def _over(whole: Given, own: Given) -> Given:
     return joined
 
 
-def _shown(place: Place) -> str:
+def _shown(place: YamlPath) -> str:
     return ".".join(str(part) for part in place) or "a recipe"

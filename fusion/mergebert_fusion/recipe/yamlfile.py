@@ -11,7 +11,7 @@ import yaml
 
 from mergebert_fusion.errors import RecipeError
 
-Path: TypeAlias = tuple[str | int, ...]  # of keys and positions, from the top
+YamlPath: TypeAlias = tuple[str | int, ...]  # of keys and positions, from the top
 
 # Anchors can make a small file expand without end.
 _MOST_VALUES = 10_000
@@ -40,9 +40,9 @@ class Document:
 
     file: str
     value: Any
-    lines: Mapping[Path, int]
+    lines: Mapping[YamlPath, int]
 
-    def error(self, path: Path, message: str) -> RecipeError:
+    def error(self, path: YamlPath, message: str) -> RecipeError:
         """An error that points at the line of a value."""
         while path not in self.lines and path:
             path = path[:-1]
@@ -61,11 +61,13 @@ def document(text: str, file: str) -> Document:
         raise RecipeError(f"{file}: this is no YAML: {' '.join(str(error).split())}.") from error
     if root is None:
         raise RecipeError(f"{file}:1: the file is empty; it has to name merge_method and models.")
-    lines: dict[Path, int] = {}
+    lines: dict[YamlPath, int] = {}
     return Document(file, _value(root, (), lines, file, iter(range(_MOST_VALUES))), lines)
 
 
-def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, budget: Iterator[int]) -> Any:
+def _value(
+    node: yaml.Node, path: YamlPath, lines: dict[YamlPath, int], file: str, budget: Iterator[int]
+) -> Any:
     line = node.start_mark.line + 1
     if next(budget, None) is None:
         raise RecipeError(
@@ -89,7 +91,7 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, budge
 
 
 def _entries(
-    node: yaml.MappingNode, path: Path, lines: dict[Path, int], file: str, budget: Iterator[int]
+    node: yaml.MappingNode, path: YamlPath, lines: dict[YamlPath, int], file: str, budget: Iterator[int]
 ) -> Iterator[tuple[str, Any]]:
     seen: set[str] = set()
     for key, value in node.value:

@@ -34,14 +34,13 @@ def measured_fusion(recipe: str, file: Path, out: Path) -> tuple[float, int]:
 def _fuse(recipe: str, file: Path, out: Path, answer: Connection) -> None:
     """What the process of its own does: sends (seconds, bytes), or a sentence when it failed."""
     from mergebert.errors import MergebertError
-    from mergebert_fusion.engine.plan import Options
+    from mergebert_fusion.engine.plan import RunOptions, planned_recipe
     from mergebert_fusion.engine.run import fuse
-    from mergebert_fusion.engine.work import planned_recipe
     from mergebert_fusion.recipe.parse import recipe_in
 
     before, start = peak_memory(), time.perf_counter()
     try:
-        with planned_recipe(recipe_in(recipe, file), Options(threads=1)) as plan:
+        with planned_recipe(recipe_in(recipe, file), RunOptions(threads=1)) as plan:
             fuse(plan, out)
     except MergebertError as error:
         answer.send(str(error))

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import Inputs, MergeMethod, Survey
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.maths.selection import each_kth_largest, kth_largest, kth_largest_of
 from mergebert_fusion.methods.registry import method
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 
 NUMBERS = st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=40)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.registry import method
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 
 AVERAGE = method("average")

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.randomness import uniform
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.methods.registry import method
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, constant
 

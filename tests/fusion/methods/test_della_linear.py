@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.randomness import uniform
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.della import probabilities
 from mergebert_fusion.methods.registry import method
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 from tests.fusion.vectors import assert_same_bits
 

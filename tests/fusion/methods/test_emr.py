@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.method import MergeMethod
-from mergebert_fusion.engine.memory import Fused, fused_tensors, restored
+from mergebert_fusion.engine.state_dicts import Fused
 from mergebert_fusion.methods.registry import method
+from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mergebert_fusion.contract.method import Base
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.methods.registry import METHODS
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives
 from tests.fusion.vectors import assert_same_bits
 

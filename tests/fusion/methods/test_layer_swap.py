@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Group, Place
-from mergebert_fusion.engine.memory import fused_tensors
+from mergebert_fusion.contract.block import Group, TensorPlace
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.layer_swap import Leads, Parameters, language_share
 from mergebert_fusion.methods.registry import method
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits
 
@@ -38,7 +38,7 @@ def fused(experts: Relatives, base: bool = False, **parameters: Any) -> dict[str
 def sources(layers: int, **parameters: Any) -> str:
     """Which expert each layer comes from, the first letter of its role each; b for a blend."""
     settings = Parameters(**parameters)
-    places = [Place("w", (2, 2), Group.LAYER, layer, layers) for layer in range(layers)]
+    places = [TensorPlace("w", (2, 2), Group.LAYER, layer, layers) for layer in range(layers)]
     shares = [language_share(place, settings, Leads()) for place in places]
     return "".join({0.0: "t", 1.0: "l"}.get(share, "b") for share in shares)
 

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mergebert_fusion.errors import CheckpointError, FusionError
-from mergebert_fusion.io.source import Spec
+from mergebert_fusion.io.tensors import TensorSpec
 
 DTYPES = {
     "F64": torch.float64,
@@ -37,7 +37,7 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 # The types that a result may be written in, by the names people use.
-DTYPE_WORDS = {
+OUTPUT_DTYPES = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
@@ -53,7 +53,7 @@ class TensorFile:
 
     path: Path
     file: BinaryIO
-    specs: Mapping[str, Spec]
+    specs: Mapping[str, TensorSpec]
     offsets: Mapping[str, int]  # in the file
     metadata: Mapping[str, str]
 
@@ -94,7 +94,7 @@ def open_tensors(path: Path) -> TensorFile:
             raise CheckpointError(
                 f"{name} in {path} is of type {entry['dtype']}, which cannot be merged: convert it."
             )
-        specs[name] = Spec(tuple(entry["shape"]), DTYPES[entry["dtype"]])
+        specs[name] = TensorSpec(tuple(entry["shape"]), DTYPES[entry["dtype"]])
         offsets[name] = _LENGTH + length + entry["data_offsets"][0]
     return TensorFile(path, path.open("rb", buffering=0), specs, offsets, metadata)
 
@@ -104,7 +104,7 @@ class NewFile:
     """A safetensors file to be written: its name, its tensors in order, and its metadata."""
 
     name: str
-    specs: Mapping[str, Spec]
+    specs: Mapping[str, TensorSpec]
     metadata: Mapping[str, str]
 
     @cached_property
@@ -188,16 +188,16 @@ def start_file(new: NewFile, folder: Path) -> FileWriter:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Writes tensors that are at hand into one file, whole or not at all."""
-    specs = {name: Spec(tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    specs = {name: TensorSpec(tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
     writer = start_file(NewFile(path.name, specs, metadata), path.parent)
     for name, tensor in tensors.items():
         writer.write(name, 0, tensor)
     writer.finish()
 
 
-def shards(specs: Mapping[str, Spec], largest: int) -> Sequence[Mapping[str, Spec]]:
-    """Tensors in order, cut into files of at most `largest` bytes, of at least one tensor each."""
-    files: list[dict[str, Spec]] = [{}]
+def split_into_shards(specs: Mapping[str, TensorSpec], largest: int) -> Sequence[Mapping[str, TensorSpec]]:
+    """The tensors of each shard, in order: at most `largest` bytes, but at least one tensor."""
+    files: list[dict[str, TensorSpec]] = [{}]
     filled = 0
     for name, spec in specs.items():
         if files[-1] and filled + spec.size > largest:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mergebert_fusion.report.row import Row
+from mergebert_fusion.report.table import Row
 
 FORMATS = ("png", "svg")
 # The salt makes the same SVG byte for byte.

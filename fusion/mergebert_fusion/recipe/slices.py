@@ -10,14 +10,14 @@ from mergebert_fusion.contract.method import Base, MergeMethod
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.architectures import Architecture
 from mergebert_fusion.io.checkpoint import Checkpoint
-from mergebert_fusion.io.source import RenamedSource
+from mergebert_fusion.io.tensors import RenamedSource
 from mergebert_fusion.recipe.parse import Recipe, Slice
-from mergebert_fusion.recipe.policy import Candidates, Decision
+from mergebert_fusion.recipe.policy import Decision, SliceInputs
 
 
-def parts_of(
+def slice_inputs(
     recipe: Recipe, models: Mapping[str, Checkpoint], base: Checkpoint | None, architecture: Architecture
-) -> tuple[Candidates, ...]:
+) -> tuple[SliceInputs, ...]:
     """The models of every slice; the layers of each slice are numbered on from those of the one before."""
     if len(recipe.slices) > 1 and not (
         isinstance(recipe.method, MergeMethod) and recipe.method.survey is None
@@ -31,16 +31,16 @@ def parts_of(
     return tuple(found)
 
 
-def decisions_of(parts: tuple[Candidates, ...], recipe: Recipe) -> Iterator[Decision]:
+def decisions_of(slices: tuple[SliceInputs, ...], recipe: Recipe) -> Iterator[Decision]:
     """What becomes of every tensor of every slice; layers count within their slice, as gradients do."""
     offset = 0
-    for number, (part, described) in enumerate(zip(parts, recipe.slices, strict=True)):
+    for number, (part, written) in enumerate(zip(slices, recipe.slices, strict=True)):
         for decision in part.decisions():
             place = decision.place
             if place.layer is not None:
                 place = replace(place, layer=place.layer - offset)
-            yield replace(decision, place=place, part=number)
-        offset += _length(described)
+            yield replace(decision, place=place, slice_number=number)
+        offset += _length(written)
 
 
 def _candidates(
@@ -51,7 +51,7 @@ def _candidates(
     architecture: Architecture,
     offset: int,
     ends: tuple[bool, bool],
-) -> Candidates:
+) -> SliceInputs:
     chosen = {entry.name: models[entry.name] for entry in part.models}
     first = next(iter(chosen.values()))
     layers = architecture.depths(first.source.specs)
@@ -71,7 +71,7 @@ def _candidates(
         base = None if base is None else _sliced(base, architecture, own, offset, ends)
         layers = {next(iter(layers)): own[1] - own[0]}
     uses_base = recipe.method.base in (Base.REQUIRED, Base.OPTIONAL)
-    return Candidates(chosen, base, uses_base, architecture, recipe.policy, layers)
+    return SliceInputs(chosen, base, uses_base, architecture, recipe.policy, layers)
 
 
 def _sliced(

@@ -11,24 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from mergebert_fusion.contract.block import Place
-from mergebert_fusion.contract.method import Card
+from mergebert_fusion.contract.block import TensorPlace
+from mergebert_fusion.contract.method import Method
 from mergebert_fusion.contract.parameters import constant, name_of, settings_of, typed
 from mergebert_fusion.errors import RecipeError
 
 P = TypeVar("P")
-Given: TypeAlias = Mapping[str, object]  # parameters as written, in any of the shapes above
+RawParameters: TypeAlias = Mapping[str, object]  # parameters as written, in any of the shapes above
 
 _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class ParameterValues:
     """The parameters of a merge as written: for the whole merge, and for each model in order."""
 
-    card: Card
-    whole: Given
-    each: tuple[Given, ...]
+    card: Method
+    whole: RawParameters
+    each: tuple[RawParameters, ...]
     names: tuple[str, ...]
 
     @property
@@ -36,7 +36,7 @@ class Values:
         """The parameters of the method that hold for the whole merge."""
         return constant(self.card.parameters, self.whole)
 
-    def at(self, place: Place) -> tuple[Any, tuple[Any, ...]]:
+    def at(self, place: TensorPlace) -> tuple[Any, tuple[Any, ...]]:
         """The parameters of the method and of every model as they hold for one tensor."""
         card = self.card
         own: Any = _typed_at(card.parameters, [self.whole], place)
@@ -59,7 +59,7 @@ class Values:
                     raise RecipeError(f"{written} holds for the whole merge: give one value, not a list.")
 
 
-def value_at(value: object, place: Place) -> object:
+def value_at(value: object, place: TensorPlace) -> object:
     """What a written value means for one tensor; a marker of absence where no filter fits."""
     if isinstance(value, Mapping):
         value = [value]
@@ -86,7 +86,7 @@ def _gradient(steps: Sequence[float], depth: float) -> float:
     return (1 - share) * steps[lower] + share * steps[upper]
 
 
-def _typed_at(parameters: type[P], levels: Sequence[Given], place: Place) -> P:
+def _typed_at(parameters: type[P], levels: Sequence[RawParameters], place: TensorPlace) -> P:
     """The dataclass for one tensor: each field from the first level that gives it a value there."""
     chosen: dict[str, object] = {}
     for level in levels:
