@@ -15,6 +15,8 @@ from mergebert_fusion.contract.parameters import NoParameters
 S = TypeVar("S")  # what one block adds to a survey or a step
 F = TypeVar("F")  # what a survey found
 
+MERGED = ""  # what the merged model goes by beside its artifacts
+
 
 class Base(Enum):
     """What a method does with the model that all others were fine-tuned from."""
@@ -81,17 +83,17 @@ class Method:
 class MergeMethod(Method):
     """A method that merges every tensor by itself, if need be after a survey of all of them.
 
-    `artifacts` gives what else is kept of a block (bool tensors are stored as bits), and `restore` gives one model
-    back from its base, what was found and these artifacts.
+    `merge` gives the merged elements of a block; a method that can restore its models gives them under MERGED, beside
+    named artifacts (bool tensors are stored as bits). `restore` makes one model of the block of the base, of what the
+    survey found and of these artifacts.
     """
 
-    merge: Callable[[Block[Any, Any, Any]], Tensor]
+    merge: Callable[[Block[Any, Any, Any]], Tensor | Mapping[str, Tensor]]
     grain: Grain | Callable[[Any], Grain] = Grain.ELEMENT  # a function gets the parameters of the whole merge
     survey: Callable[[Inputs], Survey[Any]] | None = None
     passes: int = 0  # how often at most everything is read before it is merged
     # Like a survey, but of each tensor by itself; blocks get its outcome as `local`, those of surveys too.
     local: Callable[[Inputs], Survey[Any]] | None = None
-    artifacts: Callable[[Block[Any, Any, Any]], Mapping[str, Tensor]] | None = None
     restore: Callable[[Block[Any, Any, Any], Mapping[str, Tensor], str], Tensor] | None = None
     found: type | None = None  # with `restore`: the dataclass of numbers and tuples that the survey returns
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Grain, TensorPlace
-from mergebert_fusion.contract.method import SequentialMethod
+from mergebert_fusion.contract.method import MERGED, SequentialMethod
 from mergebert_fusion.engine.journal import FACTS, JOURNAL, Journal, opened_journal
 from mergebert_fusion.engine.model_card import model_card
 from mergebert_fusion.engine.plan import COMPUTED, Plan, Shard, output_spec, shown_size
@@ -189,10 +189,10 @@ class _Maker:
         decision, job = task.decision, task.job
         if decision.treatment not in COMPUTED:
             inputs = self.plan.slices[decision.slice_number]
-            return task, {"": inputs.copied(decision, job.start, job.stop)}
+            return task, {MERGED: inputs.copied(decision, job.start, job.stop)}
         merge = self.plan.merge_of[decision.place.name]
         if self.state is not None and decision.treatment is Treatment.MERGE:
-            return task, {"": self.in_sequence(merge, job)}
+            return task, {MERGED: self.in_sequence(merge, job)}
         made = outputs_of(merge, self.found, job)
         dtype = output_spec(decision, self.plan.recipe.dtype).dtype
         return task, {

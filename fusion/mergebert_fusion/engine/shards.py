@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mergebert_fusion.contract.method import MERGED
 from mergebert_fusion.engine.plan import COMPUTED, Shard
 from mergebert_fusion.io.safetensors import FileWriter, NewFile, start_file
 from mergebert_fusion.io.tensors import TensorSpec
@@ -24,21 +25,21 @@ class ShardWriter:
 
     shard: Shard
     folder: Path
-    writers: dict[str, FileWriter] = field(default_factory=dict)  # by artifact, "" for the model
+    writers: dict[str, FileWriter] = field(default_factory=dict)  # by artifact, MERGED for the model
 
     def write(self, artifact: str, name: str, start: int, values: Tensor) -> None:
-        """Puts computed elements of the model ("") or of an artifact into their place."""
+        """Puts computed elements of the model (MERGED) or of an artifact into their place."""
         if artifact not in self.writers:
             self.writers[artifact] = start_file(self._file(artifact, values.dtype == torch.bool), self.folder)
-        if values.dtype == torch.bool and artifact:
+        if values.dtype == torch.bool and artifact != MERGED:
             self.writers[artifact].write(name, start // 8, packed(values))
         else:
             self.writers[artifact].write(name, start, values)
 
     def finish(self) -> Sequence[str]:
         """Gives all files their names, which come back."""
-        if "" not in self.writers:  # nothing but empty tensors
-            self.writers[""] = start_file(self.shard.file, self.folder)
+        if MERGED not in self.writers:  # nothing but empty tensors
+            self.writers[MERGED] = start_file(self.shard.file, self.folder)
         return [writer.finish().relative_to(self.folder).as_posix() for writer in self.writers.values()]
 
     def abandon(self) -> None:
@@ -47,7 +48,7 @@ class ShardWriter:
             writer.abandon()
 
     def _file(self, artifact: str, is_bits: bool) -> NewFile:
-        if not artifact:
+        if artifact == MERGED:
             return self.shard.file
         specs = {}
         for decision in self.shard.decisions:

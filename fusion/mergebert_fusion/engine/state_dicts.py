@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from mergebert_fusion.contract.method import AnyMethod, Base, SequentialMethod
+from mergebert_fusion.contract.method import MERGED, AnyMethod, Base, SequentialMethod
 from mergebert_fusion.engine.plan import Plan, RunOptions, output_spec, planned
 from mergebert_fusion.engine.sequential import finished, stepped
 from mergebert_fusion.engine.streaming import Job, Merge, one_thread_a_block, ordered, outputs_of, surveyed
@@ -147,7 +147,7 @@ def merged_in_memory(merge: Merge) -> Fused:
         for artifact, part in parts.items():
             outputs.setdefault(artifact, {}).setdefault(job.place.name, []).append(part)
     joined = {kind: _joined(merge, parts) for kind, parts in outputs.items()}
-    return Fused(joined.pop(""), joined, found)
+    return Fused(joined.pop(MERGED), joined, found)
 
 
 def _in_sequence(merge: Merge, method: SequentialMethod) -> Fused:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain, TensorPlace
-from mergebert_fusion.contract.method import AnyMethod, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.method import MERGED, AnyMethod, Inputs, MergeMethod, Pass, Survey
 from mergebert_fusion.errors import CheckpointError, FusionError
 from mergebert_fusion.io.tensors import TensorSource
 from mergebert_fusion.recipe.parameter_values import ParameterValues
@@ -97,7 +97,7 @@ class Merge:
         if local is None or len(cut) < 2:
             yield from cut
             return
-        found = answered(local(self.inputs), lambda asked: _total(self, asked, cut))
+        found = run_survey(local(self.inputs), lambda asked: _total(self, asked, cut))
         yield from (replace(job, local=found) for job in cut)
 
     def read(self, source: TensorSource, job: Job) -> Tensor:
@@ -124,7 +124,7 @@ class Merge:
         local = getattr(self.method, "local", None)
         if local is None or not job.is_whole:
             return block
-        return replace(block, local=answered(local(self.inputs), lambda asked: asked.measure(block)))
+        return replace(block, local=run_survey(local(self.inputs), lambda asked: asked.measure(block)))
 
 
 def jobs_of(place: TensorPlace, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
@@ -146,11 +146,11 @@ def surveyed(merge: Merge) -> Any:
     method = merge.method
     if not isinstance(method, MergeMethod) or method.survey is None:
         return None
-    return answered(method.survey(merge.inputs), lambda asked: _total(merge, asked, merge.jobs()))
+    return run_survey(method.survey(merge.inputs), lambda asked: _total(merge, asked, merge.jobs()))
 
 
-def answered(survey: Survey[Any], total: Callable[[Pass[Any]], Any]) -> Any:
-    """What a survey finds when it is told the total of every pass it asks for."""
+def run_survey(survey: Survey[Any], total: Callable[[Pass[Any]], Any]) -> Any:
+    """What a survey finds; `total` gives it the total of every pass that it yields."""
     try:
         asked = next(survey)
         while True:
@@ -168,13 +168,12 @@ def _total(merge: Merge, asked: Pass[A], jobs: Iterable[Job]) -> A:
 
 
 def outputs_of(merge: Merge, found: Any, job: Job) -> dict[str, Tensor]:
-    """The merged elements ("") and the artifacts (by name) of one job, flat, in float32 or bool on the CPU."""
+    """The merged elements (MERGED) and the artifacts (by name) of one job, flat, in float32 or bool on the CPU."""
     method = merge.method
     assert isinstance(method, MergeMethod)
     block = merge.loaded(job, found)
-    outputs = {"": method.merge(block)}
-    if method.artifacts is not None:
-        outputs |= method.artifacts(block)
+    merged = method.merge(block)
+    outputs = {MERGED: merged} if isinstance(merged, Tensor) else merged
     return {name: finite(tensor, block).reshape(-1).cpu() for name, tensor in outputs.items()}
 
 

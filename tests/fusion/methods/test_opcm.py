@@ -190,7 +190,7 @@ def test_it_goes_on_from_what_was_saved_after_a_model(relatives: Relatives) -> N
     for model in relatives.models:
         steps = {n: opcm.step(block_of(relatives, n, numbers, model), states[n]) for n in states}
         states = {n: step.state for n, step in steps.items()}
-        squares = functools.reduce(opcm.combine, (step.measured for step in steps.values()))
+        squares = functools.reduce(OPCM.combine, (step.measured for step in steps.values()))
         saved = json.dumps(dataclasses.asdict(opcm.conclude(numbers, squares)))
         numbers = Numbers(**json.loads(saved))
     outcome = fused(relatives)
