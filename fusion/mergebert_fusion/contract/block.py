@@ -37,7 +37,7 @@ class Grain(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TensorPlace:
-    """Where a tensor stands in the network; a method looks at this and never at names."""
+    """Shape and place in the network of one tensor: what a method may decide by, instead of by names."""
 
     name: str
     shape: tuple[int, ...]

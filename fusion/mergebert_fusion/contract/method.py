@@ -1,4 +1,4 @@
-"""What a merge method is: a pure function over blocks, and a card that says what it needs and where it is from."""
+"""What a merge method is: a pure function over blocks, what it needs, and the paper that it is from."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Pass(Generic[S]):
-    """One reading of every block: what a block adds, and how two such things add up, the earlier one first."""
+    """One reading of all blocks: `measure` says what a block adds, `combine` adds up two of these, the earlier one first."""
 
     measure: Callable[[Block[Any, Any, Any]], S]
     combine: Callable[[S, S], S]
@@ -60,7 +60,7 @@ Survey: TypeAlias = Generator[Pass[Any], Any, F]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """What people and the engine have to know of a method before it runs."""
+    """What is known of a method before it runs: its name, its source, its parameters and what it needs."""
 
     name: str
     summary: str  # one line of `fuse list`

@@ -90,7 +90,7 @@ class Plan:
 
     @property
     def passes(self) -> int:
-        """How often at most the inputs are read."""
+        """How many times the inputs are read at most."""
         method = self.recipe.method
         return 1 + method.passes if isinstance(method, MergeMethod) else 2
 
@@ -182,9 +182,9 @@ def _merges(
     kind: Treatment,
 ) -> Iterator[Merge]:
     """The merges of one kind, one a slice that has tensors for it."""
-    for number, (part, written) in enumerate(zip(slices, recipe.slices, strict=True)):
+    for number, (inputs, written) in enumerate(zip(slices, recipe.slices, strict=True)):
         places = tuple(d.place for d in decisions if d.slice_number == number and d.treatment is kind)
-        names = tuple(part.models)
+        names = tuple(inputs.models)
         method: AnyMethod = recipe.method if kind is Treatment.MERGE else METHODS["average"]
         own = kind is Treatment.MERGE
         each: tuple[RawParameters, ...] = tuple(entry.parameters if own else {} for entry in written.models)
@@ -192,8 +192,8 @@ def _merges(
             merge = Merge(
                 method=method,
                 names=names,
-                models=tuple(model.source for model in part.models.values()),
-                base=part.base.source if own and part.uses_base and part.base is not None else None,
+                models=tuple(model.source for model in inputs.models.values()),
+                base=inputs.base.source if own and inputs.uses_base and inputs.base is not None else None,
                 values=ParameterValues(method, written.parameters if own else {}, each, names),
                 places=places,
                 seed=recipe.seed,
@@ -223,7 +223,7 @@ def output_spec(decision: Decision, dtype: str | None) -> TensorSpec:
 def _notes(
     architecture: Architecture, decisions: Sequence[Decision], base: Checkpoint | None
 ) -> Iterator[str]:
-    """What a person should know of tensors that are not simply merged."""
+    """Notes on tensors that are not simply merged."""
     if architecture is GENERIC:
         yield "The architecture is not known; layers, heads and embeddings are guessed from the names of the tensors."
     groups: dict[tuple[Treatment, str], list[str]] = {}
@@ -243,11 +243,11 @@ def _tokenizer_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[s
 
 def _type_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
     """What becomes of numbers that not all models hold in one type."""
-    words = {dtype: word for word, dtype in OUTPUT_DTYPES.items()}
+    names = {dtype: name for name, dtype in OUTPUT_DTYPES.items()}
     held = {}
     for model in inputs:
         types = {spec.dtype for spec in model.source.specs.values() if spec.dtype.is_floating_point}
-        held[model.name] = " and ".join(sorted(words.get(dtype, str(dtype)) for dtype in types))
+        held[model.name] = " and ".join(sorted(names.get(dtype, str(dtype)) for dtype in types))
     if len(set(held.values())) > 1:
         shown = ", ".join(f"{name} {types}" for name, types in held.items())
         written = recipe.dtype or f"that of {inputs[0].name}"

@@ -57,7 +57,11 @@ class Task:
 
 
 def fuse(plan: Plan, out: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None) -> None:
-    """Writes the fused model into a folder; a run that was killed is taken up where it was."""
+    """Writes the fused model of a plan into a folder, going on from the files that a killed run left whole there.
+
+    Raises FusionError where the folder holds an input, anything else (unless `overwrite`), or too little room. `on_progress`
+    gets a line now and then that says how far it is.
+    """
     if any(path.resolve().parent == out.resolve() for files in _inputs(plan) for path in files):
         raise FusionError(f"{out} holds one of the inputs: choose another folder.")
     if overwrite:
@@ -84,7 +88,7 @@ def _clear(out: Path) -> None:
 
 
 def fingerprint(plan: Plan) -> str:
-    """One word for everything that decides the bytes of the output."""
+    """A digest of everything that decides the bytes of the output; the same plan gives the same."""
     recipe = plan.recipe
     files = [identity(model) for model in _inputs(plan)]
     layout = [[shard.file.name, shard.file.size] for shard in plan.shards]
@@ -117,7 +121,7 @@ def _inputs(plan: Plan) -> Iterator[tuple[Path, ...]]:
 def _written(
     plan: Plan, out: Path, journal: Journal, on_progress: OnProgress
 ) -> tuple[dict[str, Any] | None, Journal]:
-    """What the method found, as JSON may hold it, and the journal after all tensors are written."""
+    """Writes all tensors that are missing; gives what the survey of the method found, for fusion.json, and the journal."""
     state = _state(plan, out, on_progress)
     waiting = [shard for shard in plan.shards if not journal.has([shard.file.name])]
     keeps = getattr(plan.recipe.method, "restore", None) is not None

@@ -53,15 +53,15 @@ def fuse(
     Parameters are written as in a recipe; `config` is that of config.json, and says which tensors are tied where they do not
     share memory anyway.
     """
-    card = method_named(method)
-    refuse_count(card, len(models), base is not None)
+    merge_method = method_named(method)
+    refuse_count(merge_method, len(models), base is not None)
     each = {name: (model_parameters or {}).get(name, {}) for name in models}
-    ParameterValues(card, parameters or {}, tuple(each.values()), tuple(models)).refuse_unknown()
+    ParameterValues(merge_method, parameters or {}, tuple(each.values()), tuple(models)).refuse_unknown()
     entries = tuple(ModelEntry(name, _HERE, given) for name, given in each.items())
     recipe = Recipe(
         text="",
         file=Path(_HERE),
-        method=card,
+        method=merge_method,
         slices=(Slice(entries, parameters or {}),),
         base=None if base is None else _HERE,
         dtype=None,

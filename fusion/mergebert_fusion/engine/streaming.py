@@ -178,7 +178,7 @@ def outputs_of(merge: Merge, found: Any, job: Job) -> dict[str, Tensor]:
 
 
 def finite(output: Tensor, block: Block[Any, Any, Any]) -> Tensor:
-    """The output of a method, after refusing one that is no number and saying whose fault that is."""
+    """The output itself; raises CheckpointError where a model holds NaN or infinity, FusionError where only the output does."""
     # A sum is infinite or NaN as soon as one element is, and costs next to nothing; a finite sum settles it.
     if output.dtype == torch.bool or bool(torch.isfinite(output.sum())) or bool(torch.isfinite(output).all()):
         return output

@@ -40,7 +40,7 @@ _PART = re.compile(rf"(?P<module>.+)\.(?P<part>{'|'.join(map(re.escape, _MATRIX 
 
 @dataclass(frozen=True, slots=True)
 class LowRankUpdate:
-    """What an adapter adds to one tensor: scaling * left @ right."""
+    """What an adapter adds to one tensor, [rows, columns]: scaling * left @ right."""
 
     left: Tensor  # [rows, r]
     right: Tensor  # [r, columns]
@@ -56,7 +56,7 @@ class LoraSource:
     """A base with an adapter merged into it tensor by tensor."""
 
     base: TensorSource
-    changes: Mapping[str, LowRankUpdate]
+    updates: Mapping[str, LowRankUpdate]
     saved: Mapping[str, Tensor]  # tensors that the adapter holds whole: heads and biases that were trained
 
     @cached_property
@@ -70,11 +70,11 @@ class LoraSource:
         if name in self.saved:
             return self.saved[name].reshape(-1)[start:stop]
         values = self.base.read(name, start, stop)
-        if name not in self.changes:
+        if name not in self.updates:
             return values
         columns = self.base.specs[name].shape[-1]
         first, last = start // columns, -(-stop // columns)
-        added = self.changes[name].rows(first, last).reshape(-1)
+        added = self.updates[name].rows(first, last).reshape(-1)
         return values.to(torch.float32) + added[start - first * columns : stop - first * columns]
 
 
@@ -109,12 +109,12 @@ def adapted(base: TensorSource, folder: Path) -> LoraSource:
     finally:
         file.close()
     names = {name: _name_in(base, name) or name for name in saved}
-    changes = dict(_changes(halves, config, base, folder))
-    return LoraSource(base, changes, {names[name]: tensor for name, tensor in saved.items()})
+    updates = dict(_updates(halves, config, base, folder))
+    return LoraSource(base, updates, {names[name]: tensor for name, tensor in saved.items()})
 
 
 def _sorted_out(file: TensorFile, folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
-    """What is trained of each module, by the part of its name, and the tensors that the adapter holds whole."""
+    """The A and B of each module, by the end of their names, and the tensors that the adapter holds whole."""
     halves: dict[str, dict[str, Tensor]] = {}
     saved = {}
     for name, spec in file.specs.items():
@@ -132,7 +132,7 @@ def _sorted_out(file: TensorFile, folder: Path) -> tuple[dict[str, dict[str, Ten
     return halves, saved
 
 
-def _changes(
+def _updates(
     halves: Mapping[str, Mapping[str, Tensor]], config: Mapping[str, Any], base: TensorSource, folder: Path
 ) -> Iterator[tuple[str, LowRankUpdate]]:
     for module, pair in halves.items():
@@ -145,16 +145,16 @@ def _changes(
             raise CheckpointError(
                 f"{folder} holds only half of the pair for {module}: fetch or write it again."
             )
-        change = _change(module, pair, config)
-        shape, was = (change.left.shape[0], change.right.shape[1]), base.specs[name].shape
+        update = _update(module, pair, config)
+        shape, was = (update.left.shape[0], update.right.shape[1]), base.specs[name].shape
         if was != shape:
             raise CheckpointError(
                 f"{folder} changes {name} as {shape}, but its base has {was}: give the right base."
             )
-        yield name, change
+        yield name, update
 
 
-def _change(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) -> LowRankUpdate:
+def _update(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) -> LowRankUpdate:
     is_table = set(pair) == set(_TABLE)
     a, b = (pair[part] for part in (_TABLE if is_table else _MATRIX))  # [r, inputs], [outputs, r]
     rank = _patterned(config.get("rank_pattern"), module, a.shape[0])

@@ -1,7 +1,7 @@
 """Safetensors files read and written a run of elements at a time, so that no tensor has to be held whole.
 
 The library maps whole files into memory, which then count as the program's own; here every run of elements is read
-from and written to its place in the file. The library still checks each header, which may come from anywhere.
+from and written to its offset in the file. The library still checks each header, which may come from anywhere.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-NAMES = {dtype: name for name, dtype in DTYPES.items()}
-# The types that a result may be written in, by the names people use.
+_DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+# The types that a result may be written in, by torch's names.
 OUTPUT_DTYPES = {
     "float32": torch.float32,
     "float16": torch.float16,
@@ -62,9 +62,9 @@ class TensorFile:
         dtype = self.specs[name].dtype
         values = torch.empty(stop - start, dtype=dtype)
         into = values.view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
-        place, done = self.offsets[name] + start * dtype.itemsize, 0
+        offset, done = self.offsets[name] + start * dtype.itemsize, 0
         while done < len(into):
-            got = os.preadv(self.file.fileno(), [into[done:]], place + done)
+            got = os.preadv(self.file.fileno(), [into[done:]], offset + done)
             if got == 0:
                 raise CheckpointError(f"{self.path} ends within {name}: it was cut short while it was read.")
             done += got
@@ -79,7 +79,7 @@ def open_tensors(path: Path) -> TensorFile:
     """The safetensors file at a path."""
     try:
         with safe_open(path, framework="pt"):
-            pass  # the library's word that names, shapes and places fit each other and the file
+            pass  # the library checks that names, shapes and offsets fit each other and the file
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is no whole safetensors file ({error}): fetch or write it again."
@@ -111,14 +111,14 @@ class NewFile:
     def header(self) -> bytes:
         """What stands before the numbers; the same tensors give the same bytes."""
         entries: dict[str, object] = {"__metadata__": dict(self.metadata)} if self.metadata else {}
-        place = 0
+        offset = 0
         for name, spec in self.specs.items():
             entries[name] = {
-                "dtype": NAMES[spec.dtype],
+                "dtype": _DTYPE_NAMES[spec.dtype],
                 "shape": list(spec.shape),
-                "data_offsets": [place, place + spec.size],
+                "data_offsets": [offset, offset + spec.size],
             }
-            place += spec.size
+            offset += spec.size
         written = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
         written += b" " * (-len(written) % _ALIGNMENT)
         return len(written).to_bytes(_LENGTH, "little") + written
@@ -126,11 +126,11 @@ class NewFile:
     @cached_property
     def offsets(self) -> Mapping[str, int]:
         """Where in the file each tensor begins."""
-        places, place = {}, len(self.header)
+        offsets, offset = {}, len(self.header)
         for name, spec in self.specs.items():
-            places[name] = place
-            place += spec.size
-        return places
+            offsets[name] = offset
+            offset += spec.size
+        return offsets
 
     @property
     def size(self) -> int:
@@ -153,10 +153,10 @@ class FileWriter:
         if not flat.numel():
             return
         data = flat.view(torch.uint8).numpy().data
-        place, done = self.new.offsets[name] + start * spec.dtype.itemsize, 0
+        offset, done = self.new.offsets[name] + start * spec.dtype.itemsize, 0
         try:
             while done < len(data):
-                done += os.pwrite(self.file.fileno(), data[done:], place + done)
+                done += os.pwrite(self.file.fileno(), data[done:], offset + done)
         except OSError as error:
             raise FusionError(
                 f"{self.folder / self.new.name} cannot be written ({error.strerror}): mend that and run the same again, which "

@@ -25,7 +25,7 @@ SAME, COMMON, EQUAL = "same", "common", "equal"
 RESERVED = frozenset((MERGE, AVERAGE, BASE, SEPARATE, SAME, COMMON, EQUAL))
 
 _TOKEN_TABLE = re.compile(r"word_embeddings|embed_tokens|tok_embeddings|wte|shared|embed_in|(?:^|\.)words\.")
-# Heads that name no labels: they speak the vocabulary, or stand before the head proper.
+# Heads without labels: they predict tokens of the vocabulary, or stand before the head proper.
 _UNLABELLED = re.compile(r"lm_head|cls\.predictions|lm_predictions|mask_predictions|vocab_|embed_out|pooler")
 _STATISTICS = re.compile(r"(?:^|\.)running_(?:mean|var)$")
 
@@ -275,7 +275,7 @@ class SliceInputs:
         )
 
     def vocabulary_of(self, model: str) -> int | None:
-        """How many rows the table of words of a model has."""
+        """How many rows the token embeddings of a model have."""
         checkpoint = self.models.get(model, self.base)
         assert checkpoint is not None
         rows = [

@@ -24,18 +24,18 @@ def slice_inputs(
     ):
         raise RecipeError(f"{recipe.method.name} has to see whole models: give models instead of slices.")
     found, offset = [], 0
-    for number, part in enumerate(recipe.slices):
+    for number, slice_ in enumerate(recipe.slices):
         ends = (number == 0, number == len(recipe.slices) - 1)
-        found.append(_candidates(recipe, part, models, base, architecture, offset, ends))
-        offset += _length(part)
+        found.append(_inputs_of(recipe, slice_, models, base, architecture, offset, ends))
+        offset += _length(slice_)
     return tuple(found)
 
 
 def decisions_of(slices: tuple[SliceInputs, ...], recipe: Recipe) -> Iterator[Decision]:
     """What becomes of every tensor of every slice; layers count within their slice, as gradients do."""
     offset = 0
-    for number, (part, written) in enumerate(zip(slices, recipe.slices, strict=True)):
-        for decision in part.decisions():
+    for number, (slice_, written) in enumerate(zip(slices, recipe.slices, strict=True)):
+        for decision in slice_.decisions():
             place = decision.place
             if place.layer is not None:
                 place = replace(place, layer=place.layer - offset)
@@ -43,19 +43,19 @@ def decisions_of(slices: tuple[SliceInputs, ...], recipe: Recipe) -> Iterator[De
         offset += _length(written)
 
 
-def _candidates(
+def _inputs_of(
     recipe: Recipe,
-    part: Slice,
+    slice_: Slice,
     models: Mapping[str, Checkpoint],
     base: Checkpoint | None,
     architecture: Architecture,
     offset: int,
     ends: tuple[bool, bool],
 ) -> SliceInputs:
-    chosen = {entry.name: models[entry.name] for entry in part.models}
+    chosen = {entry.name: models[entry.name] for entry in slice_.models}
     first = next(iter(chosen.values()))
     layers = architecture.depths(first.source.specs)
-    ranges = {entry.name: entry.layers for entry in part.models if entry.layers is not None}
+    ranges = {entry.name: entry.layers for entry in slice_.models if entry.layers is not None}
     if ranges:
         if len(layers) != 1:
             raise RecipeError(
@@ -96,6 +96,6 @@ def _sliced(
     return replace(model, source=RenamedSource(model.source, names))
 
 
-def _length(part: Slice) -> int:
-    layers = part.models[0].layers
+def _length(slice_: Slice) -> int:
+    layers = slice_.models[0].layers
     return 0 if layers is None else layers[1] - layers[0]

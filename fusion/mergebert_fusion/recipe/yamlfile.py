@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -43,10 +43,16 @@ class Document:
     lines: Mapping[YamlPath, int]
 
     def error(self, path: YamlPath, message: str) -> RecipeError:
-        """An error that points at the line of a value."""
+        """An error that points at the line of the value at a path, or of what it stands in."""
         while path not in self.lines and path:
             path = path[:-1]
         return RecipeError(f"{self.file}:{self.lines.get(path, 1)}: {message}")
+
+    def refuse_unknown(self, path: YamlPath, value: Iterable[str], known: Sequence[str]) -> None:
+        """Raises RecipeError for a key of the mapping at a path that is not among the known ones."""
+        for key in value:
+            if key not in known:
+                raise self.error((*path, key), f"{key!r} is not known here; there is: {', '.join(known)}.")
 
 
 def document(text: str, file: str) -> Document:

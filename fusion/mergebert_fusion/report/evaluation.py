@@ -18,7 +18,10 @@ Score: TypeAlias = Callable[[Path, str], float]  # of a checkpoint folder on a t
 
 
 def scorer(comparison: Comparison) -> Score:
-    """How a comparison scores a checkpoint: a function of Python, or a command that prints the score last."""
+    """The function that scores a checkpoint, whether the comparison names a function or a command.
+
+    Raises FusionError where there is no such function; the score raises it where a command prints no number.
+    """
     if comparison.command is not None:
         command = comparison.command
         return lambda folder, task: _printed_score(command, folder, task)
@@ -55,8 +58,10 @@ def _module(home: str, near: Path) -> Any:
 
 
 def _printed_score(command: str, folder: Path, task: str) -> float:
-    words = [word.replace("{folder}", str(folder)).replace("{task}", task) for word in shlex.split(command)]
-    done = subprocess.run(words, capture_output=True, check=False, encoding="utf-8", errors="replace")
+    arguments = [
+        part.replace("{folder}", str(folder)).replace("{task}", task) for part in shlex.split(command)
+    ]
+    done = subprocess.run(arguments, capture_output=True, check=False, encoding="utf-8", errors="replace")
     last = done.stdout.strip().rpartition("\n")[2]
     try:
         if done.returncode == 0:
@@ -65,5 +70,5 @@ def _printed_score(command: str, folder: Path, task: str) -> float:
         pass
     said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
     raise FusionError(
-        f"`{shlex.join(words)}` gave no score as its last line (exit code {done.returncode}): {said}"
+        f"`{shlex.join(arguments)}` gave no score as its last line (exit code {done.returncode}): {said}"
     )
