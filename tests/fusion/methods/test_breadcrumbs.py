@@ -92,14 +92,6 @@ def test_the_order_of_the_models_does_not_matter(relatives: Relatives) -> None:
 
 
 @pytest.mark.parametrize("within", ["tensor", "row"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, within: str) -> None:
-    options = {"parameters": {"density": 0.5, "within": within}}
-    whole = fused_tensors(BREADCRUMBS, relatives.models, relatives.base, **options).tensors
-    cut = fused_tensors(BREADCRUMBS, relatives.models, relatives.base, **options, block=8, threads=3).tensors
-    assert_same_bits(whole, cut)
-
-
-@pytest.mark.parametrize("within", ["tensor", "row"])
 def test_every_shape_and_unchanged_models_go_through(within: str) -> None:
     options = {"parameters": {"within": within}}
     same = fused_tensors(BREADCRUMBS, {"a": constant(1.0)}, constant(1.0), **options).tensors

@@ -79,13 +79,6 @@ def test_odd_shapes_are_merged() -> None:
     assert_same_bits(merged, constant(4.0))
 
 
-@pytest.mark.parametrize("vector", ["sum", "ties"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, vector: str) -> None:
-    options = {"parameters": {"vector": vector, "scaling": 0.3}}
-    pieces = fused_tensors(CONSENSUS, relatives.models, relatives.base, **options, block=8, threads=3)
-    assert_same_bits(fused(relatives, vector=vector, scaling=0.3), pieces.tensors)
-
-
 def test_a_single_model_is_refused(relatives: Relatives) -> None:
     with pytest.raises(RecipeError, match="at least 2 models"):
         fused_tensors(CONSENSUS, {"a": relatives.models["task0"]}, relatives.base)

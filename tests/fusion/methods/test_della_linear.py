@@ -56,11 +56,6 @@ def test_dropping_nothing_is_task_arithmetic(relatives: Relatives) -> None:
     assert_same_bits(fused(relatives, density=1.0), expected)
 
 
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives) -> None:
-    cut = fused_tensors(DELLA_LINEAR, relatives.models, relatives.base, block=8, threads=3).tensors
-    assert_same_bits(fused(relatives), cut)
-
-
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [({"density": 0.9, "epsilon": 0.2}, "epsilon"), ({"normalize": True, "weight": 0.0}, "add up to 0")],

@@ -112,14 +112,3 @@ def test_the_order_of_the_models_does_not_matter(relatives: Relatives) -> None:
     one, two = fused(relatives), fused(turned)
     assert_near(one.tensors, two.tensors)
     assert_near(restored(EMR, one, relatives.base, "task2"), restored(EMR, two, relatives.base, "task2"))
-
-
-@pytest.mark.parametrize("rescaler", ["sums", "tensor_means"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, rescaler: str) -> None:
-    options = {"parameters": {"rescaler": rescaler}}
-    whole = fused(relatives, rescaler=rescaler)
-    pieces = fused_tensors(EMR, relatives.models, relatives.base, **options, block=8, threads=3)
-    assert_same_bits(whole.tensors, pieces.tensors)
-    for name in relatives.models:
-        both = (restored(EMR, outcome, relatives.base, name) for outcome in (whole, pieces))
-        assert_same_bits(*both)

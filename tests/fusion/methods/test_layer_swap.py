@@ -188,14 +188,6 @@ def test_a_layer_of_zeros_in_the_base_counts_as_much_as_it_was_changed(experts: 
     assert torch.equal(merged["layer.1.up.weight"], torch.ones(8, 6))
 
 
-@pytest.mark.parametrize("rule", ["position", "change"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(experts: Relatives, rule: str) -> None:
-    options = {"parameters": {"rule": rule}, "model_parameters": ROLES, "places": experts.places}
-    whole = fused_tensors(LAYER_SWAP, experts.models, experts.base, **options).tensors
-    cut = fused_tensors(LAYER_SWAP, experts.models, experts.base, **options, block=8, threads=3).tensors
-    assert_same_bits(whole, cut)
-
-
 def test_more_layers_than_there_are_are_refused(experts: Relatives) -> None:
     with pytest.raises(RecipeError, match="more than the 3 layers"):
         fused(experts, bottom=2, top=2)

@@ -104,10 +104,6 @@ def test_every_shape_and_unchanged_models_go_through() -> None:
     assert_same_bits(fused_tensors(MULTISLERP, apart).tensors, constant(0.0))
 
 
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives) -> None:
-    assert_same_bits(fused(relatives), fused(relatives, block=8, threads=3))
-
-
 def test_weights_that_add_up_to_nothing_are_refused(relatives: Relatives) -> None:
     with pytest.raises(RecipeError, match="add up to 0"):
         fused(relatives, parameters={"weight": 0.0})

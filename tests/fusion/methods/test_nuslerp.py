@@ -81,12 +81,6 @@ def test_every_shape_and_unchanged_models_go_through(along: str) -> None:
     assert_same_bits(fused_tensors(NUSLERP, apart, constant(0.0), **options).tensors, constant(0.0))
 
 
-@pytest.mark.parametrize("along", ["tensor", "row", "column"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(two: Relatives, along: str) -> None:
-    whole = fused(two, 0.3, 0.7, parameters={"along": along})
-    assert_same_bits(whole, fused(two, 0.3, 0.7, parameters={"along": along}, block=8, threads=3))
-
-
 def test_weights_that_add_up_to_nothing_are_refused(two: Relatives) -> None:
     """mergekit takes them for equal weights."""
     with pytest.raises(RecipeError, match="add up to 0"):

@@ -197,7 +197,3 @@ def test_it_goes_on_from_what_was_saved_after_a_model(relatives: Relatives) -> N
     assert numbers == outcome.found
     merged = {n: opcm.finish(block_of(relatives, n, numbers), state) for n, state in states.items()}
     assert_same_bits(merged, outcome.tensors)
-
-
-def test_threads_change_no_bit(relatives: Relatives) -> None:
-    assert_same_bits(fused(relatives).tensors, fused(relatives, block=8, threads=3).tensors)

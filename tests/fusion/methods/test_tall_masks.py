@@ -11,7 +11,7 @@ from mergebert_fusion.engine.state_dicts import Fused
 from mergebert_fusion.methods.registry import method
 from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.relatives import MakeRelatives, Relatives
-from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
+from tests.fusion.vectors import assert_near, assert_same_bits, constant, flat, task_vectors
 
 TALL = method("tall_masks")
 assert isinstance(TALL, MergeMethod)
@@ -148,13 +148,3 @@ def test_models_equal_to_the_base_are_restored_as_the_base(
 def test_odd_shapes_are_restored(options: dict[str, str]) -> None:
     outcome = fused_tensors(TALL, {"a": constant(3.0)}, constant(1.0), parameters=options)
     assert_same_bits(restored(TALL, outcome, constant(1.0), "a"), constant(3.0))
-
-
-@pytest.mark.parametrize("options", [{}, TIES])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, options: dict[str, str]) -> None:
-    whole = fused(relatives, **options)
-    pieces = fused_tensors(TALL, relatives.models, relatives.base, parameters=options, block=8, threads=3)
-    assert_same_bits(whole.tensors, pieces.tensors)
-    for kept, tensors in whole.artifacts.items():
-        assert_same_bits(tensors, pieces.artifacts[kept])
-    assert changes(whole.tensors, relatives).any()

@@ -61,9 +61,3 @@ def test_a_negative_weight_takes_away_what_a_positive_one_adds(relatives: Relati
 def test_weights_that_add_up_to_nothing_are_refused(relatives: Relatives) -> None:
     with pytest.raises(RecipeError, match="add up to 0"):
         fused(relatives, parameters={"normalize": True, "weight": 0.0})
-
-
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives) -> None:
-    whole = fused(relatives, parameters={"scaling": 0.3})
-    cut = fused(relatives, parameters={"scaling": 0.3}, block=8, threads=3)
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)

@@ -175,14 +175,6 @@ def test_odd_shapes_are_merged(options: dict[str, str]) -> None:
     assert_same_bits(merged, constant(4.0))
 
 
-@pytest.mark.parametrize("options", [{}, MERGEKIT, {"trim": "tensor"}, {"density": [0.1, 0.9]}])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, options: dict[str, Any]) -> None:
-    given = {"parameters": options, "places": relatives.places}
-    whole = fused_tensors(TIES, relatives.models, relatives.base, **given).tensors
-    pieces = fused_tensors(TIES, relatives.models, relatives.base, **given, block=8, threads=3).tensors
-    assert_same_bits(whole, pieces)
-
-
 def test_a_negative_weight_is_refused_where_it_has_no_vote(relatives: Relatives) -> None:
     with pytest.raises(RecipeError, match="weight of task0 is negative"):
         fused(relatives, weight=-1.0)
