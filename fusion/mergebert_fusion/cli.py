@@ -83,10 +83,10 @@ def _list(arguments: Namespace) -> int:
 
 
 def _explain(name: str, arguments: Namespace) -> int:
-    from mergebert_fusion.methods.registry import method
+    from mergebert_fusion.methods.registry import method_named
     from mergebert_fusion.report.describe import explained, method_as_json
 
-    wanted = method(name)
+    wanted = method_named(name)
     print(json.dumps(method_as_json(wanted), indent=1) if arguments.json else "\n".join(explained(wanted)))
     return 0
 

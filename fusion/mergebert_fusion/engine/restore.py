@@ -27,7 +27,7 @@ from mergebert_fusion.io.checkpoint import CONFIG, INDEX, Checkpoint, joined, op
 from mergebert_fusion.io.files import sha256_of, write_json
 from mergebert_fusion.io.safetensors import NewFile, shard_names, split_into_shards, start_file
 from mergebert_fusion.io.tensors import TensorSource
-from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.policy import natural
 
 

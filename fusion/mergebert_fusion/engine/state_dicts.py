@@ -17,7 +17,7 @@ from mergebert_fusion.engine.streaming import Job, Merge, one_thread_a_block, or
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.checkpoint import Checkpoint
 from mergebert_fusion.io.tensors import MemorySource
-from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.parameter_values import ParameterValues, RawParameters
 from mergebert_fusion.recipe.parse import ModelEntry, Recipe, Slice
 from mergebert_fusion.recipe.policy import BASE, Policy, Treatment

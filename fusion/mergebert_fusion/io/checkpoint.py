@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert_fusion.errors import CheckpointError
-from mergebert_fusion.io.lora import CONFIG as ADAPTER_CONFIG
-from mergebert_fusion.io.lora import WEIGHTS as ADAPTER_WEIGHTS
-from mergebert_fusion.io.lora import adapted, adapter_config, is_adapter
+from mergebert_fusion.io.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapted, adapter_config, is_adapter
 from mergebert_fusion.io.safetensors import open_tensors
 from mergebert_fusion.io.tensors import JoinedSource, TensorSource
 

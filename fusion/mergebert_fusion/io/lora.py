@@ -22,7 +22,7 @@ from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.safetensors import TensorFile, open_tensors
 from mergebert_fusion.io.tensors import TensorSource, TensorSpec
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 # What starts from other base weights than the ones on disk, or adds more than B A.
 _REFUSED_STARTS = ("pissa", "olora", "corda", "loftq")
@@ -80,12 +80,12 @@ class LoraSource:
 
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter rather than a whole model."""
-    return (folder / CONFIG).is_file()
+    return (folder / ADAPTER_CONFIG).is_file()
 
 
 def adapter_config(folder: Path) -> Mapping[str, Any]:
     """The settings of an adapter, after refusing those that B A alone cannot express."""
-    path = folder / CONFIG
+    path = folder / ADAPTER_CONFIG
     try:
         config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -103,7 +103,7 @@ def adapter_config(folder: Path) -> Mapping[str, Any]:
 def adapted(base: TensorSource, folder: Path) -> LoraSource:
     """A base with the adapter of a folder."""
     config = adapter_config(folder)
-    file = open_tensors(folder / WEIGHTS)
+    file = open_tensors(folder / ADAPTER_WEIGHTS)
     try:
         halves, saved = _sorted_out(file, folder)
     finally:

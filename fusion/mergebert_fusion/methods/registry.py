@@ -39,7 +39,7 @@ METHODS: Mapping[str, AnyMethod] = {
 }
 
 
-def method(name: str) -> AnyMethod:
+def method_named(name: str) -> AnyMethod:
     """The method that a recipe means by a name or an alias."""
     known = {alias: entry for entry in METHODS.values() for alias in (entry.name, *entry.aliases)}
     if name in known:

@@ -12,7 +12,7 @@ from mergebert_fusion.contract.method import AnyMethod, Base
 from mergebert_fusion.contract.parameters import checked, name_of, settings_of
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
-from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.parameter_values import RawParameters
 from mergebert_fusion.recipe.policy import RESERVED, Policy
 from mergebert_fusion.recipe.yamlfile import Document, YamlPath, document

@@ -11,8 +11,7 @@ import yaml
 
 from mergebert_fusion.contract.method import AnyMethod, Base
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import METHODS
-from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.methods.registry import METHODS, method_named
 from mergebert_fusion.recipe.parse import NOT_IN_NAMES, recipe_in
 from mergebert_fusion.recipe.yamlfile import Document, document
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mergebert_fusion.contract.method import Base
-from mergebert_fusion.engine import run as run_module
+from mergebert_fusion.engine import run
 from mergebert_fusion.engine.plan import RunOptions, planned_recipe
 from mergebert_fusion.engine.streaming import AT_ONCE, ordered
 from mergebert_fusion.errors import CheckpointError, FusionError, RecipeError
@@ -204,7 +204,7 @@ def test_a_model_that_cannot_fit_on_the_disk_is_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_family(tmp_path)
-    monkeypatch.setattr(run_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(FusionError, match=r"needs \d\.\d kB, and 1\.0 kB are free there"):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
 
@@ -243,7 +243,7 @@ def test_a_result_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
 def test_a_failed_run_is_taken_up_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_family(tmp_path)
     run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "whole", largest_shard=600)
-    plain, calls = run_module._write, []
+    plain, calls = run._write, []
 
     def failing(plan: Any, shard: Any, *rest: Any) -> list[str]:
         calls.append(shard.file.name)
@@ -251,7 +251,7 @@ def test_a_failed_run_is_taken_up_where_it_was(tmp_path: Path, monkeypatch: pyte
             raise KeyboardInterrupt
         return plain(plan, shard, *rest)
 
-    monkeypatch.setattr(run_module, "_write", failing)
+    monkeypatch.setattr(run, "_write", failing)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out", largest_shard=600)
     kept = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("model-*.safetensors")}
@@ -270,7 +270,7 @@ def test_a_begun_folder_is_not_taken_up_by_another_recipe(
     def failing(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "_finish", failing)
+    monkeypatch.setattr(run, "_finish", failing)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
     monkeypatch.undo()
@@ -289,7 +289,7 @@ def test_a_finished_shard_that_was_changed_is_made_again(
     def failing(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "_finish", failing)
+    monkeypatch.setattr(run, "_finish", failing)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
     monkeypatch.undo()

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits
 
-BREADCRUMBS_TIES = method("breadcrumbs_ties")
+BREADCRUMBS_TIES = method_named("breadcrumbs_ties")
 
 
 def fused(relatives: Relatives, **parameters: Any) -> dict[str, Tensor]:
@@ -24,7 +24,7 @@ def test_it_is_the_disjoint_mean_of_the_middles(relatives: Relatives, within: st
     vectors = []
     for name, model in relatives.models.items():
         alone = fused_tensors(
-            method("breadcrumbs"), {name: model}, relatives.base, parameters=parameters
+            method_named("breadcrumbs"), {name: model}, relatives.base, parameters=parameters
         ).tensors
         vectors.append({tensor: alone[tensor] - relatives.base[tensor] for tensor in alone})
     merged = fused(relatives, **parameters, scaling=0.5)

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 from tests.fusion.vectors import assert_same_bits, changes, constant, flat, task_vectors
 
-CONSENSUS, TALL = method("consensus"), method("tall_masks")
+CONSENSUS, TALL = method_named("consensus"), method_named("tall_masks")
 
 
 def fused(relatives: Relatives, **parameters: Any) -> dict[str, Tensor]:

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.randomness import uniform
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits
 
-DARE_TIES = method("dare_ties")
+DARE_TIES = method_named("dare_ties")
 
 
 def fused(relatives: Relatives, seed: int = 0, **parameters: Any) -> dict[str, Tensor]:

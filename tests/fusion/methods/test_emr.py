@@ -8,12 +8,12 @@ from torch import Tensor
 
 from mergebert_fusion.contract.method import MergeMethod
 from mergebert_fusion.engine.state_dicts import Fused
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
 
-EMR = method("emr")
+EMR = method_named("emr")
 assert isinstance(EMR, MergeMethod)
 
 

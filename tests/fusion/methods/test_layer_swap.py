@@ -9,12 +9,12 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Group, TensorPlace
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.layer_swap import Leads, Parameters, language_share
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits
 
-LAYER_SWAP = method("layer_swap")
+LAYER_SWAP = method_named("layer_swap")
 ROLES = {"task0": {"role": "task"}, "task1": {"role": "language"}}
 
 

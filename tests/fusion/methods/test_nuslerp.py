@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import ODD_SHAPES, assert_near, assert_same_bits, constant
 
-NUSLERP = method("nuslerp")
+NUSLERP = method_named("nuslerp")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_it_turns_what_the_models_changed(two: Relatives, along: str, axis: int 
 
 def test_without_a_base_it_turns_the_models(make_relatives: MakeRelatives) -> None:
     strangers = make_relatives(2, change=3.0)
-    slerp = fused_tensors(method("slerp"), strangers.models, parameters={"t": 0.5}).tensors
+    slerp = fused_tensors(method_named("slerp"), strangers.models, parameters={"t": 0.5}).tensors
     nuslerp = fused_tensors(NUSLERP, strangers.models).tensors
     torch.testing.assert_close(nuslerp["layer.0.up.weight"], slerp["layer.0.up.weight"])
 

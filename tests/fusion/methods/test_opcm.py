@@ -14,12 +14,12 @@ from mergebert_fusion.contract.block import Block
 from mergebert_fusion.engine.state_dicts import Fused
 from mergebert_fusion.methods import opcm
 from mergebert_fusion.methods.opcm import Numbers, projected, split_rank
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
 
-OPCM = method("opcm")
+OPCM = method_named("opcm")
 
 
 def fused(relatives: Relatives, **options: Any) -> Fused:

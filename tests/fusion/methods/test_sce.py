@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits
 
-SCE = method("sce")
+SCE = method_named("sce")
 
 
 def fused(relatives: Relatives, **parameters: Any) -> dict[str, Tensor]:

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from mergebert_fusion.contract.method import MergeMethod
 from mergebert_fusion.engine.state_dicts import Fused
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, constant, flat, task_vectors
 
-TALL = method("tall_masks")
+TALL = method_named("tall_masks")
 assert isinstance(TALL, MergeMethod)
 TIES = {"vector": "ties"}
 
@@ -32,7 +32,7 @@ def of_one(model: dict[str, Tensor], base: dict[str, Tensor], count: int) -> Rel
 
 def test_the_merged_model_is_that_of_task_arithmetic(relatives: Relatives) -> None:
     added = fused_tensors(
-        method("task_arithmetic"), relatives.models, relatives.base, parameters={"lambda": 0.3}
+        method_named("task_arithmetic"), relatives.models, relatives.base, parameters={"lambda": 0.3}
     )
     assert_same_bits(fused(relatives, scaling=0.3).tensors, added.tensors)
 
@@ -40,7 +40,7 @@ def test_the_merged_model_is_that_of_task_arithmetic(relatives: Relatives) -> No
 def test_the_merged_model_may_be_that_of_ties(relatives: Relatives) -> None:
     options = {"scaling": 0.3, "density": 0.2}
     given = {"parameters": {**options, "normalize": False}}
-    summed = fused_tensors(method("ties"), relatives.models, relatives.base, **given)
+    summed = fused_tensors(method_named("ties"), relatives.models, relatives.base, **given)
     assert_same_bits(fused(relatives, **options, **TIES).tensors, summed.tensors)
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 
-TASK_ARITHMETIC = method("task_arithmetic")
+TASK_ARITHMETIC = method_named("task_arithmetic")
 
 
 def fused(relatives: Relatives, **options: Any) -> dict[str, torch.Tensor]:
@@ -34,7 +34,7 @@ def test_one_model_gives_that_model(make_relatives: MakeRelatives) -> None:
 
 
 def test_one_over_the_count_is_the_average(relatives: Relatives) -> None:
-    average = fused_tensors(method("average"), relatives.models).tensors
+    average = fused_tensors(method_named("average"), relatives.models).tensors
     assert_close(fused(relatives, parameters={"scaling": 1 / 3}), average)
 
 
