@@ -33,8 +33,8 @@ from pathlib import Path
 import torch
 
 from mergebert_fusion.io.checkpoint import opened
-from mergebert_fusion.io.source import Spec
-from mergebert_fusion.io.tensorfile import NewFile, shard_names, shards, start_file
+from mergebert_fusion.io.safetensors import NewFile, shard_names, split_into_shards, start_file
+from mergebert_fusion.io.tensors import TensorSpec
 
 BLOCK = 1 << 22
 LARGEST_SHARD = 500_000_000
@@ -165,12 +165,12 @@ def _shapes(config: Mapping[str, object]) -> Iterator[tuple[str, tuple[int, ...]
 def _write_models(folder: Path, size: int, models: int, dtype: torch.dtype = torch.bfloat16) -> None:
     """Writes base and models, unless they are there; every block of every tensor is drawn from a seed of its own."""
     config = {**_config(size * 2 // dtype.itemsize), "torch_dtype": str(dtype).removeprefix("torch.")}
-    specs = {name: Spec(shape, dtype) for name, shape in _shapes(config)}
+    specs = {name: TensorSpec(shape, dtype) for name, shape in _shapes(config)}
     for model in range(models + 1):
         place = folder / "models" / ("base" if model == 0 else f"model{model}")
         if (place / "config.json").is_file():
             continue
-        files = shards(specs, LARGEST_SHARD)
+        files = split_into_shards(specs, LARGEST_SHARD)
         placed = {}
         for file_name, held in zip(shard_names(len(files)), files, strict=True):
             writer = start_file(NewFile(file_name, held, {"format": "pt"}), place)

@@ -62,9 +62,7 @@ def run(arguments: Namespace) -> int:
     if what[0] == "explain":
         return _explain(what[1], arguments)
     if what[0] == "compare":
-        from mergebert_fusion.report.compare import compare
-
-        return compare(Path(what[1]), _output(arguments), arguments)
+        return _compare(Path(what[1]), _output(arguments))
     if what[0] == "restore":
         from mergebert_fusion.engine.restore import restore
 
@@ -85,10 +83,10 @@ def _list(arguments: Namespace) -> int:
 
 
 def _explain(name: str, arguments: Namespace) -> int:
-    from mergebert_fusion.methods.registry import method
+    from mergebert_fusion.methods.registry import method_named
     from mergebert_fusion.report.describe import explained, method_as_json
 
-    wanted = method(name)
+    wanted = method_named(name)
     print(json.dumps(method_as_json(wanted), indent=1) if arguments.json else "\n".join(explained(wanted)))
     return 0
 
@@ -96,19 +94,18 @@ def _explain(name: str, arguments: Namespace) -> int:
 def _fuse(file: Path, arguments: Namespace) -> int:
     from dataclasses import replace
 
-    from mergebert_fusion.engine.plan import Options
+    from mergebert_fusion.engine.plan import RunOptions, planned_recipe
     from mergebert_fusion.engine.run import fuse
-    from mergebert_fusion.engine.work import planned_recipe
-    from mergebert_fusion.io.tensorfile import DTYPE_WORDS
+    from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
     from mergebert_fusion.recipe.parse import load_recipe
     from mergebert_fusion.report.describe import described_plan, plan_as_json
 
     recipe = load_recipe(file)
     if arguments.dtype is not None:
-        if arguments.dtype not in DTYPE_WORDS:
-            raise RecipeError(f"--dtype {arguments.dtype} is no type; there are {', '.join(DTYPE_WORDS)}.")
+        if arguments.dtype not in OUTPUT_DTYPES:
+            raise RecipeError(f"--dtype {arguments.dtype} is no type; there are {', '.join(OUTPUT_DTYPES)}.")
         recipe = replace(recipe, dtype=arguments.dtype)
-    options = Options(
+    options = RunOptions(
         _device(arguments.device), _threads(arguments.threads), arguments.shard_size * 1_000_000
     )
     with planned_recipe(recipe, options) as plan:
@@ -121,10 +118,26 @@ def _fuse(file: Path, arguments: Namespace) -> int:
             print(visible(shown))
             return 0
         out = _output(arguments)
-        fuse(plan, out, overwrite=arguments.overwrite, tell=_teller(arguments.quiet))
+        fuse(plan, out, overwrite=arguments.overwrite, on_progress=_progress_line(arguments.quiet))
         for note in plan.notes:
             print(visible(f"note: {note}"), file=sys.stderr)
     print(visible(f"{out}: fused from {len(plan.models)} models with {plan.recipe.method.name}."))
+    return 0
+
+
+def _compare(file: Path, out: Path) -> int:
+    from mergebert_fusion.io.files import write_text
+    from mergebert_fusion.report.candidates import load_comparison
+    from mergebert_fusion.report.compare import compared
+    from mergebert_fusion.report.picture import draw
+    from mergebert_fusion.report.table import table
+
+    comparison = load_comparison(file)
+    rows, experts = compared(comparison, out, on_progress=lambda line: print(visible(line), flush=True))
+    draw(rows, out, with_costs=comparison.costs)
+    text = "\n".join(table(rows, experts, comparison.left_out, with_costs=comparison.costs)) + "\n"
+    write_text(out / "table.md", text)
+    print(text, end="")
     return 0
 
 
@@ -159,15 +172,15 @@ def _threads(wanted: int | None) -> int:
     )
 
 
-def _teller(quiet: bool) -> Callable[[str], None]:
-    """Shows how far it is, on a terminal and after a while only."""
+def _progress_line(quiet: bool) -> Callable[[str], None]:
+    """A function that shows a line in place of the one before, on a terminal and after a while only."""
     start = last = time.monotonic()
 
-    def tell(message: str) -> None:
+    def show(line: str) -> None:
         nonlocal last
         now = time.monotonic()
         if now - start > _PATIENCE and now - last > 0.2:
             last = now
-            print(f"\r\x1b[K{visible(message)}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{visible(line)}", end="", file=sys.stderr, flush=True)
 
-    return tell if sys.stderr.isatty() and not quiet else lambda message: None
+    return show if sys.stderr.isatty() and not quiet else lambda line: None

@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.plan import Options
+from mergebert_fusion.engine.plan import RunOptions, planned_recipe
 from mergebert_fusion.engine.run import fuse
-from mergebert_fusion.engine.work import planned_recipe
-from mergebert_fusion.io.source import Spec
-from mergebert_fusion.io.tensorfile import open_tensors, shards, write_tensors
+from mergebert_fusion.io.safetensors import open_tensors, split_into_shards, write_tensors
+from mergebert_fusion.io.tensors import TensorSpec
 from mergebert_fusion.recipe.parse import recipe_in
 
 WIDTH, LAYERS, WORDS, LABELS = 8, 3, 20, 3
@@ -69,8 +68,8 @@ def write_model(
 ) -> Path:
     """A checkpoint folder, in files of at most `shard` bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    specs = {name: Spec(tuple(t.shape), t.dtype) for name, t in tensors.items()}
-    parts = [specs] if shard is None else shards(specs, shard)
+    specs = {name: TensorSpec(tuple(t.shape), t.dtype) for name, t in tensors.items()}
+    parts = [specs] if shard is None else split_into_shards(specs, shard)
     names = ["model.safetensors"] if shard is None else [f"part-{i}.safetensors" for i in range(len(parts))]
     for name, part in zip(names, parts, strict=True):
         write_tensors(folder / name, {tensor: tensors[tensor] for tensor in part}, {"format": "pt"})
@@ -107,7 +106,7 @@ def run_recipe(
     text: str, folder: Path, out: Path, *, overwrite: bool = False, **options: Any
 ) -> dict[str, Tensor]:
     """The tensors that a recipe beside the models in `folder` makes."""
-    with planned_recipe(recipe_in(text, folder / "recipe.yaml"), Options(**options)) as plan:
+    with planned_recipe(recipe_in(text, folder / "recipe.yaml"), RunOptions(**options)) as plan:
         fuse(plan, out, overwrite=overwrite)
     return read_model(out)
 

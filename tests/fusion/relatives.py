@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Group, Place
+from mergebert_fusion.contract.block import Group, TensorPlace
 
 SHAPES = {
     "embeddings.weight": (11, 6),
@@ -30,15 +30,15 @@ class Relatives:
 
     base: dict[str, Tensor]
     models: dict[str, dict[str, Tensor]]
-    places: dict[str, Place]
+    places: dict[str, TensorPlace]
 
 
-def place_of(name: str, shape: tuple[int, ...]) -> Place:
+def place_of(name: str, shape: tuple[int, ...]) -> TensorPlace:
     group = {"embeddings": Group.EMBEDDING, "layer": Group.LAYER, "norm": Group.NORM, "head": Group.HEAD}[
         name.split(".")[0]
     ]
     layer = int(name.split(".")[1]) if group is Group.LAYER else None
-    return Place(name, shape, group, layer, 3)
+    return TensorPlace(name, shape, group, layer, 3)
 
 
 def relatives_of(count: int, seed: int = 0, change: float = 0.1) -> Relatives:

@@ -56,14 +56,14 @@ also:
 
 
 @dataclass(frozen=True)
-class Course:
+class Schedule:
     """How long and how fast something is trained."""
 
     steps: int
     rate: float
 
 
-HEAD = Course(60, 2e-3)
+HEAD = Schedule(60, 2e-3)
 
 
 def main() -> None:
@@ -80,7 +80,7 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     sentences, labels = examples(SENTENCES, arguments.seed)
     ids = torch.tensor(sentences)
-    base = _base(Course(arguments.base_steps, 1e-3), arguments.seed + 1)
+    base = _base(Schedule(arguments.base_steps, 1e-3), arguments.seed + 1)
     base.save_pretrained(out / "base")
     for task in LABELS:
         expert = _expert(base, task)
@@ -92,7 +92,7 @@ def main() -> None:
         expert.roberta.requires_grad_(False)
         _train(expert, HEAD, loss)
         expert.roberta.requires_grad_(True)
-        _train(expert, Course(arguments.steps, arguments.rate), loss)
+        _train(expert, Schedule(arguments.steps, arguments.rate), loss)
         expert.save_pretrained(out / "experts" / task)
         print(f"{task}: {accuracy(out / 'experts' / task, task):.3f}", flush=True)
     models = "\n".join(f"  - {{model: experts/{task}, name: {task}}}" for task in LABELS)
@@ -101,7 +101,7 @@ def main() -> None:
     (out / "compare.yaml").write_text(text, encoding="utf-8")
 
 
-def _base(course: Course, seed: int) -> RobertaForSequenceClassification:
+def _base(schedule: Schedule, seed: int) -> RobertaForSequenceClassification:
     """One head for all four tasks; experts get heads of their own."""
     sentences, labels = examples(SENTENCES, seed, is_familiar=True)
     ids, sizes = torch.tensor(sentences), [len(names) for names in LABELS.values()]
@@ -112,7 +112,7 @@ def _base(course: Course, seed: int) -> RobertaForSequenceClassification:
         parts = zip(_logits(base, ids[rows]).split(sizes, dim=-1), wanted[:, rows], strict=True)
         return torch.stack([functional.cross_entropy(scores, own) for scores, own in parts]).sum()
 
-    _train(base, course, loss)
+    _train(base, schedule, loss)
     return base
 
 
@@ -148,24 +148,24 @@ def _config(**more: Any) -> RobertaConfig:
     )
 
 
-def _train(model: Any, course: Course, loss: Callable[[Tensor], Tensor]) -> None:
+def _train(model: Any, schedule: Schedule, loss: Callable[[Tensor], Tensor]) -> None:
     model.train()
     start = time.perf_counter()
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(learning, lr=course.rate, weight_decay=0.01, fused=True)
-    plan = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, course.rate, total_steps=course.steps, pct_start=0.1
+    optimiser = torch.optim.AdamW(learning, lr=schedule.rate, weight_decay=0.01, fused=True)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, schedule.rate, total_steps=schedule.steps, pct_start=0.1
     )
-    for _ in range(course.steps):
+    for _ in range(schedule.steps):
         optimiser.zero_grad()
         value = loss(torch.randint(SENTENCES, (BATCH,)))
         value.backward()
         torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimiser.step()
-        plan.step()
+        scheduler.step()
     model.eval()
     seconds = time.perf_counter() - start
-    print(f"{course.steps} steps in {seconds:.0f} s, last loss {float(value.detach()):.3f}", flush=True)
+    print(f"{schedule.steps} steps in {seconds:.0f} s, last loss {float(value.detach()):.3f}", flush=True)
 
 
 if __name__ == "__main__":

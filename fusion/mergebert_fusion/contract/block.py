@@ -36,8 +36,8 @@ class Grain(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a tensor stands in the network; a method looks at this and never at names."""
+class TensorPlace:
+    """Shape and place in the network of one tensor: what a method may decide by, instead of by names."""
 
     name: str
     shape: tuple[int, ...]
@@ -68,7 +68,7 @@ class Place:
 class Block(Generic[P, M, F]):
     """The same elements of one tensor out of the base and every model, in float32, never to be written to."""
 
-    place: Place
+    place: TensorPlace
     start: int  # index of its first element in the flattened tensor
     base: Tensor | None
     models: tuple[Tensor, ...]

@@ -1,4 +1,4 @@
-"""What a merge method is: a pure function over blocks, and a card that says what it needs and where it is from."""
+"""What a merge method is: a pure function over blocks, what it needs, and the paper that it is from."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from mergebert_fusion.contract.parameters import NoParameters
 
 S = TypeVar("S")  # what one block adds to a survey or a step
 F = TypeVar("F")  # what a survey found
+
+MERGED = ""  # what the merged model goes by beside its artifacts
 
 
 class Base(Enum):
@@ -46,7 +48,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Pass(Generic[S]):
-    """One reading of every block: what a block adds, and how two such things add up, the earlier one first."""
+    """One reading of all blocks: `measure` says what a block adds, `combine` adds up two of these, the earlier one first."""
 
     measure: Callable[[Block[Any, Any, Any]], S]
     combine: Callable[[S, S], S]
@@ -57,8 +59,8 @@ Survey: TypeAlias = Generator[Pass[Any], Any, F]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """What people and the engine have to know of a method before it runs."""
+class Method:
+    """What is known of a method before it runs: its name, its source, its parameters and what it needs."""
 
     name: str
     summary: str  # one line of `fuse list`
@@ -78,20 +80,20 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeMethod(Card):
+class MergeMethod(Method):
     """A method that merges every tensor by itself, if need be after a survey of all of them.
 
-    `artifacts` gives what else is kept of a block (bool tensors are stored as bits), and `restore` gives one model
-    back from its base, what was found and these artifacts.
+    `merge` gives the merged elements of a block; a method that can restore its models gives them under MERGED, beside
+    named artifacts (bool tensors are stored as bits). `restore` makes one model of the block of the base, of what the
+    survey found and of these artifacts.
     """
 
-    merge: Callable[[Block[Any, Any, Any]], Tensor]
+    merge: Callable[[Block[Any, Any, Any]], Tensor | Mapping[str, Tensor]]
     grain: Grain | Callable[[Any], Grain] = Grain.ELEMENT  # a function gets the parameters of the whole merge
     survey: Callable[[Inputs], Survey[Any]] | None = None
     passes: int = 0  # how often at most everything is read before it is merged
     # Like a survey, but of each tensor by itself; blocks get its outcome as `local`, those of surveys too.
     local: Callable[[Inputs], Survey[Any]] | None = None
-    artifacts: Callable[[Block[Any, Any, Any]], Mapping[str, Tensor]] | None = None
     restore: Callable[[Block[Any, Any, Any], Mapping[str, Tensor], str], Tensor] | None = None
     found: type | None = None  # with `restore`: the dataclass of numbers and tuples that the survey returns
 
@@ -105,7 +107,7 @@ class Step(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SequentialMethod(Card):
+class SequentialMethod(Method):
     """A method that takes one model after the other and remembers a tensor set and a few numbers between them.
 
     `begin` gives the numbers before the first model. Each block of a model goes through `step` (with the state of

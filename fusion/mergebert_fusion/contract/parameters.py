@@ -59,7 +59,7 @@ def name_of(parameters: type, written: str) -> str | None:
 
 
 def typed(parameters: type[P], values: Mapping[str, object]) -> P:
-    """The dataclass with these values, each checked against its type, bounds and choices."""
+    """The dataclass with these values; raises RecipeError for an unknown name or a value of the wrong type or size."""
     kinds = _kinds(parameters)
     given = {}
     for written, value in values.items():
@@ -88,7 +88,7 @@ def _kinds(parameters: type) -> Mapping[str, tuple[type, ...]]:
 
 
 def checked(parameters: type, name: str, value: object) -> object:
-    """A value for one field, after checking it."""
+    """A value for one field; raises RecipeError where its type, bounds or choices refuse it."""
     return _checked(name, value, _kinds(parameters)[name], settings_of(parameters)[name])
 
 
@@ -109,7 +109,7 @@ def _checked(name: str, value: object, kinds: tuple[type, ...], known: Setting) 
     return value
 
 
-_KIND_WORDS: Mapping[type, str] = {
+_KIND_NAMES: Mapping[type, str] = {
     bool: "true or false",
     float: "a number",
     int: "a whole number",
@@ -119,7 +119,7 @@ _KIND_WORDS: Mapping[type, str] = {
 
 
 def _wanted(kinds: tuple[type, ...], known: Setting) -> str:
-    """What a value may be, in the words of a recipe."""
+    """What a value may be, for an error."""
     if known.choices:
         return f"one of: {', '.join(known.choices)}"
-    return " or ".join(_KIND_WORDS[kind] for kind in kinds)
+    return " or ".join(_KIND_NAMES[kind] for kind in kinds)

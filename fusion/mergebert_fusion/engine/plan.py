@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mergebert_fusion.contract.block import Grain, Group
-from mergebert_fusion.contract.method import AnyMethod, MergeMethod
+from mergebert_fusion.contract.method import AnyMethod, Base, MergeMethod
 from mergebert_fusion.engine.streaming import AT_ONCE, BLOCK, Merge
 from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.architectures import GENERIC, Architecture, architecture_of
-from mergebert_fusion.io.checkpoint import Checkpoint
-from mergebert_fusion.io.source import Spec
-from mergebert_fusion.io.tensorfile import DTYPE_WORDS, NewFile, shard_names, shards
+from mergebert_fusion.io.checkpoint import Checkpoint, opened
+from mergebert_fusion.io.safetensors import OUTPUT_DTYPES, NewFile, shard_names, split_into_shards
+from mergebert_fusion.io.tensors import TensorSpec
 from mergebert_fusion.io.tokenizers import refuse_other_tokens, tokenizer_files
 from mergebert_fusion.methods.registry import METHODS
+from mergebert_fusion.recipe.parameter_values import ParameterValues, RawParameters
 from mergebert_fusion.recipe.parse import Recipe
-from mergebert_fusion.recipe.parts import decisions_of, parts_of
-from mergebert_fusion.recipe.policy import BASE, Candidates, Decision, Treatment, natural, refuse_labels
-from mergebert_fusion.recipe.values import Given, Values
+from mergebert_fusion.recipe.policy import BASE, Decision, SliceInputs, Treatment, natural, refuse_labels
+from mergebert_fusion.recipe.slices import decisions_of, slice_inputs
 
 COMPUTED = (Treatment.MERGE, Treatment.AVERAGE)
 WRITTEN = (*COMPUTED, Treatment.COPY, Treatment.EQUAL)
@@ -43,7 +44,7 @@ _DEPTHS = ("n_layer", "n_layers", "num_hidden_layers", "num_layers")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RunOptions:
     """How a merge is carried out; none of it changes a number."""
 
     device: str = "cpu"
@@ -52,8 +53,8 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Volume:
-    """Tensors that are written together: a shard of the model, and the same tensors of every artifact."""
+class Shard:
+    """One file of the model, by its tensors; the same tensors of every artifact get a file beside it."""
 
     decisions: tuple[Decision, ...]
     file: NewFile
@@ -67,15 +68,15 @@ class Plan:
     models: Mapping[str, Checkpoint]
     base: Checkpoint | None
     architecture: Architecture
-    parts: tuple[Candidates, ...]
+    slices: tuple[SliceInputs, ...]
     decisions: tuple[Decision, ...]
     merges: tuple[Merge, ...]  # by the method, one a slice
     averages: tuple[Merge, ...]
-    volumes: tuple[Volume, ...]
+    shards: tuple[Shard, ...]
     config: Mapping[str, Any]  # of the output; empty where no input has one
     tokenizer: tuple[Path, ...]
     notes: tuple[str, ...]
-    options: Options
+    options: RunOptions
 
     @cached_property
     def merge_of(self) -> Mapping[str, Merge]:
@@ -89,7 +90,7 @@ class Plan:
 
     @property
     def passes(self) -> int:
-        """How often at most the inputs are read."""
+        """How many times the inputs are read at most."""
         method = self.recipe.method
         return 1 + method.passes if isinstance(method, MergeMethod) else 2
 
@@ -102,7 +103,7 @@ class Plan:
     @property
     def bytes_written(self) -> int:
         """How many bytes the merged model takes."""
-        return sum(volume.file.size for volume in self.volumes)
+        return sum(shard.file.size for shard in self.shards)
 
     @property
     def memory(self) -> int:
@@ -117,20 +118,31 @@ class Plan:
         return 4 * waiting + 4 * largest * (3 * inputs + 2) * at_work + counts * inputs * (2 * threads + 1)
 
 
+@contextmanager
+def planned_recipe(recipe: Recipe, options: RunOptions) -> Iterator[Plan]:
+    """The plan of a recipe, whose checkpoints stay open for as long as the context does."""
+    wanted = dict(recipe.checkpoints)
+    if recipe.base is not None and recipe.method.base is not Base.FIRST:
+        wanted[BASE] = recipe.base
+    with opened(wanted, recipe.file.parent) as checkpoints:
+        base = checkpoints.pop(BASE, None)
+        yield planned(recipe, checkpoints, base, options)
+
+
 def planned(
-    recipe: Recipe, models: Mapping[str, Checkpoint], base: Checkpoint | None, options: Options
+    recipe: Recipe, models: Mapping[str, Checkpoint], base: Checkpoint | None, options: RunOptions
 ) -> Plan:
     """The plan of a recipe for these checkpoints."""
     first, inputs = next(iter(models.values())), [*models.values(), *([base] if base else [])]
     architecture = architecture_of(first.config, first.source.specs, recipe.architecture)
     _refuse_settings(inputs)
-    parts = parts_of(recipe, models, base, architecture)
-    decisions = sorted(decisions_of(parts, recipe), key=lambda decision: natural(decision.place.name))
-    trusted = list(refuse_labels(list(parts[-1].models.values()), decisions))
+    slices = slice_inputs(recipe, models, base, architecture)
+    decisions = sorted(decisions_of(slices, recipe), key=lambda decision: natural(decision.place.name))
+    trusted = list(refuse_labels(list(slices[-1].models.values()), decisions))
     if any(d.place.group is Group.EMBEDDING and d.treatment in COMPUTED for d in decisions):
         refuse_other_tokens(inputs)
-    merges = tuple(_merges(recipe, parts, decisions, options, Treatment.MERGE))
-    averages = tuple(_merges(recipe, parts, decisions, options, Treatment.AVERAGE))
+    merges = tuple(_merges(recipe, slices, decisions, options, Treatment.MERGE))
+    averages = tuple(_merges(recipe, slices, decisions, options, Treatment.AVERAGE))
     if not merges:
         raise CheckpointError(
             "No tensor is left to merge: change the policy, or give models that share some."
@@ -140,11 +152,11 @@ def planned(
         models=models,
         base=base,
         architecture=architecture,
-        parts=parts,
+        slices=slices,
         decisions=tuple(decisions),
         merges=merges,
         averages=averages,
-        volumes=tuple(_volumes(recipe, decisions, options.largest_shard)),
+        shards=tuple(_shards(recipe, decisions, options.largest_shard)),
         config=_config(recipe, models, base, decisions),
         tokenizer=tokenizer_files(recipe.tokenizer, list(models.values()), base or _first(recipe, models)),
         notes=tuple(
@@ -164,25 +176,25 @@ def planned(
 
 def _merges(
     recipe: Recipe,
-    parts: Sequence[Candidates],
+    slices: Sequence[SliceInputs],
     decisions: Sequence[Decision],
-    options: Options,
+    options: RunOptions,
     kind: Treatment,
 ) -> Iterator[Merge]:
     """The merges of one kind, one a slice that has tensors for it."""
-    for number, (part, described) in enumerate(zip(parts, recipe.slices, strict=True)):
-        places = tuple(d.place for d in decisions if d.part == number and d.treatment is kind)
-        names = tuple(part.models)
+    for number, (inputs, written) in enumerate(zip(slices, recipe.slices, strict=True)):
+        places = tuple(d.place for d in decisions if d.slice_number == number and d.treatment is kind)
+        names = tuple(inputs.models)
         method: AnyMethod = recipe.method if kind is Treatment.MERGE else METHODS["average"]
         own = kind is Treatment.MERGE
-        each: tuple[Given, ...] = tuple(entry.parameters if own else {} for entry in described.models)
+        each: tuple[RawParameters, ...] = tuple(entry.parameters if own else {} for entry in written.models)
         if places:
             merge = Merge(
                 method=method,
                 names=names,
-                models=tuple(model.source for model in part.models.values()),
-                base=part.base.source if own and part.uses_base and part.base is not None else None,
-                values=Values(method, described.parameters if own else {}, each, names),
+                models=tuple(model.source for model in inputs.models.values()),
+                base=inputs.base.source if own and inputs.uses_base and inputs.base is not None else None,
+                values=ParameterValues(method, written.parameters if own else {}, each, names),
                 places=places,
                 seed=recipe.seed,
                 device=options.device,
@@ -192,26 +204,26 @@ def _merges(
             yield merge
 
 
-def _volumes(recipe: Recipe, decisions: Sequence[Decision], largest: int) -> Iterator[Volume]:
+def _shards(recipe: Recipe, decisions: Sequence[Decision], largest: int) -> Iterator[Shard]:
     written = {d.place.name: d for d in decisions if d.treatment in WRITTEN}
     specs = {name: output_spec(d, recipe.dtype) for name, d in written.items()}
-    files = shards(specs, largest)
+    files = split_into_shards(specs, largest)
     for name, held in zip(shard_names(len(files)), files, strict=True):
-        yield Volume(tuple(written[tensor] for tensor in held), NewFile(name, held, {"format": "pt"}))
+        yield Shard(tuple(written[tensor] for tensor in held), NewFile(name, held, {"format": "pt"}))
 
 
-def output_spec(decision: Decision, dtype: str | None) -> Spec:
+def output_spec(decision: Decision, dtype: str | None) -> TensorSpec:
     """Shape and type in which a tensor is written."""
     spec = replace(decision.spec, shape=decision.place.shape)
     if dtype is None or not spec.dtype.is_floating_point:
         return spec
-    return replace(spec, dtype=DTYPE_WORDS[dtype])
+    return replace(spec, dtype=OUTPUT_DTYPES[dtype])
 
 
 def _notes(
     architecture: Architecture, decisions: Sequence[Decision], base: Checkpoint | None
 ) -> Iterator[str]:
-    """What a person should know of tensors that are not simply merged."""
+    """Notes on tensors that are not simply merged."""
     if architecture is GENERIC:
         yield "The architecture is not known; layers, heads and embeddings are guessed from the names of the tensors."
     groups: dict[tuple[Treatment, str], list[str]] = {}
@@ -231,11 +243,11 @@ def _tokenizer_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[s
 
 def _type_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
     """What becomes of numbers that not all models hold in one type."""
-    words = {dtype: word for word, dtype in DTYPE_WORDS.items()}
+    names = {dtype: name for name, dtype in OUTPUT_DTYPES.items()}
     held = {}
     for model in inputs:
         types = {spec.dtype for spec in model.source.specs.values() if spec.dtype.is_floating_point}
-        held[model.name] = " and ".join(sorted(words.get(dtype, str(dtype)) for dtype in types))
+        held[model.name] = " and ".join(sorted(names.get(dtype, str(dtype)) for dtype in types))
     if len(set(held.values())) > 1:
         shown = ", ".join(f"{name} {types}" for name, types in held.items())
         written = recipe.dtype or f"that of {inputs[0].name}"
@@ -291,3 +303,11 @@ def _largest_block(merge: Merge) -> int:
         return largest
     rows = max((place.shape[-1] for place in merge.places if place.shape), default=0)
     return min(largest, max(BLOCK, rows))
+
+
+def shown_size(count: int) -> str:
+    """A number of bytes for people."""
+    for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"

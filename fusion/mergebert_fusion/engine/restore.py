@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,20 +14,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Block, Grain, Place
+from mergebert_fusion.contract.block import Block, Grain, TensorPlace
 from mergebert_fusion.contract.method import MergeMethod
-from mergebert_fusion.engine.output import ARTIFACTS, unpacked
+from mergebert_fusion.engine.journal import FACTS
 from mergebert_fusion.engine.plan import LARGEST_SHARD
-from mergebert_fusion.engine.progress import FACTS, write_json
-from mergebert_fusion.engine.provenance import sha256_of
 from mergebert_fusion.engine.run import HEADS
-from mergebert_fusion.engine.state import numbers_from
+from mergebert_fusion.engine.sequential import numbers_from
+from mergebert_fusion.engine.shards import ARTIFACTS, unpacked
 from mergebert_fusion.engine.streaming import BLOCK, Job, jobs_of, one_thread_a_block
 from mergebert_fusion.errors import CheckpointError, FusionError
-from mergebert_fusion.io.checkpoint import CONFIG, INDEX, Checkpoint, opened
-from mergebert_fusion.io.source import JoinedSource, Source
-from mergebert_fusion.io.tensorfile import NewFile, TensorFile, open_tensors, shard_names, shards, start_file
-from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.io.checkpoint import CONFIG, INDEX, Checkpoint, joined, opened
+from mergebert_fusion.io.files import sha256_of, write_json
+from mergebert_fusion.io.safetensors import NewFile, shard_names, split_into_shards, start_file
+from mergebert_fusion.io.tensors import TensorSource
+from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.policy import natural
 
 
@@ -38,9 +38,9 @@ class Kept:
     folder: Path
     facts: Mapping[str, Any]
     method: MergeMethod | None  # of a method that restores models; None otherwise
-    fused: Source
-    artifacts: Mapping[str, Source]
-    base: Source | None
+    fused: TensorSource
+    artifacts: Mapping[str, TensorSource]
+    base: TensorSource | None
 
     def restored(self, model: str, job: Job) -> Tensor:
         """The elements of a job as they were in one model, as nearly as the method keeps them."""
@@ -95,11 +95,11 @@ def restore(folder: Path, model: str, out: Path, base: str | None = None, *, pla
             folder=folder,
             facts=facts,
             method=method if isinstance(method, MergeMethod) and restores else None,
-            fused=_joined(_files(folder, "model"), stack),
+            fused=joined(sorted(folder.glob("model*.safetensors")), stack),
             artifacts=_artifacts(folder, stack) if restores else {},
             base=None if known is None else known.source,
         )
-        heads = _joined(sorted((folder / HEADS / model).glob("*.safetensors")), stack)
+        heads = joined(sorted((folder / HEADS / model).glob("*.safetensors")), stack)
         with one_thread_a_block():
             _write(kept, heads, model, out)
     _copy_settings(folder, model, out)
@@ -128,16 +128,16 @@ def _base(folder: Path, facts: Mapping[str, Any], wanted: str | None, stack: Exi
     return base
 
 
-def _write(kept: Kept, heads: Source, model: str, out: Path) -> None:
+def _write(kept: Kept, heads: TensorSource, model: str, out: Path) -> None:
     """Writes every tensor of the restored model, a block at a time."""
     specs = {**kept.fused.specs, **heads.specs}
-    files = shards({name: specs[name] for name in sorted(specs, key=natural)}, LARGEST_SHARD)
+    files = split_into_shards({name: specs[name] for name in sorted(specs, key=natural)}, LARGEST_SHARD)
     names = list(shard_names(len(files)))
     for file_name, held in zip(names, files, strict=True):
         writer = start_file(NewFile(file_name, held, {"format": "pt"}), out)
         for name, spec in held.items():
             read: Callable[[Job], Tensor] = _reader(kept, heads, model, name)
-            for job in jobs_of(Place(name, spec.shape), Grain.ELEMENT, BLOCK):
+            for job in jobs_of(TensorPlace(name, spec.shape), Grain.ELEMENT, BLOCK):
                 writer.write(name, job.start, read(job))
         writer.finish()
     if len(files) > 1:
@@ -145,7 +145,7 @@ def _write(kept: Kept, heads: Source, model: str, out: Path) -> None:
         write_json(out / INDEX, {"metadata": {}, "weight_map": placed})
 
 
-def _reader(kept: Kept, heads: Source, model: str, name: str) -> Callable[[Job], Tensor]:
+def _reader(kept: Kept, heads: TensorSource, model: str, name: str) -> Callable[[Job], Tensor]:
     if name in heads.specs:
         return lambda job: heads.read(job.place.name, job.start, job.stop)
     return lambda job: kept.restored(model, job)
@@ -161,11 +161,11 @@ def _copy_settings(folder: Path, model: str, out: Path) -> None:
         shutil.copyfile(own, out / CONFIG)
 
 
-def _artifacts(folder: Path, stack: ExitStack) -> dict[str, Source]:
+def _artifacts(folder: Path, stack: ExitStack) -> dict[str, TensorSource]:
     kinds: dict[str, list[Path]] = {}
     for path in sorted((folder / ARTIFACTS).glob("*.safetensors")):
         kinds.setdefault(_kind(path.name), []).append(path)
-    return {kind: _joined(paths, stack) for kind, paths in kinds.items()}
+    return {kind: joined(paths, stack) for kind, paths in kinds.items()}
 
 
 def _kind(file: str) -> str:
@@ -173,16 +173,3 @@ def _kind(file: str) -> str:
     stem = file.removesuffix(".safetensors")
     head, _, tail = stem.rpartition("-of-")
     return head.rpartition("-")[0] if head and tail.isdigit() else stem
-
-
-def _files(folder: Path, stem: str) -> Iterator[Path]:
-    yield from sorted(folder.glob(f"{stem}*.safetensors"))
-
-
-def _joined(paths: Iterator[Path] | list[Path], stack: ExitStack) -> Source:
-    parts: dict[str, Source] = {}
-    for path in paths:
-        file: TensorFile = open_tensors(path)
-        stack.callback(file.close)
-        parts |= dict.fromkeys(file.specs, file)
-    return JoinedSource(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -13,26 +14,14 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Grain, Place
-from mergebert_fusion.contract.method import SequentialMethod
-from mergebert_fusion.engine.card import model_card
-from mergebert_fusion.engine.memory import shown_size
-from mergebert_fusion.engine.output import ARTIFACTS, OpenVolume
-from mergebert_fusion.engine.plan import COMPUTED, Plan, Volume, output_spec
-from mergebert_fusion.engine.progress import (
-    FACTS,
-    JOURNAL,
-    Progress,
-    begun,
-    digest_of,
-    identity,
-    write_json,
-    write_text,
-)
+from mergebert_fusion.contract.block import Grain, TensorPlace
+from mergebert_fusion.contract.method import MERGED, SequentialMethod
+from mergebert_fusion.engine.journal import FACTS, JOURNAL, Journal, opened_journal
+from mergebert_fusion.engine.model_card import model_card
+from mergebert_fusion.engine.plan import COMPUTED, Plan, Shard, output_spec, shown_size
 from mergebert_fusion.engine.provenance import Hashes, provenance, versions
-from mergebert_fusion.engine.sequence import finished
-from mergebert_fusion.engine.state import FOLDER as STATE
-from mergebert_fusion.engine.state import State, advanced, numbers_as_json, state_reader
+from mergebert_fusion.engine.sequential import STATE, State, finished, state_after_all, state_reader
+from mergebert_fusion.engine.shards import ARTIFACTS, ShardWriter
 from mergebert_fusion.engine.streaming import (
     BLOCK,
     Job,
@@ -45,12 +34,13 @@ from mergebert_fusion.engine.streaming import (
 )
 from mergebert_fusion.errors import CheckpointError, FusionError
 from mergebert_fusion.io.checkpoint import CONFIG, INDEX
-from mergebert_fusion.io.source import Source
-from mergebert_fusion.io.tensorfile import write_tensors
+from mergebert_fusion.io.files import digest_of, identity, write_json, write_text
+from mergebert_fusion.io.safetensors import write_tensors
+from mergebert_fusion.io.tensors import TensorSource
 from mergebert_fusion.recipe.policy import Decision, Treatment
 
 HEADS = "heads"
-Tell: TypeAlias = Callable[[str], None]  # says how far it is
+OnProgress: TypeAlias = Callable[[str], None]  # gets a line that says how far the fusion is
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +56,27 @@ class Task:
         return self.job.elements
 
 
-def fuse(plan: Plan, out: Path, *, overwrite: bool = False, tell: Tell = lambda _: None) -> None:
-    """Writes the fused model into a folder; a run that was killed is taken up where it was."""
+def fuse(plan: Plan, out: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None) -> None:
+    """Writes the fused model of a plan into a folder, going on from the files that a killed run left whole there.
+
+    Raises FusionError where the folder holds an input, anything else (unless `overwrite`), or too little room. `on_progress`
+    gets a line now and then that says how far it is.
+    """
     if any(path.resolve().parent == out.resolve() for files in _inputs(plan) for path in files):
         raise FusionError(f"{out} holds one of the inputs: choose another folder.")
     if overwrite:
         _clear(out)
-    progress = _begun(plan, out, overwrite=overwrite)
-    _refuse_full_disk(plan, out, progress)
+    journal = _begun(plan, out, overwrite=overwrite)
+    _refuse_full_disk(plan, out, journal)
     hashes = Hashes()
     try:
         hashes.ask(path for model in _inputs(plan) for path in model)
         with one_thread_a_block():
-            found, progress = _written(plan, out, progress, tell)
+            found, journal = _written(plan, out, journal, on_progress)
         _finish(plan, out, hashes, found)
     finally:
         hashes.close()
-    progress.forget()
+    journal.remove()
 
 
 def _clear(out: Path) -> None:
@@ -94,23 +88,23 @@ def _clear(out: Path) -> None:
 
 
 def fingerprint(plan: Plan) -> str:
-    """One word for everything that decides the bytes of the output."""
+    """A digest of everything that decides the bytes of the output; the same plan gives the same."""
     recipe = plan.recipe
     files = [identity(model) for model in _inputs(plan)]
-    layout = [[volume.file.name, volume.file.size] for volume in plan.volumes]
+    layout = [[shard.file.name, shard.file.size] for shard in plan.shards]
     return digest_of([recipe.text, recipe.seed, recipe.dtype, files, layout, plan.options.device, versions()])
 
 
-def _begun(plan: Plan, out: Path, *, overwrite: bool) -> Progress:
-    """The progress in the output folder; a finished sequential fusion may be taken further there."""
+def _begun(plan: Plan, out: Path, *, overwrite: bool) -> Journal:
+    """The journal in the output folder; a finished sequential fusion may be taken further there."""
     if isinstance(plan.recipe.method, SequentialMethod) and (out / STATE).is_dir():
         overwrite = True
-    return begun(out, fingerprint(plan), overwrite=overwrite)
+    return opened_journal(out, fingerprint(plan), overwrite=overwrite)
 
 
-def _refuse_full_disk(plan: Plan, out: Path, progress: Progress) -> None:
+def _refuse_full_disk(plan: Plan, out: Path, journal: Journal) -> None:
     """Raises before hours of work where the model cannot fit."""
-    needed = sum(volume.file.size for volume in plan.volumes if not progress.has([volume.file.name]))
+    needed = sum(shard.file.size for shard in plan.shards if not journal.has([shard.file.name]))
     free = shutil.disk_usage(out).free
     if needed > free:
         raise FusionError(
@@ -124,31 +118,30 @@ def _inputs(plan: Plan) -> Iterator[tuple[Path, ...]]:
         yield plan.base.files
 
 
-def _written(plan: Plan, out: Path, progress: Progress, tell: Tell) -> tuple[dict[str, Any] | None, Progress]:
-    """What the method found, as JSON may hold it, and the progress after all tensors are written."""
-    state = _state(plan, out, tell)
-    waiting = [volume for volume in plan.volumes if not progress.has([volume.file.name])]
+def _written(
+    plan: Plan, out: Path, journal: Journal, on_progress: OnProgress
+) -> tuple[dict[str, Any] | None, Journal]:
+    """Writes all tensors that are missing; gives what the survey of the method found, for fusion.json, and the journal."""
+    state = _state(plan, out, on_progress)
+    waiting = [shard for shard in plan.shards if not journal.has([shard.file.name])]
     keeps = getattr(plan.recipe.method, "restore", None) is not None
     found = None
     if state is None and (waiting or keeps):
-        tell("surveying")
+        on_progress("surveying")
         found = surveyed(plan.merges[0])
     _compare_aliases(plan)
-    earlier, close = state_reader(state) if state is not None else (None, lambda: None)
-    try:
-        for volume in waiting:
-            tell(f"writing {volume.file.name}")
-            files = _write(plan, volume, out, _Maker(plan, found, state, earlier), tell)
-            progress = progress.with_files(files)
-    finally:
-        close()
+    with nullcontext() if state is None else state_reader(state) as earlier:
+        for shard in waiting:
+            on_progress(f"writing {shard.file.name}")
+            files = _write(plan, shard, out, _Maker(plan, found, state, earlier), on_progress)
+            journal = journal.with_files(files)
     _write_heads(plan, out)
     if state is not None:
-        return numbers_as_json(state.numbers), progress
-    return (dataclasses.asdict(found) if keeps and found is not None else None), progress
+        return dataclasses.asdict(state.numbers), journal
+    return (dataclasses.asdict(found) if keeps and found is not None else None), journal
 
 
-def _state(plan: Plan, out: Path, tell: Tell) -> State | None:
+def _state(plan: Plan, out: Path, on_progress: OnProgress) -> State | None:
     """The state of a sequential method after all models; None for other methods."""
     if not isinstance(plan.recipe.method, SequentialMethod):
         return None
@@ -156,36 +149,34 @@ def _state(plan: Plan, out: Path, tell: Tell) -> State | None:
     base = [] if plan.base is None else identity(plan.base.files)
     parameters = [[place.name, repr(merge.settings[place.name][0])] for place in merge.places]
     key = digest_of([plan.recipe.method.name, plan.recipe.seed, base, parameters])
-    return advanced(merge, [plan.models[name].files for name in merge.names], key, out, tell)
+    return state_after_all(merge, [plan.models[name].files for name in merge.names], key, out, on_progress)
 
 
-def _write(plan: Plan, volume: Volume, out: Path, make: _Maker, tell: Tell) -> list[str]:
-    """Writes the files of one volume and gives their names."""
-    opened = OpenVolume(volume, out)
-    whole = sum(decision.place.elements for decision in volume.decisions)
+def _write(plan: Plan, shard: Shard, out: Path, make: _Maker, on_progress: OnProgress) -> list[str]:
+    """Writes the files of one shard and gives their names."""
+    opened = ShardWriter(shard, out)
+    whole = sum(decision.place.elements for decision in shard.decisions)
     try:
         done = 0
-        for task, outputs in ordered(
-            make, _tasks(plan, volume), plan.options.threads, attrgetter("elements")
-        ):
+        for task, outputs in ordered(make, _tasks(plan, shard), plan.options.threads, attrgetter("elements")):
             for artifact, values in outputs.items():
                 opened.write(artifact, task.decision.place.name, task.job.start, values)
             done += task.elements
-            tell(f"writing {volume.file.name}: {done / whole:.0%}")
+            on_progress(f"writing {shard.file.name}: {done / whole:.0%}")
         return list(opened.finish())
     except BaseException:
         opened.abandon()
         raise
 
 
-def _tasks(plan: Plan, volume: Volume) -> Iterator[Task]:
-    for decision in volume.decisions:
+def _tasks(plan: Plan, shard: Shard) -> Iterator[Task]:
+    for decision in shard.decisions:
         is_computed = decision.treatment in COMPUTED
         cut = plan.merge_of[decision.place.name].jobs_at if is_computed else _blocks
         yield from (Task(decision, job) for job in cut(decision.place))
 
 
-def _blocks(place: Place) -> Iterator[Job]:
+def _blocks(place: TensorPlace) -> Iterator[Job]:
     return jobs_of(place, Grain.ELEMENT, BLOCK)
 
 
@@ -201,10 +192,11 @@ class _Maker:
     def __call__(self, task: Task) -> tuple[Task, dict[str, Tensor]]:
         decision, job = task.decision, task.job
         if decision.treatment not in COMPUTED:
-            return task, {"": self.copied(decision, job)}
+            inputs = self.plan.slices[decision.slice_number]
+            return task, {MERGED: inputs.copied(decision, job.start, job.stop)}
         merge = self.plan.merge_of[decision.place.name]
         if self.state is not None and decision.treatment is Treatment.MERGE:
-            return task, {"": self.in_sequence(merge, job)}
+            return task, {MERGED: self.in_sequence(merge, job)}
         made = outputs_of(merge, self.found, job)
         dtype = output_spec(decision, self.plan.recipe.dtype).dtype
         return task, {
@@ -218,19 +210,6 @@ class _Maker:
         assert state is not None
         return finished(merge, self.state.numbers, job, state)
 
-    def copied(self, decision: Decision, job: Job) -> Tensor:
-        """The elements of one model, after making sure that all agree where they have to."""
-        part = self.plan.parts[decision.part]
-        values = part.source(decision.source).read(job.place.name, job.start, job.stop)
-        if decision.treatment is Treatment.EQUAL:
-            for name, model in part.models.items():
-                if not torch.equal(values, model.source.read(job.place.name, job.start, job.stop)):
-                    raise CheckpointError(
-                        f"{job.place.name} holds other values in {name} than in {decision.source}, and such numbers cannot be "
-                        "averaged: take one model's with `policy: {buffers: NAME}`."
-                    )
-        return values
-
 
 def _compare_aliases(plan: Plan) -> None:
     """Raises where what the configuration calls one tensor is stored as two that differ."""
@@ -240,7 +219,7 @@ def _compare_aliases(plan: Plan) -> None:
                 _compare(decision, name, model.source)
 
 
-def _compare(alias: Decision, name: str, source: Source) -> None:
+def _compare(alias: Decision, name: str, source: TensorSource) -> None:
     for job in jobs_of(alias.place, Grain.ELEMENT, BLOCK):
         first, second = (source.read(n, job.start, job.stop) for n in (alias.place.name, alias.source))
         if not torch.equal(first, second):
@@ -252,7 +231,7 @@ def _compare(alias: Decision, name: str, source: Source) -> None:
 
 def _write_heads(plan: Plan, out: Path) -> None:
     """Writes the tensors that every model keeps for itself, one small checkpoint a model."""
-    for name, model in plan.parts[-1].models.items() if plan.separate else ():
+    for name, model in plan.slices[-1].models.items() if plan.separate else ():
         tensors = {}
         for decision in plan.separate:
             spec = model.source.specs.get(decision.place.name)
@@ -267,9 +246,9 @@ def _write_heads(plan: Plan, out: Path) -> None:
 
 def _finish(plan: Plan, out: Path, hashes: Hashes, found: Mapping[str, Any] | None) -> None:
     """Writes what stands beside the tensors: index, configuration, tokenizer, provenance and model card."""
-    if len(plan.volumes) > 1:
-        placed = {name: volume.file.name for volume in plan.volumes for name in volume.file.specs}
-        size = sum(spec.size for volume in plan.volumes for spec in volume.file.specs.values())
+    if len(plan.shards) > 1:
+        placed = {name: shard.file.name for shard in plan.shards for name in shard.file.specs}
+        size = sum(spec.size for shard in plan.shards for spec in shard.file.specs.values())
         write_json(out / INDEX, {"metadata": {"total_size": size}, "weight_map": placed})
     if plan.config:
         write_json(out / CONFIG, dict(plan.config))

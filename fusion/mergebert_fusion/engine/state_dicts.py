@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from mergebert_fusion.engine.memory import fuse_in_memory, refuse_count
-from mergebert_fusion.engine.plan import Options, Plan, output_spec, planned
-from mergebert_fusion.engine.streaming import one_thread_a_block
-from mergebert_fusion.errors import CheckpointError
+from mergebert_fusion.contract.method import MERGED, AnyMethod, Base, SequentialMethod
+from mergebert_fusion.engine.plan import Plan, RunOptions, output_spec, planned
+from mergebert_fusion.engine.sequential import finished, stepped
+from mergebert_fusion.engine.streaming import Job, Merge, one_thread_a_block, ordered, outputs_of, surveyed
+from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.checkpoint import Checkpoint
-from mergebert_fusion.io.source import MemorySource
-from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.io.tensors import MemorySource
+from mergebert_fusion.methods.registry import method_named
+from mergebert_fusion.recipe.parameter_values import ParameterValues, RawParameters
 from mergebert_fusion.recipe.parse import ModelEntry, Recipe, Slice
 from mergebert_fusion.recipe.policy import BASE, Policy, Treatment
-from mergebert_fusion.recipe.values import Given, Values
 
 Model: TypeAlias = Mapping[str, Tensor] | nn.Module
 
 _HERE = "memory"
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The outcome of a merge: the merged tensors, what else the method keeps, and what its survey found."""
+
+    tensors: dict[str, Tensor]
+    artifacts: dict[str, dict[str, Tensor]] = field(default_factory=dict)  # artifact, then tensor
+    found: Any = None
 
 
 def fuse(
@@ -30,8 +41,8 @@ def fuse(
     models: Mapping[str, Model],
     base: Model | None = None,
     *,
-    parameters: Given | None = None,
-    model_parameters: Mapping[str, Given] | None = None,
+    parameters: RawParameters | None = None,
+    model_parameters: Mapping[str, RawParameters] | None = None,
     policy: Policy | None = None,
     config: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -42,15 +53,15 @@ def fuse(
     Parameters are written as in a recipe; `config` is that of config.json, and says which tensors are tied where they do not
     share memory anyway.
     """
-    card = method_named(method)
-    refuse_count(card, len(models), base is not None)
+    merge_method = method_named(method)
+    refuse_count(merge_method, len(models), base is not None)
     each = {name: (model_parameters or {}).get(name, {}) for name in models}
-    Values(card, parameters or {}, tuple(each.values()), tuple(models)).refuse_unknown()
+    ParameterValues(merge_method, parameters or {}, tuple(each.values()), tuple(models)).refuse_unknown()
     entries = tuple(ModelEntry(name, _HERE, given) for name, given in each.items())
     recipe = Recipe(
         text="",
         file=Path(_HERE),
-        method=card,
+        method=merge_method,
         slices=(Slice(entries, parameters or {}),),
         base=None if base is None else _HERE,
         dtype=None,
@@ -64,7 +75,7 @@ def fuse(
     shared = _shared(next(iter(dicts.values())))
     known = {name: _checkpoint(name, tensors, shared, config) for name, tensors in dicts.items()}
     origin = None if base is None else _checkpoint(BASE, _state_dict(base), shared, config)
-    fused = _carried_out(planned(recipe, known, origin, Options(threads=threads)))
+    fused = _carried_out(planned(recipe, known, origin, RunOptions(threads=threads)))
     return fused | {second: fused[first] for second, first in shared.items() if first in fused}
 
 
@@ -95,20 +106,15 @@ def _carried_out(plan: Plan) -> dict[str, Tensor]:
     """Every tensor that a plan writes, made in memory."""
     with one_thread_a_block():
         made = {
-            n: t for merge in (*plan.merges, *plan.averages) for n, t in fuse_in_memory(merge).tensors.items()
+            n: t
+            for merge in (*plan.merges, *plan.averages)
+            for n, t in merged_in_memory(merge).tensors.items()
         }
     fused = {}
     for decision in plan.decisions:
-        name, part = decision.place.name, plan.parts[decision.part]
+        name, inputs = decision.place.name, plan.slices[decision.slice_number]
         if decision.treatment in (Treatment.COPY, Treatment.EQUAL):
-            made[name] = part.source(decision.source).read(name, 0, decision.place.elements)
-        if decision.treatment is Treatment.EQUAL:
-            for other, model in part.models.items():
-                if not torch.equal(made[name], model.source.read(name, 0, decision.place.elements)):
-                    raise CheckpointError(
-                        f"{name} holds other values in {other} than in {decision.source}: take one model's with "
-                        "Policy(buffers=NAME)."
-                    )
+            made[name] = inputs.copied(decision, 0, decision.place.elements)
         if name in made:
             dtype = output_spec(decision, None).dtype
             fused[name] = made[name].reshape(decision.place.shape).to(dtype, copy=True)
@@ -116,3 +122,46 @@ def _carried_out(plan: Plan) -> dict[str, Tensor]:
         if decision.treatment is Treatment.ALIAS and decision.source in fused:
             fused[decision.place.name] = fused[decision.source]
     return fused
+
+
+def refuse_count(method: AnyMethod, models: int, has_base: bool) -> None:
+    """Raises RecipeError when a method is given too few or too many models, or misses its base."""
+    if models < method.least_models:
+        raise RecipeError(
+            f"{method.name} needs at least {method.least_models} models, and {models} are given."
+        )
+    if method.most_models is not None and models > method.most_models:
+        raise RecipeError(f"{method.name} takes at most {method.most_models} models, and {models} are given.")
+    if method.base is Base.REQUIRED and not has_base:
+        raise RecipeError(f"{method.name} needs the model that all others come from: give base_model.")
+
+
+def merged_in_memory(merge: Merge) -> Fused:
+    """What a merge makes of all its tensors."""
+    if isinstance(merge.method, SequentialMethod):
+        return _in_sequence(merge, merge.method)
+    found = surveyed(merge)
+    outputs: dict[str, dict[str, list[Tensor]]] = {}
+    computed = ordered(lambda job: (job, outputs_of(merge, found, job)), merge.jobs(), merge.threads)
+    for job, parts in computed:
+        for artifact, part in parts.items():
+            outputs.setdefault(artifact, {}).setdefault(job.place.name, []).append(part)
+    joined = {kind: _joined(merge, parts) for kind, parts in outputs.items()}
+    return Fused(joined.pop(MERGED), joined, found)
+
+
+def _in_sequence(merge: Merge, method: SequentialMethod) -> Fused:
+    numbers = method.begin()
+    states: dict[Job, Tensor] = {}
+    for model in range(len(merge.models)):
+        numbers = stepped(merge, model, numbers, states.get, states.__setitem__)
+    parts: dict[str, list[Tensor]] = {}
+    for job, state in states.items():
+        parts.setdefault(job.place.name, []).append(finished(merge, numbers, job, state))
+    return Fused(_joined(merge, parts), found=numbers)
+
+
+def _joined(merge: Merge, parts: Mapping[str, list[Tensor]]) -> dict[str, Tensor]:
+    shapes = {place.name: place.shape for place in merge.places}
+    empty = [torch.zeros(0)]
+    return {name: torch.cat(parts.get(name, empty)).reshape(shape) for name, shape in shapes.items()}

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Block, Grain, Place
-from mergebert_fusion.contract.method import AnyMethod, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.block import Block, Grain, TensorPlace
+from mergebert_fusion.contract.method import MERGED, AnyMethod, Inputs, MergeMethod, Pass, Survey
 from mergebert_fusion.errors import CheckpointError, FusionError
-from mergebert_fusion.io.source import Source
-from mergebert_fusion.recipe.values import Values
+from mergebert_fusion.io.tensors import TensorSource
+from mergebert_fusion.recipe.parameter_values import ParameterValues
 
 # Elements of a block: small enough that a block of every model stays in the processor's cache.
 BLOCK = 1 << 18
@@ -38,7 +38,7 @@ B = TypeVar("B")
 class Job:
     """One block to compute: the elements start to stop of a tensor."""
 
-    place: Place
+    place: TensorPlace
     start: int
     stop: int
     local: Any = field(default=None, compare=False)  # what was found of a tensor of several blocks
@@ -60,10 +60,10 @@ class Merge:
 
     method: AnyMethod
     names: tuple[str, ...]
-    models: tuple[Source, ...]
-    base: Source | None
-    values: Values
-    places: tuple[Place, ...]  # the tensors to be merged, in the order of the output
+    models: tuple[TensorSource, ...]
+    base: TensorSource | None
+    values: ParameterValues
+    places: tuple[TensorPlace, ...]  # the tensors to be merged, in the order of the output
     seed: int = 0
     device: str = "cpu"
     threads: int = 1
@@ -90,17 +90,17 @@ class Merge:
         for place in self.places:
             yield from self.jobs_at(place)
 
-    def jobs_at(self, place: Place) -> Iterator[Job]:
+    def jobs_at(self, place: TensorPlace) -> Iterator[Job]:
         """One tensor cut as finely as the method allows, with what has to be known of it before."""
         local = getattr(self.method, "local", None)
         cut = list(jobs_of(place, self.grain, self.block))
         if local is None or len(cut) < 2:
             yield from cut
             return
-        found = answered(local(self.inputs), lambda asked: _total(self, asked, cut))
+        found = run_survey(local(self.inputs), lambda asked: _total(self, asked, cut))
         yield from (replace(job, local=found) for job in cut)
 
-    def read(self, source: Source, job: Job) -> Tensor:
+    def read(self, source: TensorSource, job: Job) -> Tensor:
         """The elements of a job out of one source, in float32, shaped by the grain, on the device."""
         flat = source.read(job.place.name, job.start, job.stop)
         return flat.to(self.device, torch.float32).reshape(_shape(job, self.grain))
@@ -124,10 +124,10 @@ class Merge:
         local = getattr(self.method, "local", None)
         if local is None or not job.is_whole:
             return block
-        return replace(block, local=answered(local(self.inputs), lambda asked: asked.measure(block)))
+        return replace(block, local=run_survey(local(self.inputs), lambda asked: asked.measure(block)))
 
 
-def jobs_of(place: Place, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
+def jobs_of(place: TensorPlace, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
     """One tensor cut into blocks: by elements, by rows, or not at all."""
     count = place.elements
     if grain is Grain.TENSOR:
@@ -146,11 +146,11 @@ def surveyed(merge: Merge) -> Any:
     method = merge.method
     if not isinstance(method, MergeMethod) or method.survey is None:
         return None
-    return answered(method.survey(merge.inputs), lambda asked: _total(merge, asked, merge.jobs()))
+    return run_survey(method.survey(merge.inputs), lambda asked: _total(merge, asked, merge.jobs()))
 
 
-def answered(survey: Survey[Any], total: Callable[[Pass[Any]], Any]) -> Any:
-    """What a survey finds when it is told the total of every pass it asks for."""
+def run_survey(survey: Survey[Any], total: Callable[[Pass[Any]], Any]) -> Any:
+    """What a survey finds; `total` gives it the total of every pass that it yields."""
     try:
         asked = next(survey)
         while True:
@@ -168,18 +168,17 @@ def _total(merge: Merge, asked: Pass[A], jobs: Iterable[Job]) -> A:
 
 
 def outputs_of(merge: Merge, found: Any, job: Job) -> dict[str, Tensor]:
-    """The merged elements ("") and the artifacts (by name) of one job, flat, in float32 or bool on the CPU."""
+    """The merged elements (MERGED) and the artifacts (by name) of one job, flat, in float32 or bool on the CPU."""
     method = merge.method
     assert isinstance(method, MergeMethod)
     block = merge.loaded(job, found)
-    outputs = {"": method.merge(block)}
-    if method.artifacts is not None:
-        outputs |= method.artifacts(block)
+    merged = method.merge(block)
+    outputs = {MERGED: merged} if isinstance(merged, Tensor) else merged
     return {name: finite(tensor, block).reshape(-1).cpu() for name, tensor in outputs.items()}
 
 
 def finite(output: Tensor, block: Block[Any, Any, Any]) -> Tensor:
-    """The output of a method, after refusing one that is no number and saying whose fault that is."""
+    """The output itself; raises CheckpointError where a model holds NaN or infinity, FusionError where only the output does."""
     # A sum is infinite or NaN as soon as one element is, and costs next to nothing; a finite sum settles it.
     if output.dtype == torch.bool or bool(torch.isfinite(output.sum())) or bool(torch.isfinite(output).all()):
         return output

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mergebert_fusion.contract.block import Group, Place
+from mergebert_fusion.contract.block import Group, TensorPlace
 from mergebert_fusion.errors import RecipeError
 
 _START = r"(?:^|\.)"
@@ -35,12 +35,12 @@ class Architecture:
     tied_by_default: bool = False
     derived: str = r"(?!)"  # tensors that loaders compute by themselves, so that a file may lack them
 
-    def place(self, name: str, shape: tuple[int, ...], layers: Mapping[str, int]) -> Place:
+    def place(self, name: str, shape: tuple[int, ...], layers: Mapping[str, int]) -> TensorPlace:
         """Where a tensor stands, in a network of so many layers a stack."""
         for stack, pattern in self.layers.items():
             match = _searched(f"{_START}{pattern}(\\d+)\\.", name)
             if match:
-                return Place(name, shape, Group.LAYER, int(match[1]), layers.get(stack, 0), stack)
+                return TensorPlace(name, shape, Group.LAYER, int(match[1]), layers.get(stack, 0), stack)
         for group, pattern in (
             (Group.HEAD, self.heads),
             (Group.EMBEDDING, self.embeddings),
@@ -48,10 +48,10 @@ class Architecture:
         ):
             if _searched(f"{_START}(?:{pattern})", name):
                 stack = next((s for s in self.layers if s and name.split(".")[0] == s), "")
-                return Place(
+                return TensorPlace(
                     name, shape, group, None, layers.get(stack) or max(layers.values(), default=0), stack
                 )
-        return Place(name, shape, Group.OTHER, None, max(layers.values(), default=0))
+        return TensorPlace(name, shape, Group.OTHER, None, max(layers.values(), default=0))
 
     def depths(self, names: Iterable[str]) -> dict[str, int]:
         """How many layers each stack has, seen by the numbers in the names."""

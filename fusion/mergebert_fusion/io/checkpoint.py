@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mergebert_fusion.errors import CheckpointError
-from mergebert_fusion.io.lora import CONFIG as ADAPTER_CONFIG
-from mergebert_fusion.io.lora import WEIGHTS as ADAPTER_WEIGHTS
-from mergebert_fusion.io.lora import adapted, adapter_config, is_adapter
-from mergebert_fusion.io.source import JoinedSource, Source
-from mergebert_fusion.io.tensorfile import TensorFile, open_tensors
+from mergebert_fusion.io.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapted, adapter_config, is_adapter
+from mergebert_fusion.io.safetensors import open_tensors
+from mergebert_fusion.io.tensors import JoinedSource, TensorSource
 
 CONFIG, INDEX, WHOLE = "config.json", "model.safetensors.index.json", "model.safetensors"
 _TOKENIZER = (
@@ -43,7 +41,7 @@ class Checkpoint:
 
     name: str
     path: str  # as a recipe wrote it
-    source: Source
+    source: TensorSource
     config: Mapping[str, Any]  # empty where there is no config.json
     files: tuple[Path, ...]
     tokenizer: tuple[Path, ...]
@@ -59,13 +57,13 @@ def opened(wanted: Mapping[str, str], near: Path) -> Iterator[dict[str, Checkpoi
 def _checkpoint(name: str, path: str, near: Path, stack: ExitStack) -> Checkpoint:
     """A checkpoint out of `MODEL`, `ADAPTER` or `MODEL+ADAPTER`."""
     first, *adapters = path.split("+") if located(path, near) is None else [path]
-    place = located(first, near)
-    if place is None:
+    found_at = located(first, near)
+    if found_at is None:
         raise CheckpointError(
             f"There is no checkpoint {first!r} on this computer: give a folder or a .safetensors file, or fetch it first "
             f"(`hf download {first}`)."
         )
-    found = _read(name, path, place, near, stack)
+    found = _read(name, path, found_at, near, stack)
     for adapter in adapters:
         folder = located(adapter, near)
         if folder is None or not is_adapter(folder):
@@ -77,11 +75,11 @@ def _checkpoint(name: str, path: str, near: Path, stack: ExitStack) -> Checkpoin
 
 
 def located(path: str, near: Path) -> Path | None:
-    """Where a checkpoint lies: beside the recipe, here, or in the local cache of the Hugging Face hub."""
+    """The folder or file of a checkpoint: beside the recipe, here, or in the local Hugging Face cache; None if nowhere."""
     written = Path(path).expanduser()
-    for place in (near / written, written):
-        if place.exists():
-            return place
+    for candidate in (near / written, written):
+        if candidate.exists():
+            return candidate
     return _cached(path)
 
 
@@ -95,37 +93,38 @@ def _cached(path: str) -> Path | None:
     return snapshot if snapshot.is_dir() else None
 
 
-def _read(name: str, path: str, place: Path, near: Path, stack: ExitStack) -> Checkpoint:
-    if place.is_dir() and is_adapter(place) and not _weights(place):
-        base = adapter_config(place).get("base_model_name_or_path") or ""
-        return _with_adapter(_checkpoint(name, base, near, stack), place)
-    folder = place if place.is_dir() else place.parent
-    files = _weights(place) if place.is_dir() else [place]
+def _read(name: str, path: str, found_at: Path, near: Path, stack: ExitStack) -> Checkpoint:
+    if found_at.is_dir() and is_adapter(found_at) and not _weights(found_at):
+        base = adapter_config(found_at).get("base_model_name_or_path") or ""
+        return _with_adapter(_checkpoint(name, base, near, stack), found_at)
+    folder = found_at if found_at.is_dir() else found_at.parent
+    files = _weights(found_at) if found_at.is_dir() else [found_at]
     if not files:
-        pickled = any(next(place.glob(pattern), None) for pattern in _PICKLED)
+        pickled = any(next(found_at.glob(pattern), None) for pattern in _PICKLED)
         why = "pickled weights, which may run code" if pickled else "no safetensors file"
-        raise CheckpointError(f"{place} holds {why}: save the model as safetensors.")
-    parts: dict[str, Source] = {}
-    for file in files:
-        opened_file = open_tensors(file)
-        stack.callback(opened_file.close)
-        _add(parts, opened_file)
+        raise CheckpointError(f"{found_at} holds {why}: save the model as safetensors.")
     settings = folder / CONFIG
     return Checkpoint(
         name=name,
         path=path,
-        source=JoinedSource(parts),
-        config=_config(settings) if place.is_dir() or settings.is_file() else {},
+        source=joined(files, stack),
+        config=_config(settings),
         files=(*files, *([settings] if settings.is_file() else [])),
         tokenizer=tuple(folder / kind for kind in _TOKENIZER if (folder / kind).is_file()),
     )
 
 
-def _add(parts: dict[str, Source], file: TensorFile) -> None:
-    for name in file.specs:
-        if name in parts:
-            raise CheckpointError(f"{name} stands in two files beside {file.path}: remove the older ones.")
-        parts[name] = file
+def joined(files: Iterable[Path], stack: ExitStack) -> JoinedSource:
+    """The tensors of several files, each in one of them; the files stay open until `stack` closes them."""
+    file_of: dict[str, TensorSource] = {}
+    for path in files:
+        file = open_tensors(path)
+        stack.callback(file.close)
+        for name in file.specs:
+            if name in file_of:
+                raise CheckpointError(f"{name} stands in two files beside {path}: remove the older ones.")
+            file_of[name] = file
+    return JoinedSource(file_of)
 
 
 def _weights(folder: Path) -> Sequence[Path]:

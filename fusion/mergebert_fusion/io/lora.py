@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.errors import CheckpointError
-from mergebert_fusion.io.source import Source, Spec
-from mergebert_fusion.io.tensorfile import TensorFile, open_tensors
+from mergebert_fusion.io.safetensors import TensorFile, open_tensors
+from mergebert_fusion.io.tensors import TensorSource, TensorSpec
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 # What starts from other base weights than the ones on disk, or adds more than B A.
 _REFUSED_STARTS = ("pissa", "olora", "corda", "loftq")
@@ -39,8 +39,8 @@ _PART = re.compile(rf"(?P<module>.+)\.(?P<part>{'|'.join(map(re.escape, _MATRIX 
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What an adapter adds to one tensor: scaling * left @ right."""
+class LowRankUpdate:
+    """What an adapter adds to one tensor, [rows, columns]: scaling * left @ right."""
 
     left: Tensor  # [rows, r]
     right: Tensor  # [r, columns]
@@ -55,14 +55,14 @@ class Change:
 class LoraSource:
     """A base with an adapter merged into it tensor by tensor."""
 
-    base: Source
-    changes: Mapping[str, Change]
+    base: TensorSource
+    updates: Mapping[str, LowRankUpdate]
     saved: Mapping[str, Tensor]  # tensors that the adapter holds whole: heads and biases that were trained
 
     @cached_property
-    def specs(self) -> Mapping[str, Spec]:
+    def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
-        saved = {name: Spec(tuple(t.shape), t.dtype) for name, t in self.saved.items()}
+        saved = {name: TensorSpec(tuple(t.shape), t.dtype) for name, t in self.saved.items()}
         return {**self.base.specs, **saved}
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
@@ -70,22 +70,22 @@ class LoraSource:
         if name in self.saved:
             return self.saved[name].reshape(-1)[start:stop]
         values = self.base.read(name, start, stop)
-        if name not in self.changes:
+        if name not in self.updates:
             return values
         columns = self.base.specs[name].shape[-1]
         first, last = start // columns, -(-stop // columns)
-        added = self.changes[name].rows(first, last).reshape(-1)
+        added = self.updates[name].rows(first, last).reshape(-1)
         return values.to(torch.float32) + added[start - first * columns : stop - first * columns]
 
 
 def is_adapter(folder: Path) -> bool:
     """Whether a folder holds an adapter rather than a whole model."""
-    return (folder / CONFIG).is_file()
+    return (folder / ADAPTER_CONFIG).is_file()
 
 
 def adapter_config(folder: Path) -> Mapping[str, Any]:
     """The settings of an adapter, after refusing those that B A alone cannot express."""
-    path = folder / CONFIG
+    path = folder / ADAPTER_CONFIG
     try:
         config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -100,21 +100,21 @@ def adapter_config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
-def adapted(base: Source, folder: Path) -> LoraSource:
+def adapted(base: TensorSource, folder: Path) -> LoraSource:
     """A base with the adapter of a folder."""
     config = adapter_config(folder)
-    file = open_tensors(folder / WEIGHTS)
+    file = open_tensors(folder / ADAPTER_WEIGHTS)
     try:
         halves, saved = _sorted_out(file, folder)
     finally:
         file.close()
     names = {name: _name_in(base, name) or name for name in saved}
-    changes = dict(_changes(halves, config, base, folder))
-    return LoraSource(base, changes, {names[name]: tensor for name, tensor in saved.items()})
+    updates = dict(_updates(halves, config, base, folder))
+    return LoraSource(base, updates, {names[name]: tensor for name, tensor in saved.items()})
 
 
 def _sorted_out(file: TensorFile, folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
-    """What is trained of each module, by the part of its name, and the tensors that the adapter holds whole."""
+    """The A and B of each module, by the end of their names, and the tensors that the adapter holds whole."""
     halves: dict[str, dict[str, Tensor]] = {}
     saved = {}
     for name, spec in file.specs.items():
@@ -132,9 +132,9 @@ def _sorted_out(file: TensorFile, folder: Path) -> tuple[dict[str, dict[str, Ten
     return halves, saved
 
 
-def _changes(
-    halves: Mapping[str, Mapping[str, Tensor]], config: Mapping[str, Any], base: Source, folder: Path
-) -> Iterator[tuple[str, Change]]:
+def _updates(
+    halves: Mapping[str, Mapping[str, Tensor]], config: Mapping[str, Any], base: TensorSource, folder: Path
+) -> Iterator[tuple[str, LowRankUpdate]]:
     for module, pair in halves.items():
         name = _name_in(base, f"{module}.weight")
         if name is None:
@@ -145,16 +145,16 @@ def _changes(
             raise CheckpointError(
                 f"{folder} holds only half of the pair for {module}: fetch or write it again."
             )
-        change = _change(module, pair, config)
-        shape, was = (change.left.shape[0], change.right.shape[1]), base.specs[name].shape
+        update = _update(module, pair, config)
+        shape, was = (update.left.shape[0], update.right.shape[1]), base.specs[name].shape
         if was != shape:
             raise CheckpointError(
                 f"{folder} changes {name} as {shape}, but its base has {was}: give the right base."
             )
-        yield name, change
+        yield name, update
 
 
-def _change(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) -> Change:
+def _update(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) -> LowRankUpdate:
     is_table = set(pair) == set(_TABLE)
     a, b = (pair[part] for part in (_TABLE if is_table else _MATRIX))  # [r, inputs], [outputs, r]
     rank = _patterned(config.get("rank_pattern"), module, a.shape[0])
@@ -162,8 +162,8 @@ def _change(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) 
     scaling = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
     # Tables, and the transposed matrices of GPT-2, have one row an input.
     if is_table or config.get("fan_in_fan_out"):
-        return Change(a.T.contiguous(), b.T.contiguous(), scaling)
-    return Change(b, a, scaling)
+        return LowRankUpdate(a.T.contiguous(), b.T.contiguous(), scaling)
+    return LowRankUpdate(b, a, scaling)
 
 
 def _patterned(patterns: Mapping[str, float] | None, module: str, otherwise: float) -> float:
@@ -174,7 +174,7 @@ def _patterned(patterns: Mapping[str, float] | None, module: str, otherwise: flo
     return otherwise
 
 
-def _name_in(base: Source, name: str) -> str | None:
+def _name_in(base: TensorSource, name: str) -> str | None:
     """The tensor that an adapter means: heads put a prefix before the names of the bare model, or take one away."""
     if name in base.specs:
         return name

@@ -15,16 +15,17 @@ from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import Pass, Survey
+from mergebert_fusion.maths.arithmetic import sum_by_key
 
 _LOW = 15
 _HIGH_BINS, _LOW_BINS = 1 << 16, 1 << _LOW
 
-Key: TypeAlias = Any  # hashable: a model, or a model and a density
-Values: TypeAlias = Callable[[Block[Any, Any, Any]], Mapping[Key, Tensor]]
-Counts: TypeAlias = dict[Key, Tensor]
+VectorKey: TypeAlias = Any  # hashable: a model, or a model and a density
+Magnitudes: TypeAlias = Callable[[Block[Any, Any, Any]], Mapping[VectorKey, Tensor]]
+Counts: TypeAlias = dict[VectorKey, Tensor]
 
 
-def kth_largest(values: Values, rank: Callable[[Key, int], int]) -> Survey[dict[Key, float]]:
+def kth_largest(values: Magnitudes, rank: Callable[[VectorKey, int], int]) -> Survey[dict[VectorKey, float]]:
     """For every key the k-th largest of all its non-negative values, k = rank(key, how many there are), from 1 on.
 
     A rank of 0 or less gives infinity (nothing is that large), one beyond the count gives 0.
@@ -34,33 +35,33 @@ def kth_largest(values: Values, rank: Callable[[Key, int], int]) -> Survey[dict[
 
 
 def each_kth_largest(
-    values: Values, ranks: Callable[[Key, int], Sequence[int]]
-) -> Survey[dict[Key, tuple[float, ...]]]:
+    values: Magnitudes, ranks: Callable[[VectorKey, int], Sequence[int]]
+) -> Survey[dict[VectorKey, tuple[float, ...]]]:
     """As `kth_largest`, for several ranks of every key out of one count."""
-    upper: Counts = yield Pass(lambda block: _upper_counts(values(block)), _added)
-    places = {
-        key: [_bin_of(counts, k) for k in ranks(key, int(counts.sum()))] for key, counts in upper.items()
-    }
-    lower: Counts = yield Pass(lambda block: _lower_counts(values(block), places), _added)
-    return {key: tuple(_threshold(key, place, lower) for place in wanted) for key, wanted in places.items()}
+    upper: Counts = yield Pass(lambda block: _upper_counts(values(block)), sum_by_key)
+    bins = {key: [_bin_of(counts, k) for k in ranks(key, int(counts.sum()))] for key, counts in upper.items()}
+    lower: Counts = yield Pass(lambda block: _lower_counts(values(block), bins), sum_by_key)
+    return {key: tuple(_threshold(key, found, lower) for found in wanted) for key, wanted in bins.items()}
 
 
 def kth_largest_of(values: Tensor, rank: int) -> float:
     """The k-th largest of non-negative numbers that are at hand, bounds as in `kth_largest`."""
-    place = _bin_of(_upper_counts({0: values})[0], rank)
-    return _threshold(0, place, _lower_counts({0: values}, {0: [place]}))
+    found = _bin_of(_upper_counts({0: values})[0], rank)
+    return _threshold(0, found, _lower_counts({0: values}, {0: [found]}))
 
 
-def _upper_counts(values: Mapping[Key, Tensor]) -> Counts:
+def _upper_counts(values: Mapping[VectorKey, Tensor]) -> Counts:
     return {key: torch.bincount(_bits(v) >> _LOW, minlength=_HIGH_BINS) for key, v in values.items()}
 
 
-def _lower_counts(values: Mapping[Key, Tensor], places: Mapping[Key, Sequence[tuple[int, int]]]) -> Counts:
+def _lower_counts(
+    values: Mapping[VectorKey, Tensor], bins: Mapping[VectorKey, Sequence[tuple[int, int]]]
+) -> Counts:
     """The lower bits counted within every bin that is asked for, by key and bin."""
     counts = {}
     for key, value in values.items():
         bits = _bits(value).numpy()  # numpy selects six times as fast as torch on the CPU
-        for upper in {upper for upper, _ in places[key] if upper >= 0}:
+        for upper in {upper for upper, _ in bins[key] if upper >= 0}:
             within = bits[(bits >> _LOW) == upper] & (_LOW_BINS - 1)
             counts[key, upper] = torch.from_numpy(np.bincount(within, minlength=_LOW_BINS))
     return counts
@@ -71,10 +72,6 @@ def _bits(values: Tensor) -> Tensor:
     return values.reshape(-1).to("cpu", torch.float32).abs().view(torch.int32)
 
 
-def _added(a: Counts, b: Counts) -> Counts:
-    return {key: a[key] + b[key] if key in a and key in b else counts for key, counts in (a | b).items()}
-
-
 def _bin_of(counts: Tensor, rank: int) -> tuple[int, int]:
     """The bin that holds the rank-th largest, and its rank within that bin; bins -1 and -2 for none and all."""
     if rank <= 0:
@@ -82,13 +79,13 @@ def _bin_of(counts: Tensor, rank: int) -> tuple[int, int]:
     above = counts.flip(0).cumsum(0)
     if rank > int(above[-1]):
         return -2, 0
-    place = int(torch.searchsorted(above, rank))
-    within = rank - (int(above[place - 1]) if place else 0)
-    return counts.numel() - 1 - place, within
+    position = int(torch.searchsorted(above, rank))
+    within = rank - (int(above[position - 1]) if position else 0)
+    return counts.numel() - 1 - position, within
 
 
-def _threshold(key: Key, place: tuple[int, int], counts: Counts) -> float:
-    upper, rank = place
+def _threshold(key: VectorKey, found: tuple[int, int], counts: Counts) -> float:
+    upper, rank = found
     if upper < 0:
         return float("inf") if upper == -1 else 0.0
     lower, _ = _bin_of(counts[key, upper], rank)

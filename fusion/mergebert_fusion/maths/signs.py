@@ -21,7 +21,7 @@ NO_WEIGHT = 1e-8
 
 
 def elected_signs(vectors: Sequence[Tensor], undecided: float = 0.0) -> Tensor:
-    """The sign of the sum at each element, -1 or 1; `undecided` where the vectors cancel or all are 0."""
+    """The sign of the sum at each element, -1 or 1; `undecided` where the sum is 0."""
     signs = torch.sign(functools.reduce(torch.add, vectors))
     return signs if undecided == 0 else signs + (1.0 - signs.abs()) * undecided
 

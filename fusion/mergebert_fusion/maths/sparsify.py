@@ -25,7 +25,12 @@ def rescale_setting() -> Any:
     )
 
 
-def largest(magnitudes: Tensor, count: int) -> Tensor:
+def kept_count(density: float, count: int) -> int:
+    """How many of `count` entries a density keeps: the nearest whole number, but at least one unless it is 0."""
+    return min(count, max(1, round(density * count))) if density > 0 else 0
+
+
+def largest_mask(magnitudes: Tensor, count: int) -> Tensor:
     """A mask of exactly `count` of the largest non-negative numbers; of equal ones those that come first."""
     threshold = kth_largest_of(magnitudes, count)
     above, level = magnitudes > threshold, magnitudes == threshold
@@ -33,9 +38,12 @@ def largest(magnitudes: Tensor, count: int) -> Tensor:
     return above | (level & (level.reshape(-1).cumsum(0) <= missing).reshape(level.shape))
 
 
-def survivors(vector: Tensor, kept: Tensor, probability: float | Tensor, rescale: str) -> Tensor:
-    """The kept entries, rescaled as `rescale_setting` says, and zeros elsewhere."""
-    left = vector * kept
+def masked_and_rescaled(vector: Tensor, mask: Tensor, probability: float | Tensor, rescale: str) -> Tensor:
+    """The entries under the mask, rescaled as `rescale_setting` says, and zeros elsewhere.
+
+    `probability` is that of an entry to be kept: one for all, or one for each.
+    """
+    left = vector * mask
     if rescale == "none":
         return left
     if rescale == "l1":

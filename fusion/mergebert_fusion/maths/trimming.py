@@ -18,17 +18,13 @@ from torch.nn import functional
 from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import Survey
 from mergebert_fusion.maths.selection import kth_largest
+from mergebert_fusion.maths.sparsify import kept_count
 
 # The density of every model in a block.
 Densities: TypeAlias = Callable[[Block[Any, Any, Any]], Sequence[float]]
 
 # The smallest magnitude that is kept, after the position of the model and the density that it holds for.
 Thresholds: TypeAlias = tuple[tuple[int, float, float], ...]
-
-
-def kept(density: float, count: int) -> int:
-    """How many of `count` entries a density keeps: the nearest whole number, but at least one unless it is 0."""
-    return min(count, max(1, round(density * count))) if density > 0 else 0
 
 
 def surveyed_thresholds(densities: Densities) -> Survey[Thresholds]:
@@ -41,7 +37,7 @@ def surveyed_thresholds(densities: Densities) -> Survey[Thresholds]:
         vectors = zip(block.task_vectors, densities(block), strict=True)
         return {(i, density): v.abs() for i, (v, density) in enumerate(vectors) if 0 < density < 1}
 
-    found = yield from kth_largest(magnitudes, lambda key, count: kept(key[1], count))
+    found = yield from kth_largest(magnitudes, lambda key, count: kept_count(key[1], count))
     return tuple((model, density, value) for (model, density), value in sorted(found.items()))
 
 

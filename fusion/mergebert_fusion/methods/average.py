@@ -12,8 +12,8 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
-from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
-from mergebert_fusion.methods.task_arithmetic import check
+from mergebert_fusion.maths.arithmetic import weighted_sum
+from mergebert_fusion.methods.task_arithmetic import check, weights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,7 @@ class ModelParameters:
 
 def average(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """sum_t a_t W_t, the weights divided by their sum unless told otherwise."""
-    weights = [model.weight for model in block.each]
-    return weighted_sum(block.models, normalised(weights) if block.parameters.normalize else weights)
+    return weighted_sum(block.models, weights_of(block))
 
 
 METHOD = MergeMethod(

@@ -21,9 +21,7 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
-from mergebert_fusion.maths.combination import added
-from mergebert_fusion.maths.sparsify import largest
-from mergebert_fusion.maths.trimming import kept
+from mergebert_fusion.maths.sparsify import kept_count, largest_mask
 from mergebert_fusion.methods import task_arithmetic
 
 
@@ -63,7 +61,7 @@ def middles(block: Block[Any, Any, Any]) -> list[Tensor]:
 
 def _middle(magnitudes: Tensor, model: ModelParameters) -> Tensor:
     outliers, left = _counts(magnitudes.numel(), model)
-    return largest(magnitudes, outliers + left) & ~largest(magnitudes, outliers)
+    return largest_mask(magnitudes, outliers + left) & ~largest_mask(magnitudes, outliers)
 
 
 def _row_middle(magnitudes: Tensor, model: ModelParameters) -> Tensor:
@@ -75,13 +73,13 @@ def _row_middle(magnitudes: Tensor, model: ModelParameters) -> Tensor:
 
 def _counts(count: int, model: ModelParameters) -> tuple[int, int]:
     """How many outliers go and how many of the next largest stay."""
-    left = kept(model.density, count)
+    left = kept_count(model.density, count)
     return min(int(model.gamma * count), count - left), left
 
 
 def breadcrumbs(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * sum_t weight_t d'_t."""
-    return added(block, middles(block))
+    return task_arithmetic.base_plus_sum(block, middles(block))
 
 
 def grain(parameters: Any) -> Grain:

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
-from mergebert_fusion.maths.combination import Agreement, agreed
 from mergebert_fusion.methods.breadcrumbs import ModelParameters, grain, middles, within_setting
+from mergebert_fusion.methods.ties import ConsensusParameters, consensus_of_weighted
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(Agreement):
+class Parameters(ConsensusParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     within: str = within_setting()
@@ -26,7 +26,7 @@ class Parameters(Agreement):
 
 def breadcrumbs_ties(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the middles of the task vectors."""
-    return agreed(block, middles(block))
+    return consensus_of_weighted(block, middles(block))
 
 
 METHOD = MergeMethod(

@@ -19,8 +19,7 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
-from mergebert_fusion.maths.combination import added
-from mergebert_fusion.maths.sparsify import rescale_setting, survivors
+from mergebert_fusion.maths.sparsify import masked_and_rescaled, rescale_setting
 from mergebert_fusion.methods import task_arithmetic
 
 
@@ -41,14 +40,14 @@ class ModelParameters(task_arithmetic.ModelParameters):
 def dropped(block: Block[Any, Any, Any]) -> list[Tensor]:
     """The task vectors, a random part of each set to 0 and the rest rescaled."""
     return [
-        survivors(vector, block.uniform(i) < model.density, model.density, block.parameters.rescale)
+        masked_and_rescaled(vector, block.uniform(i) < model.density, model.density, block.parameters.rescale)
         for i, (vector, model) in enumerate(zip(block.task_vectors, block.each, strict=True))
     ]
 
 
 def dare_linear(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * sum_t weight_t d'_t."""
-    return added(block, dropped(block))
+    return task_arithmetic.base_plus_sum(block, dropped(block))
 
 
 def grain(parameters: Any) -> Grain:

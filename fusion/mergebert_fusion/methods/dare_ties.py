@@ -15,13 +15,13 @@ from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
-from mergebert_fusion.maths.combination import Agreement, agreed
 from mergebert_fusion.maths.sparsify import rescale_setting
 from mergebert_fusion.methods.dare_linear import ModelParameters, dropped, grain
+from mergebert_fusion.methods.ties import ConsensusParameters, consensus_of_weighted
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(Agreement):
+class Parameters(ConsensusParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     rescale: str = rescale_setting()
@@ -29,7 +29,7 @@ class Parameters(Agreement):
 
 def dare_ties(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the dropped and rescaled task vectors."""
-    return agreed(block, dropped(block))
+    return consensus_of_weighted(block, dropped(block))
 
 
 METHOD = MergeMethod(

@@ -23,16 +23,11 @@ from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.maths.combination import Agreement, agreed
-from mergebert_fusion.maths.sparsify import rescale_setting, survivors
+from mergebert_fusion.maths.arithmetic import rows_of
+from mergebert_fusion.maths.sparsify import masked_and_rescaled
 from mergebert_fusion.methods import task_arithmetic
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters(Agreement):
-    """What a recipe may set for a tensor, or for the whole merge."""
-
-    rescale: str = rescale_setting()
+from mergebert_fusion.methods.dare_ties import Parameters
+from mergebert_fusion.methods.ties import consensus_of_weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +61,15 @@ def _pruned(vector: Tensor, drawn: Tensor, model: ModelParameters, rescale: str)
         return vector
     if model.density == 0:
         return torch.zeros_like(vector)
-    rows = vector.reshape(-1, vector.shape[-1] if vector.dim() else 1)
+    rows = rows_of(vector)
     probability = probabilities(rows, model.density, model.epsilon)
-    return survivors(rows, drawn.reshape(rows.shape) < probability, probability, rescale).reshape(
-        vector.shape
-    )
+    mask = drawn.reshape(rows.shape) < probability
+    return masked_and_rescaled(rows, mask, probability, rescale).reshape(vector.shape)
 
 
 def della(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the pruned task vectors."""
-    return agreed(block, pruned(block))
+    return consensus_of_weighted(block, pruned(block))
 
 
 def grain(parameters: Any) -> Grain:

@@ -6,28 +6,18 @@ the paper's ablation without the elect step (arXiv 2406.11617).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
-from mergebert_fusion.maths.combination import added
-from mergebert_fusion.maths.sparsify import rescale_setting
 from mergebert_fusion.methods import della, task_arithmetic
+from mergebert_fusion.methods.dare_linear import Parameters
 from mergebert_fusion.methods.della import ModelParameters
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters(task_arithmetic.Parameters):
-    """What a recipe may set for a tensor, or for the whole merge."""
-
-    rescale: str = rescale_setting()
 
 
 def della_linear(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * sum_t weight_t d'_t."""
-    return added(block, della.pruned(block))
+    return task_arithmetic.base_plus_sum(block, della.pruned(block))
 
 
 def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:

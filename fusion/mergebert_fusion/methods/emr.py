@@ -15,6 +15,7 @@ The merged model is W_0 + scaling * unified. What this method is for are its art
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.method import MERGED, Base, Family, Inputs, MergeMethod, Pass, Survey
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import total
 from mergebert_fusion.maths.signs import elected_signs
@@ -50,15 +51,12 @@ class Found:
 
 
 EmrBlock = Block[Parameters, NoParameters, Found]
-Magnitudes = tuple[
-    tuple[float, float], ...
-]  # for each model: of its task vector, of the masked unified vector
 
 
 def survey(inputs: Inputs) -> Survey[Found]:
     """What each masked unified vector has to be multiplied by to be as large as the task vector."""
-    magnitudes = yield Pass(_magnitudes, _added)
-    return Found(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes))
+    magnitudes: Tensor = yield Pass(_magnitudes, operator.add)
+    return Found(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes.tolist()))
 
 
 def unified_vector(block: EmrBlock) -> Tensor:
@@ -70,16 +68,12 @@ def unified_vector(block: EmrBlock) -> Tensor:
     return largest * signs
 
 
-def merged(block: EmrBlock) -> Tensor:
-    """W_0 + scaling * unified."""
-    return block.origin + unified_vector(block) * block.parameters.scaling
-
-
-def artifacts(block: EmrBlock) -> dict[str, Tensor]:
-    """The unified vector, and the mask of every model."""
+def merged(block: EmrBlock) -> dict[str, Tensor]:
+    """W_0 + scaling * unified, and what restores the models: the unified vector and the mask of each."""
     unified = unified_vector(block)
     masks = zip(block.names, _masks(block, unified), strict=True)
-    return {"vector": unified, **{f"mask.{name}": mask for name, mask in masks}}
+    model = block.origin + unified * block.parameters.scaling
+    return {MERGED: model, "vector": unified, **{f"mask.{name}": mask for name, mask in masks}}
 
 
 def restored(block: Block[None, None, Found], kept: Mapping[str, Tensor], model: str) -> Tensor:
@@ -94,17 +88,13 @@ def _masks(block: EmrBlock, unified: Tensor) -> list[Tensor]:
     return [(torch.sign(vector) == torch.sign(unified)) & (vector != 0) for vector in block.task_vectors]
 
 
-def _magnitudes(block: EmrBlock) -> Magnitudes:
+def _magnitudes(block: EmrBlock) -> Tensor:
+    """The summed magnitudes of each task vector and of the masked unified vector, float64 [models, 2]."""
     unified = unified_vector(block)
     share = 1.0 if block.parameters.rescaler == "sums" else 1.0 / math.prod(block.place.shape)
     pairs = zip(block.task_vectors, _masks(block, unified), strict=True)
-    return tuple(
-        (share * total(vector.abs()), share * total((unified * mask).abs())) for vector, mask in pairs
-    )
-
-
-def _added(a: Magnitudes, b: Magnitudes) -> Magnitudes:
-    return tuple((own + more, masked + further) for (own, masked), (more, further) in zip(a, b, strict=True))
+    sums = [(share * total(vector.abs()), share * total((unified * mask).abs())) for vector, mask in pairs]
+    return torch.tensor(sums, dtype=torch.float64)
 
 
 def _quotient(own: float, masked: float) -> float:
@@ -123,7 +113,6 @@ METHOD = MergeMethod(
     grain=Grain.ELEMENT,
     survey=survey,
     passes=1,
-    artifacts=artifacts,
     restore=restored,
     found=Found,
 )

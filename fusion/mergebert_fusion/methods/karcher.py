@@ -46,9 +46,8 @@ def karcher(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     start = found.mean(weights)
     if start is None:
         return weighted_sum(block.models, weights)
-    norm = math.fsum(weight * length for weight, length in zip(weights, found.norms, strict=True))
     mean = _karcher_mean(found, start, weights, block.parameters)
-    return weighted_sum(block.models, found.coefficients(mean, norm))
+    return weighted_sum(block.models, found.coefficients(mean, found.mean_norm(weights)))
 
 
 def _karcher_mean(

@@ -20,13 +20,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Block, Grain, Group, Place
+from mergebert_fusion.contract.block import Block, Grain, Group, TensorPlace
 from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Pass, Survey
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.maths.arithmetic import dot, weighted_sum
+from mergebert_fusion.maths.arithmetic import dot, sum_by_key, weighted_sum
 
 ROLES = ("task", "language")
 _SIDES = (*ROLES, "blend")
@@ -34,8 +35,8 @@ _BOTTOM, _TOP = 5 / 32, 2 / 32  # of the layers, in the paper's model
 _FEWEST = 3  # layers: one at either end and one between them
 
 Layer: TypeAlias = tuple[str, int]  # stack and index
-# Squared norms of a matrix: of the base, and of what each role changed.
-Squares: TypeAlias = tuple[float, float, float]
+# Of each matrix, float64 squared norms [3]: of the base, and of what each role changed.
+Squares: TypeAlias = Mapping[tuple[Layer, str], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def survey(inputs: Inputs) -> Survey[Leads]:
     """How the two experts' changes are spread over the layers, if that decides."""
     if inputs.parameters.rule == "position":
         return Leads()
-    found: Mapping[tuple[Layer, str], Squares] = yield Pass(_squares, _added)
+    found: Squares = yield Pass(_squares, sum_by_key)
     return Leads(_leads(found))
 
 
@@ -94,7 +95,7 @@ def layer_swap(block: Block[Parameters, ModelParameters, Leads]) -> Tensor:
     return weighted_sum((language, task), (share, 1 - share))
 
 
-def language_share(place: Place, parameters: Parameters, leads: Leads) -> float:
+def language_share(place: TensorPlace, parameters: Parameters, leads: Leads) -> float:
     """How much of the tensor at a place is the language expert's; the rest is the task expert's."""
     sides = {Group.EMBEDDING: parameters.embeddings, Group.NORM: parameters.norm}
     if place.layer is None:
@@ -125,7 +126,7 @@ def _side_by_position(layer: int, layers: int, parameters: Parameters) -> str:
     return "blend" if is_transition else "task"
 
 
-def _squares(block: Block[Parameters, ModelParameters, None]) -> dict[tuple[Layer, str], Squares]:
+def _squares(block: Block[Parameters, ModelParameters, None]) -> Squares:
     """What a block of a layer's matrix adds to its squared norms."""
     if block.base is None:
         raise RecipeError(
@@ -136,24 +137,15 @@ def _squares(block: Block[Parameters, ModelParameters, None]) -> dict[tuple[Laye
         return {}
     task, language = (block.task_vectors[_position(block.each, role)] for role in ROLES)
     squares = (dot(block.base, block.base), dot(task, task), dot(language, language))
-    return {((place.stack, place.layer), place.name): squares}
+    return {((place.stack, place.layer), place.name): torch.tensor(squares, dtype=torch.float64)}
 
 
-def _added(
-    a: Mapping[tuple[Layer, str], Squares], b: Mapping[tuple[Layer, str], Squares]
-) -> dict[tuple[Layer, str], Squares]:
-    return {**a, **{key: _sum(a[key], squares) if key in a else squares for key, squares in b.items()}}
-
-
-def _sum(a: Squares, b: Squares) -> Squares:
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
-
-
-def _leads(found: Mapping[tuple[Layer, str], Squares]) -> dict[Layer, float]:
+def _leads(found: Squares) -> dict[Layer, float]:
     """The language expert's share of all relative change minus the task expert's, layer by layer."""
     task: dict[Layer, float] = {}
     language: dict[Layer, float] = {}
-    for (layer, _), (base, by_task, by_language) in found.items():
+    for (layer, _), squares in found.items():
+        base, by_task, by_language = squares.tolist()
         scale = base if base > 0 else 1.0
         task[layer] = task.get(layer, 0.0) + math.sqrt(by_task / scale)
         language[layer] = language.get(layer, 0.0) + math.sqrt(by_language / scale)

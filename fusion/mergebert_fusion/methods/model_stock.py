@@ -22,8 +22,8 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import NoParameters, setting
-from mergebert_fusion.maths.angles import cosine, row_cosines
-from mergebert_fusion.maths.arithmetic import weighted_sum
+from mergebert_fusion.maths.arithmetic import mean
+from mergebert_fusion.maths.sphere import cosine, row_cosines
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Parameters:
 def model_stock(block: Block[Parameters, NoParameters, None]) -> Tensor:
     """W_0 plus a share t of the mean change."""
     vectors = block.task_vectors
-    mean = weighted_sum(vectors, [1 / len(vectors)] * len(vectors))
+    change = mean(vectors)
     if not block.parameters.filter_wise:
         pairs = [cosine(a, b) for a, b in combinations(vectors, 2)]
-        return block.origin + mean * share(pairs, len(vectors))
+        return block.origin + change * share(pairs, len(vectors))
     by_row = zip(*(row_cosines(a, b) for a, b in combinations(vectors, 2)), strict=True)
-    shares = torch.tensor([share(pairs, len(vectors)) for pairs in by_row]).to(mean)
-    return block.origin + mean * shares[:, None]
+    shares = torch.tensor([share(pairs, len(vectors)) for pairs in by_row]).to(change)
+    return block.origin + change * shares[:, None]
 
 
 def share(cosines: Sequence[float | None], models: int) -> float:

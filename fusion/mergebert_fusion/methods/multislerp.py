@@ -11,7 +11,6 @@ A model that did not change a tensor counts for the norm and has no say in the d
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,8 +20,9 @@ from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
+from mergebert_fusion.maths.arithmetic import weighted_sum
 from mergebert_fusion.maths.sphere import directions
+from mergebert_fusion.methods.task_arithmetic import weights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,14 @@ class ModelParameters:
 def multislerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 plus the mean direction of the changes, as long as they are on average."""
     vectors = block.models if block.base is None else block.task_vectors
-    weights = [model.weight for model in block.each]
-    merged = weighted_sum(
-        vectors, _coefficients(vectors, normalised(weights) if block.parameters.normalize else weights)
-    )
+    merged = weighted_sum(vectors, _coefficients(vectors, weights_of(block)))
     return merged if block.base is None else block.base + merged
 
 
 def _coefficients(vectors: Sequence[Tensor], weights: Sequence[float]) -> Sequence[float]:
     found = directions(vectors)
     mean = found.mean(weights)
-    norm = math.fsum(weight * length for weight, length in zip(weights, found.norms, strict=True))
-    return weights if mean is None else found.coefficients(mean, norm)
+    return weights if mean is None else found.coefficients(mean, found.mean_norm(weights))
 
 
 def check(parameters: object, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:

@@ -20,8 +20,8 @@ from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.maths.angles import arc, cosine, row_cosines
-from mergebert_fusion.maths.arithmetic import weighted_sum
+from mergebert_fusion.maths.arithmetic import rows_of, weighted_sum
+from mergebert_fusion.maths.sphere import arc, cosine, row_cosines
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,9 @@ def _interpolated(t: float, first: Tensor, second: Tensor, along: str) -> Tensor
     if along == "tensor":
         return weighted_sum((first, second), arc(t, cosine(first, second)))
     if along == "row":
-        rows = (_as_rows(first), _as_rows(second))
-        return _rows_interpolated(t, *rows).reshape(first.shape)
+        return _rows_interpolated(t, rows_of(first), rows_of(second)).reshape(first.shape)
     columns = (_as_columns(first), _as_columns(second))
     return _rows_interpolated(t, *columns).T.reshape(first.shape)
-
-
-def _as_rows(tensor: Tensor) -> Tensor:
-    return tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1)
 
 
 def _as_columns(tensor: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ The order of the models decides and is that of the recipe; the authors average o
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -60,7 +61,6 @@ class Numbers:
         return self.norms / self.models / self.length if self.length > 0 else 0.0
 
 
-Squares: TypeAlias = tuple[float, float]  # of the new task vector, of the new state
 OpcmBlock: TypeAlias = Block[Parameters, NoParameters, Numbers]
 
 
@@ -69,21 +69,16 @@ def begin() -> Numbers:
     return Numbers(0, 0.0, 0.0)
 
 
-def step(block: OpcmBlock, state: Tensor | None) -> Step[Squares]:
-    """The sum of what was added to this tensor after one more model."""
+def step(block: OpcmBlock, state: Tensor | None) -> Step[Tensor]:
+    """The sum of what was added to this tensor after one more model; measured are the squared norms of d and D'."""
     (vector,) = block.task_vectors
     new = vector if state is None else state + _novel(block, vector, state)
-    return Step(new, (dot(vector, vector), dot(new, new)))
+    return Step(new, torch.tensor([dot(vector, vector), dot(new, new)], dtype=torch.float64))
 
 
-def combine(a: Squares, b: Squares) -> Squares:
-    """The squares of two blocks together."""
-    return a[0] + b[0], a[1] + b[1]
-
-
-def conclude(numbers: Numbers, squares: Squares) -> Numbers:
-    """The numbers after one more model."""
-    own, together = map(math.sqrt, squares)
+def conclude(numbers: Numbers, squares: Tensor) -> Numbers:
+    """The numbers after one more model, by the summed squares of all its blocks."""
+    own, together = map(math.sqrt, squares.tolist())
     return Numbers(numbers.models + 1, numbers.norms + own, together)
 
 
@@ -130,7 +125,7 @@ METHOD = SequentialMethod(
     parameters=Parameters,
     begin=begin,
     step=step,
-    combine=combine,
+    combine=operator.add,
     conclude=conclude,
     finish=finish,
     found=Numbers,

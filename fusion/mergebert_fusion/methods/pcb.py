@@ -33,7 +33,7 @@ from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.selection import each_kth_largest
-from mergebert_fusion.maths.trimming import kept
+from mergebert_fusion.maths.sparsify import kept_count
 
 # exp() of more than this would leave too little room below infinity in float32. Only ratios of scores matter.
 LARGEST_EXPONENT = 80.0
@@ -96,7 +96,7 @@ PcbBlock: TypeAlias = Block[Parameters, ModelParameters, Found]
 def survey(inputs: Inputs) -> Survey[Found]:
     """Where magnitudes are clipped; then, with scores that rest on this, which of them are kept."""
     count, parameters = inputs.elements, inputs.parameters
-    clipped, keep = int(parameters.clip * count), kept(parameters.density, count)
+    clipped, keep = int(parameters.clip * count), kept_count(parameters.density, count)
     magnitudes = yield from _ranges(_magnitudes, count - clipped, clipped + 1, inputs)
     scores = yield from _ranges(lambda block: _scores(block, magnitudes), keep, 1, inputs)
     return Found(magnitudes, scores)

@@ -4,64 +4,42 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from importlib import import_module
 
 from mergebert_fusion.contract.method import AnyMethod
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods import (
-    average,
-    breadcrumbs,
-    breadcrumbs_ties,
-    consensus,
-    dare_linear,
-    dare_ties,
-    della,
-    della_linear,
-    emr,
-    karcher,
-    layer_swap,
-    model_stock,
-    multislerp,
-    nuslerp,
-    opcm,
-    passthrough,
-    pcb,
-    sce,
-    slerp,
-    tall_masks,
-    task_arithmetic,
-    ties,
+
+_MODULES = (
+    "average",
+    "breadcrumbs",
+    "breadcrumbs_ties",
+    "consensus",
+    "dare_linear",
+    "dare_ties",
+    "della",
+    "della_linear",
+    "emr",
+    "karcher",
+    "layer_swap",
+    "model_stock",
+    "multislerp",
+    "nuslerp",
+    "opcm",
+    "passthrough",
+    "pcb",
+    "sce",
+    "slerp",
+    "tall_masks",
+    "task_arithmetic",
+    "ties",
 )
 
 METHODS: Mapping[str, AnyMethod] = {
-    module.METHOD.name: module.METHOD
-    for module in (
-        average,
-        breadcrumbs,
-        breadcrumbs_ties,
-        consensus,
-        dare_linear,
-        dare_ties,
-        della,
-        della_linear,
-        emr,
-        karcher,
-        layer_swap,
-        model_stock,
-        multislerp,
-        nuslerp,
-        opcm,
-        passthrough,
-        pcb,
-        sce,
-        slerp,
-        tall_masks,
-        task_arithmetic,
-        ties,
-    )
+    name: import_module(f"mergebert_fusion.methods.{name}").METHOD for name in _MODULES
 }
 
 
-def method(name: str) -> AnyMethod:
+def method_named(name: str) -> AnyMethod:
     """The method that a recipe means by a name or an alias."""
     known = {alias: entry for entry in METHODS.values() for alias in (entry.name, *entry.aliases)}
     if name in known:

@@ -22,10 +22,9 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import NoParameters, setting
-from mergebert_fusion.maths.arithmetic import dot, normalised, weighted_sum
+from mergebert_fusion.maths.arithmetic import dot, mean, normalised, weighted_sum
 from mergebert_fusion.maths.signs import disjoint_mean, elected_signs
-from mergebert_fusion.maths.sparsify import largest
-from mergebert_fusion.maths.trimming import kept
+from mergebert_fusion.maths.sparsify import kept_count, largest_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,14 @@ def _selected(vectors: Sequence[Tensor], share: float) -> Sequence[Tensor]:
     if share == 1:
         return vectors
     variances = _variances(vectors)
-    mask = largest(variances, kept(share, int(torch.count_nonzero(variances))))
+    mask = largest_mask(variances, kept_count(share, int(torch.count_nonzero(variances))))
     return [torch.where(mask, vector, torch.zeros_like(vector)) for vector in vectors]
 
 
 def _variances(vectors: Sequence[Tensor]) -> Tensor:
     """The variance over the vectors at each position, but for a factor that is the same for all."""
-    mean = weighted_sum(vectors, [1 / len(vectors)] * len(vectors))
-    deviations = [vector - mean for vector in vectors]
+    middle = mean(vectors)
+    deviations = [vector - middle for vector in vectors]
     return weighted_sum([deviation * deviation for deviation in deviations], [1.0] * len(vectors))
 
 

@@ -20,8 +20,8 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import NoParameters, setting
-from mergebert_fusion.maths.angles import arc, cosine
 from mergebert_fusion.maths.arithmetic import weighted_sum
+from mergebert_fusion.maths.sphere import arc, cosine
 
 STRAIGHT = 0.9995  # mergekit's, and that of the script it comes from
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import MERGED, Base, Family, Inputs, MergeMethod, Survey
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.arithmetic import weighted_sum
 from mergebert_fusion.maths.signs import disjoint_sum, elected_signs, surveyed_majority
@@ -85,16 +85,12 @@ def task_masks(block: Block[P, ModelParameters, Found], vector: Tensor) -> list[
     return [change.abs() > (vector - change).abs() * model.threshold for change, model in own]
 
 
-def merged(block: Block[P, ModelParameters, Found]) -> Tensor:
-    """W_0 + scaling * D."""
-    return block.origin + multi_task_vector(block) * block.parameters.scaling
-
-
-def artifacts(block: Block[P, ModelParameters, Found]) -> dict[str, Tensor]:
-    """The multi-task vector, and the mask of every model."""
+def merged(block: Block[P, ModelParameters, Found]) -> dict[str, Tensor]:
+    """W_0 + scaling * D, and what restores the models: D and the mask of each."""
     vector = multi_task_vector(block)
     masks = zip(block.names, task_masks(block, vector), strict=True)
-    return {"vector": vector, **{f"mask.{name}": mask for name, mask in masks}}
+    model = block.origin + vector * block.parameters.scaling
+    return {MERGED: model, "vector": vector, **{f"mask.{name}": mask for name, mask in masks}}
 
 
 def restored(block: Block[None, None, Found], kept: Mapping[str, Tensor], model: str) -> Tensor:
@@ -122,7 +118,6 @@ METHOD = MergeMethod(
     grain=Grain.ELEMENT,
     survey=survey,
     passes=3,
-    artifacts=artifacts,
     restore=restored,
     found=Found,
 )

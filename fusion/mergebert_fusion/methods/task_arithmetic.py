@@ -6,7 +6,9 @@ validation data; it shrinks as models are added (0.3 to 0.5 for seven or eight t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.maths.combination import added
+from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,19 @@ class ModelParameters:
 
 def task_arithmetic(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * sum_t weight_t (W_t - W_0)."""
-    return added(block, block.task_vectors)
+    return base_plus_sum(block, block.task_vectors)
+
+
+def base_plus_sum(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
+    """W_0 + scaling * sum_t weight_t v_t, the weights divided by their sum when told so."""
+    scaling: float = block.parameters.scaling
+    return block.origin + weighted_sum(vectors, weights_of(block)) * scaling
+
+
+def weights_of(block: Block[Any, Any, Any]) -> list[float]:
+    """The weight of every model, divided by the sum of all when told so."""
+    weights = [model.weight for model in block.each]
+    return normalised(weights) if block.parameters.normalize else weights
 
 
 def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:

@@ -16,7 +16,9 @@ AdaMerging, fusion_bench and TALL-masks, which then takes a scaling of about 0.3
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -24,18 +26,26 @@ from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.maths.combination import Agreement, agreed
 from mergebert_fusion.maths.signs import (
     disjoint_mean,
     disjoint_sum,
     elected_signs,
     surveyed_majority,
+    weighted_agreement,
 )
 from mergebert_fusion.maths.trimming import Thresholds, surveyed_thresholds, trimmed
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(Agreement):
+class ConsensusParameters:
+    """What a recipe may set for a tensor where vectors are merged by their elected sign."""
+
+    scaling: float = setting(1.0, "multiplies the merged task vector", alias=("lambda",))
+    normalize: bool = setting(True, "the mean of those that have the elected sign; false for their sum")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters(ConsensusParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     trim: str = setting(
@@ -91,11 +101,18 @@ def ties(block: TiesBlock) -> Tensor:
     """W_0 + scaling * the disjoint mean of the trimmed task vectors."""
     vectors = _trimmed(block, block.found.thresholds)
     if block.parameters.sign == "weighted":
-        return agreed(block, vectors)
+        return consensus_of_weighted(block, vectors)
     weights = [model.weight for model in block.each]
     merge = disjoint_mean if block.parameters.normalize else disjoint_sum
     merged = merge(vectors, elected_signs(vectors, block.found.majority), weights)
     return block.origin + merged * block.parameters.scaling
+
+
+def consensus_of_weighted(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
+    """W_0 + scaling * the mean (or sum) of the weighted vectors that have the sign of their sum."""
+    weights = [model.weight for model in block.each]
+    scaling: float = block.parameters.scaling
+    return block.origin + weighted_agreement(vectors, weights, block.parameters.normalize) * scaling
 
 
 def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:

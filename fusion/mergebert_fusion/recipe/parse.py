@@ -11,12 +11,11 @@ from typing import Any
 from mergebert_fusion.contract.method import AnyMethod, Base
 from mergebert_fusion.contract.parameters import checked, name_of, settings_of
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.io.tensorfile import DTYPE_WORDS
-from mergebert_fusion.methods.registry import method as method_named
+from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
+from mergebert_fusion.methods.registry import method_named
+from mergebert_fusion.recipe.parameter_values import RawParameters
 from mergebert_fusion.recipe.policy import RESERVED, Policy
-from mergebert_fusion.recipe.values import Given
-from mergebert_fusion.recipe.yamlfile import Document, document
-from mergebert_fusion.recipe.yamlfile import Path as Place
+from mergebert_fusion.recipe.yamlfile import Document, YamlPath, document
 
 # mergekit's settings that only say how it should go about it; they change no number here.
 WITHOUT_EFFECT = ("int8_mask",)
@@ -34,7 +33,7 @@ _KEYS = (
     ),
     *("slices", "tokenizer", "tokenizer_source"),
 )
-_NOT_A_NAME = re.compile(r"[^\w.-]+")
+NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class ModelEntry:
 
     name: str
     path: str
-    parameters: Given
+    parameters: RawParameters
     layers: tuple[int, int] | None = None  # from, up to
 
 
@@ -52,7 +51,7 @@ class Slice:
     """Models that are merged with each other; the layers of the next slice come after theirs."""
 
     models: tuple[ModelEntry, ...]
-    parameters: Given
+    parameters: RawParameters
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Recipe:
     @property
     def checkpoints(self) -> dict[str, str]:
         """Every model that has to be opened: path by name."""
-        return {entry.name: entry.path for part in self.slices for entry in part.models}
+        return {entry.name: entry.path for slice_ in self.slices for entry in slice_.models}
 
 
 def load_recipe(file: Path) -> Recipe:
@@ -101,10 +100,10 @@ class _Reader:
 
     def recipe(self) -> Recipe:
         value = self.mapping((), self.doc.value)
-        self.refuse_unknown((), value, _KEYS)
+        self.doc.refuse_unknown((), value, _KEYS)
         if ("models" in value) == ("slices" in value):
             raise self.doc.error((), "give either models or slices, to say what is merged.")
-        named = self.word(
+        named = self.required_text(
             ("merge_method",), value.get("merge_method"), "the name of a method, see `mergebert fuse list`"
         )
         try:
@@ -131,37 +130,42 @@ class _Reader:
         )
 
     def slices(
-        self, value: Mapping[str, Any], method: AnyMethod, base: str | None, whole: Given, notes: list[str]
+        self,
+        value: Mapping[str, Any],
+        method: AnyMethod,
+        base: str | None,
+        whole: RawParameters,
+        notes: list[str],
     ) -> Iterator[Slice]:
         if "models" in value:
             entries = self.entries(("models",), value["models"], method, notes, with_layers=False)
             yield Slice(self.without_base(("models",), entries, method, base), whole)
             return
-        for i, part in enumerate(self.items(("slices",), value["slices"])):
-            place: Place = ("slices", i)
-            part = self.mapping(place, part)
-            self.refuse_unknown(place, part, ("sources", "parameters"))
+        for i, slice_ in enumerate(self.items(("slices",), value["slices"])):
+            at: YamlPath = ("slices", i)
+            slice_ = self.mapping(at, slice_)
+            self.doc.refuse_unknown(at, slice_, ("sources", "parameters"))
             own = self.parameters(
-                (*place, "parameters"), part.get("parameters"), method, notes, of_model=False
+                (*at, "parameters"), slice_.get("parameters"), method, notes, of_model=False
             )
-            sources = (*place, "sources")
-            entries = self.entries(sources, part.get("sources"), method, notes, with_layers=True)
+            sources = (*at, "sources")
+            entries = self.entries(sources, slice_.get("sources"), method, notes, with_layers=True)
             yield Slice(self.without_base(sources, entries, method, base), _over(whole, own))
 
     def entries(
-        self, place: Place, value: Any, method: AnyMethod, notes: list[str], *, with_layers: bool
+        self, at: YamlPath, value: Any, method: AnyMethod, notes: list[str], *, with_layers: bool
     ) -> tuple[ModelEntry, ...]:
         known = ("model", "name", "parameters", *(("layer_range",) if with_layers else ()))
         found = []
-        for i, item in enumerate(self.items(place, value)):
-            here = (*place, i)
+        for i, item in enumerate(self.items(at, value)):
+            here = (*at, i)
             entry = self.mapping(here, item)
-            self.refuse_unknown(here, entry, known)
+            self.doc.refuse_unknown(here, entry, known)
             path = self.path((*here, "model"), entry.get("model"))
-            name = entry.get("name") or _NOT_A_NAME.sub(
+            name = entry.get("name") or NOT_IN_NAMES.sub(
                 "-", Path(path.split("+")[-1]).name.removesuffix(".safetensors")
             )
-            if not isinstance(name, str) or _NOT_A_NAME.search(name) or name.startswith("."):
+            if not isinstance(name, str) or NOT_IN_NAMES.search(name) or name.startswith("."):
                 raise self.doc.error(
                     (*here, "name"), f"{name!r} is no name: use letters, digits, dots, - and _."
                 )
@@ -173,7 +177,7 @@ class _Reader:
         return tuple(found)
 
     def without_base(
-        self, place: Place, entries: tuple[ModelEntry, ...], method: AnyMethod, base: str | None
+        self, at: YamlPath, entries: tuple[ModelEntry, ...], method: AnyMethod, base: str | None
     ) -> tuple[ModelEntry, ...]:
         """The models apart from the base, or with the base first, as the method wants them."""
         if method.base is Base.FIRST and base is not None:
@@ -199,81 +203,77 @@ class _Reader:
                 else f"{least} to {most}"
             )
             raise self.doc.error(
-                place, f"{method.name} takes {wanted} models besides its base, and {len(entries)} are given."
+                at, f"{method.name} takes {wanted} models besides its base, and {len(entries)} are given."
             )
         return entries
 
     def parameters(
-        self, place: Place, value: Any, method: AnyMethod, notes: list[str], *, of_model: bool
-    ) -> Given:
-        """The parameters written at a place, each leaf checked, without those that change nothing."""
-        given = {} if value is None else self.mapping(place, value)
+        self, at: YamlPath, value: Any, method: AnyMethod, notes: list[str], *, of_model: bool
+    ) -> RawParameters:
+        """The parameters written at a path, each leaf checked, without those that change nothing."""
+        given = {} if value is None else self.mapping(at, value)
         kinds = (method.model_parameters,) if of_model else (method.parameters, method.model_parameters)
         kept = {}
         for written, setting in given.items():
-            here = (*place, written)
+            here = (*at, written)
             if written in WITHOUT_EFFECT:
                 notes.append(f"{written} changes no result here and is not needed.")
                 continue
-            homes = [(kind, name) for kind in kinds if (name := name_of(kind, written)) is not None]
-            if not homes:
+            fields_meant = [(kind, name) for kind in kinds if (name := name_of(kind, written)) is not None]
+            if not fields_meant:
                 names = ", ".join(name for kind in kinds for name in settings_of(kind)) or "none"
                 where = "a model" if of_model else "the merge"
                 raise self.doc.error(
                     here, f"{method.name} has no parameter {written!r} of {where}; there is: {names}."
                 )
-            for kind, name in homes:
+            for kind, name in fields_meant:
                 self.check_leaves(here, setting, kind, name)
             kept[written] = setting
         return kept
 
-    def check_leaves(self, place: Place, value: Any, kind: type, name: str) -> None:
+    def check_leaves(self, at: YamlPath, value: Any, kind: type, name: str) -> None:
         """Checks every number of a gradient and every value behind a filter by itself."""
         if isinstance(value, list):
             if not settings_of(kind)[name].varies:
-                raise self.doc.error(
-                    place, f"{place[-1]} holds for the whole merge: give one value, not a list."
-                )
+                raise self.doc.error(at, f"{at[-1]} holds for the whole merge: give one value, not a list.")
             if not value:
-                raise self.doc.error(
-                    place, "an empty list is no value: give a number, a gradient or filters."
-                )
+                raise self.doc.error(at, "an empty list is no value: give a number, a gradient or filters.")
             for i, item in enumerate(value):
-                self.check_leaves((*place, i), item, kind, name)
+                self.check_leaves((*at, i), item, kind, name)
         elif isinstance(value, dict):
             if not {"value"} <= set(value) <= {"value", "filter"}:
-                raise self.doc.error(place, "a filter is written {filter: PART OF A NAME, value: ...}.")
-            self.check_leaves((*place, "value"), value["value"], kind, name)
+                raise self.doc.error(at, "a filter is written {filter: PART OF A NAME, value: ...}.")
+            self.check_leaves((*at, "value"), value["value"], kind, name)
         else:
             try:
                 checked(kind, name, value)
             except RecipeError as error:
-                raise self.doc.error(place, str(error)) from error
+                raise self.doc.error(at, str(error)) from error
 
-    def layers(self, place: Place, value: Any) -> tuple[int, int]:
+    def layers(self, at: YamlPath, value: Any) -> tuple[int, int]:
         if not isinstance(value, list) or len(value) != 2 or not all(type(item) is int for item in value):
-            raise self.doc.error(place, "layer_range is written [FROM, UP TO], for example [0, 12].")
+            raise self.doc.error(at, "layer_range is written [FROM, UP TO], for example [0, 12].")
         if not 0 <= value[0] < value[1]:
             raise self.doc.error(
-                place, f"layer_range {value} holds no layer: the second number has to be larger."
+                at, f"layer_range {value} holds no layer: the second number has to be larger."
             )
         return value[0], value[1]
 
     def policy(self, value: Any) -> Policy:
         given = {} if value is None else self.mapping(("policy",), value)
-        self.refuse_unknown(("policy",), given, tuple(field.name for field in fields(Policy)))
-        words = {key: self.word(("policy", key), said, "a word") for key, said in given.items()}
+        self.doc.refuse_unknown(("policy",), given, tuple(field.name for field in fields(Policy)))
+        choices = {key: self.required_text(("policy", key), said, "a word") for key, said in given.items()}
         try:
-            return Policy(**words)
+            return Policy(**choices)
         except RecipeError as error:
             raise self.doc.error(("policy",), str(error)) from error
 
     def dtype(self, value: Mapping[str, Any]) -> str | None:
         for key in ("out_dtype", "dtype"):
             if value.get(key) is not None:
-                if value[key] not in DTYPE_WORDS:
+                if value[key] not in OUTPUT_DTYPES:
                     raise self.doc.error(
-                        (key,), f"{value[key]!r} is no type; there are {', '.join(DTYPE_WORDS)}."
+                        (key,), f"{value[key]!r} is no type; there are {', '.join(OUTPUT_DTYPES)}."
                     )
                 return str(value[key])
         return None
@@ -283,7 +283,7 @@ class _Reader:
         if settings is None:
             source = value.get("tokenizer_source")
             return None if source is None else self.path(("tokenizer_source",), source)
-        self.refuse_unknown(("tokenizer",), self.mapping(("tokenizer",), settings), ("source",))
+        self.doc.refuse_unknown(("tokenizer",), self.mapping(("tokenizer",), settings), ("source",))
         return self.path(("tokenizer", "source"), settings.get("source"))
 
     def seed(self, value: Any) -> int:
@@ -292,11 +292,11 @@ class _Reader:
         return value
 
     def refuse_names(self, slices: tuple[Slice, ...]) -> None:
-        """Raises where two models go by one name, or one by a word of the policy."""
+        """Raises where two models go by one name, or one by a choice of the policy."""
         paths: dict[str, str] = {}
-        for part in slices:
-            for i, entry in enumerate(part.models):
-                earlier = [other.path for other in part.models[:i] if other.name == entry.name]
+        for slice_ in slices:
+            for i, entry in enumerate(slice_.models):
+                earlier = [other.path for other in slice_.models[:i] if other.name == entry.name]
                 earlier += [path for name, path in paths.items() if name == entry.name and path != entry.path]
                 if earlier:
                     both = " and ".join(dict.fromkeys((earlier[0], entry.path)))
@@ -309,38 +309,31 @@ class _Reader:
                         (), f"{entry.path} cannot be called {entry.name}: give it another `name:`."
                     )
 
-    def mapping(self, place: Place, value: Any) -> dict[str, Any]:
+    def mapping(self, at: YamlPath, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self.doc.error(place, f"{_shown(place)} has to be names with values, like `name: value`.")
+            raise self.doc.error(at, f"{_shown(at)} has to be names with values, like `name: value`.")
         return value
 
-    def items(self, place: Place, value: Any) -> list[Any]:
+    def items(self, at: YamlPath, value: Any) -> list[Any]:
         if not isinstance(value, list) or not value:
-            raise self.doc.error(place, f"{_shown(place)} has to be a list of at least one entry.")
+            raise self.doc.error(at, f"{_shown(at)} has to be a list of at least one entry.")
         return value
 
-    def word(self, place: Place, value: Any, wanted: str) -> str:
+    def required_text(self, at: YamlPath, value: Any, wanted: str) -> str:
         if not isinstance(value, str) or not value:
-            raise self.doc.error(place, f"{_shown(place)} has to be {wanted}.")
+            raise self.doc.error(at, f"{_shown(at)} has to be {wanted}.")
         return value
 
-    def path(self, place: Place, value: Any) -> str:
+    def path(self, at: YamlPath, value: Any) -> str:
         """A model: mergekit's `MODEL+ADAPTER`, or the same as names with values."""
         if isinstance(value, dict):
-            self.refuse_unknown(place, value, ("model", "lora"))
-            model = self.path((*place, "model"), value.get("model"))
-            return f"{model}+{self.path((*place, 'lora'), value['lora'])}" if "lora" in value else model
-        return self.word(place, value, "the path of a checkpoint")
-
-    def refuse_unknown(self, place: Place, value: Mapping[str, Any], known: tuple[str, ...]) -> None:
-        for key in value:
-            if key not in known:
-                raise self.doc.error(
-                    (*place, key), f"{key!r} is not known here; there is: {', '.join(known)}."
-                )
+            self.doc.refuse_unknown(at, value, ("model", "lora"))
+            model = self.path((*at, "model"), value.get("model"))
+            return f"{model}+{self.path((*at, 'lora'), value['lora'])}" if "lora" in value else model
+        return self.required_text(at, value, "the path of a checkpoint")
 
 
-def _over(whole: Given, own: Given) -> Given:
+def _over(whole: RawParameters, own: RawParameters) -> RawParameters:
     """The parameters of a slice over those of the whole recipe, which still hold where no filter of the slice fits."""
     joined = {**whole, **own}
     for name in whole.keys() & own.keys():
@@ -350,5 +343,5 @@ def _over(whole: Given, own: Given) -> Given:
     return joined
 
 
-def _shown(place: Place) -> str:
-    return ".".join(str(part) for part in place) or "a recipe"
+def _shown(at: YamlPath) -> str:
+    return ".".join(str(key) for key in at) or "a recipe"

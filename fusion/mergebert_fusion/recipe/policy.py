@@ -11,18 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 
-from mergebert_fusion.contract.block import Group, Place
+import torch
+from torch import Tensor
+
+from mergebert_fusion.contract.block import Group, TensorPlace
 from mergebert_fusion.errors import CheckpointError, RecipeError
 from mergebert_fusion.io.architectures import Architecture, is_norm
 from mergebert_fusion.io.checkpoint import Checkpoint
-from mergebert_fusion.io.source import Source, Spec
+from mergebert_fusion.io.tensors import TensorSource, TensorSpec
 
 MERGE, AVERAGE, BASE, SEPARATE = "merge", "average", "base", "separate"
 SAME, COMMON, EQUAL = "same", "common", "equal"
 RESERVED = frozenset((MERGE, AVERAGE, BASE, SEPARATE, SAME, COMMON, EQUAL))
 
-_WORDS = re.compile(r"word_embeddings|embed_tokens|tok_embeddings|wte|shared|embed_in|(?:^|\.)words\.")
-# Heads that name no labels: they speak the vocabulary, or stand before the head proper.
+_TOKEN_TABLE = re.compile(r"word_embeddings|embed_tokens|tok_embeddings|wte|shared|embed_in|(?:^|\.)words\.")
+# Heads without labels: they predict tokens of the vocabulary, or stand before the head proper.
 _UNLABELLED = re.compile(r"lm_head|cls\.predictions|lm_predictions|mask_predictions|vocab_|embed_out|pooler")
 _STATISTICS = re.compile(r"(?:^|\.)running_(?:mean|var)$")
 
@@ -73,16 +76,16 @@ _ALLOWED = {
 class Decision:
     """What becomes of one tensor, and of which model it is a copy."""
 
-    place: Place
+    place: TensorPlace
     treatment: Treatment
-    spec: Spec  # of the model that comes first; shape as it will be written
+    spec: TensorSpec  # of the model that comes first; shape as it will be written
     source: str = ""
     why: str = ""
-    part: int = 0  # the slice of the recipe
+    slice_number: int = 0
 
 
 @dataclass(frozen=True)
-class Candidates:
+class SliceInputs:
     """The models of one slice, by the names their tensors will have, and the base where the method uses one."""
 
     models: Mapping[str, Checkpoint]
@@ -92,12 +95,24 @@ class Candidates:
     policy: Policy
     layers: Mapping[str, int]
 
-    def source(self, name: str) -> Source:
+    def source(self, name: str) -> TensorSource:
         """The tensors of a model, or of the base, by the names they will have."""
         if name in self.models:
             return self.models[name].source
         assert self.base is not None
         return self.base.source
+
+    def copied(self, decision: Decision, start: int, stop: int) -> Tensor:
+        """The elements start to stop of a copied tensor, flat; raises CheckpointError where all have to be equal but are not."""
+        name = decision.place.name
+        values = self.source(decision.source).read(name, start, stop)
+        for other, model in self.models.items() if decision.treatment is Treatment.EQUAL else ():
+            if not torch.equal(values, model.source.read(name, start, stop)):
+                raise CheckpointError(
+                    f"{name} holds other values in {other} than in {decision.source}, and such numbers cannot be averaged: "
+                    "take one model's with `policy: {buffers: NAME}`."
+                )
+        return values
 
     def decisions(self) -> Iterator[Decision]:
         """What becomes of every tensor that any of them has, in natural order of their names."""
@@ -110,7 +125,9 @@ class Candidates:
             have = {model: known[name] for model, known in specs.items() if name in known}
             yield self.decision(name, have, base.get(name), aliases.get(name))
 
-    def decision(self, name: str, have: Mapping[str, Spec], base: Spec | None, alias: str | None) -> Decision:
+    def decision(
+        self, name: str, have: Mapping[str, TensorSpec], base: TensorSpec | None, alias: str | None
+    ) -> Decision:
         """What becomes of one tensor."""
         first = next(iter(have.values()), base)
         assert first is not None
@@ -130,7 +147,7 @@ class Candidates:
             return self.copy(place, choice, have, base)
         return self.merge(place, choice, have, base)
 
-    def choice(self, place: Place) -> str:
+    def choice(self, place: TensorPlace) -> str:
         """What the policy says of the part of the network that a tensor belongs to."""
         if place.group is Group.HEAD:
             return self.policy.heads
@@ -142,7 +159,7 @@ class Candidates:
             return self.policy.biases
         return MERGE
 
-    def partly_there(self, place: Place, first: Spec, have: Mapping[str, Spec]) -> Decision:
+    def partly_there(self, place: TensorPlace, first: TensorSpec, have: Mapping[str, TensorSpec]) -> Decision:
         """A tensor that some models lack."""
         missing = next(model for model in self.models if model not in have)
         if self.architecture.is_derived(place.name):
@@ -158,7 +175,7 @@ class Candidates:
             remedy = "merge models of one class only"
         raise CheckpointError(f"{place.name} is in {next(iter(have))} but not in {missing}: {remedy}.")
 
-    def buffer(self, place: Place, have: Mapping[str, Spec], base: Spec | None) -> Decision:
+    def buffer(self, place: TensorPlace, have: Mapping[str, TensorSpec], base: TensorSpec | None) -> Decision:
         """A tensor of integers or truth values, which cannot be averaged."""
         first = next(iter(have.values()))
         odd = [model for model, spec in have.items() if spec.dtype.is_floating_point]
@@ -175,7 +192,9 @@ class Candidates:
         self.refuse_shapes(place, have)
         return Decision(place, Treatment.EQUAL, first, next(iter(have)), "no number with a fraction")
 
-    def copy(self, place: Place, choice: str, have: Mapping[str, Spec], base: Spec | None) -> Decision:
+    def copy(
+        self, place: TensorPlace, choice: str, have: Mapping[str, TensorSpec], base: TensorSpec | None
+    ) -> Decision:
         """A tensor that is taken from one model."""
         spec = base if choice == BASE else have.get(choice)
         if spec is None:
@@ -185,7 +204,9 @@ class Candidates:
             )
         return Decision(replace(place, shape=spec.shape), Treatment.COPY, spec, choice, f"from {choice}")
 
-    def merge(self, place: Place, choice: str, have: Mapping[str, Spec], base: Spec | None) -> Decision:
+    def merge(
+        self, place: TensorPlace, choice: str, have: Mapping[str, TensorSpec], base: TensorSpec | None
+    ) -> Decision:
         """A tensor that is merged, or averaged where the base has no part in it."""
         first = next(iter(have.values()))
         specs = dict(have)
@@ -196,14 +217,16 @@ class Candidates:
         shape = self.common_shape(place, specs)
         if _STATISTICS.search(place.name):
             why = "a running statistic: measure it again on data"
-            return Decision(replace(place, shape=shape), Treatment.AVERAGE, Spec(shape, first.dtype), why=why)
+            return Decision(
+                replace(place, shape=shape), Treatment.AVERAGE, TensorSpec(shape, first.dtype), why=why
+            )
         treatment = Treatment.AVERAGE if choice == AVERAGE else Treatment.MERGE
         why = "averaged without the base" if choice == AVERAGE else ""
         if shape != first.shape:
             why = f"cut to the {shape[0]} rows that all have"
-        return Decision(replace(place, shape=shape), treatment, Spec(shape, first.dtype), why=why)
+        return Decision(replace(place, shape=shape), treatment, TensorSpec(shape, first.dtype), why=why)
 
-    def without_base(self, place: Place) -> str:
+    def without_base(self, place: TensorPlace) -> str:
         """What to say of a tensor that the base lacks."""
         assert self.base is not None
         if place.group is Group.HEAD:
@@ -212,7 +235,7 @@ class Candidates:
             remedy = "give the base_model that the models were fine-tuned from"
         return f"{place.name} is in the models but not in the base {self.base.path}: {remedy}."
 
-    def common_shape(self, place: Place, specs: Mapping[str, Spec]) -> tuple[int, ...]:
+    def common_shape(self, place: TensorPlace, specs: Mapping[str, TensorSpec]) -> tuple[int, ...]:
         """The shape that all agree on, or that the policy cuts them to."""
         shapes = {spec.shape for spec in specs.values()}
         if len(shapes) > 1 and self.policy.vocabulary == COMMON and self.is_vocabulary(place, specs):
@@ -221,7 +244,7 @@ class Candidates:
         self.refuse_shapes(place, specs)
         return next(iter(shapes))
 
-    def refuse_shapes(self, place: Place, specs: Mapping[str, Spec]) -> None:
+    def refuse_shapes(self, place: TensorPlace, specs: Mapping[str, TensorSpec]) -> None:
         """Raises where models disagree on the shape of a tensor."""
         (one, shape), *others = ((model, spec.shape) for model, spec in specs.items())
         for other, differing in others:
@@ -239,26 +262,26 @@ class Candidates:
                     f"{place.name} is {list(shape)} in {one} but {list(differing)} in {other}: {remedy}."
                 )
 
-    def is_vocabulary(self, place: Place, specs: Mapping[str, Spec]) -> bool:
+    def is_vocabulary(self, place: TensorPlace, specs: Mapping[str, TensorSpec]) -> bool:
         """Whether shapes differ in nothing but the number of rows, one a token."""
         if len({spec.shape[1:] for spec in specs.values()}) > 1 or not all(
             spec.shape for spec in specs.values()
         ):
             return False
         if place.group is Group.EMBEDDING:
-            return _WORDS.search(place.name) is not None
+            return _TOKEN_TABLE.search(place.name) is not None
         return place.group is Group.HEAD and all(
             self.vocabulary_of(model) == spec.shape[0] for model, spec in specs.items()
         )
 
     def vocabulary_of(self, model: str) -> int | None:
-        """How many rows the table of words of a model has."""
+        """How many rows the token embeddings of a model have."""
         checkpoint = self.models.get(model, self.base)
         assert checkpoint is not None
         rows = [
             spec.shape[0]
             for name, spec in checkpoint.source.specs.items()
-            if spec.shape and _WORDS.search(name)
+            if spec.shape and _TOKEN_TABLE.search(name)
         ]
         return rows[0] if rows else None
 

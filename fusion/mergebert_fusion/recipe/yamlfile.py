@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,7 +11,7 @@ import yaml
 
 from mergebert_fusion.errors import RecipeError
 
-Path: TypeAlias = tuple[str | int, ...]  # of keys and positions, from the top
+YamlPath: TypeAlias = tuple[str | int, ...]  # of keys and positions, from the top
 
 # Anchors can make a small file expand without end.
 _MOST_VALUES = 10_000
@@ -40,13 +40,19 @@ class Document:
 
     file: str
     value: Any
-    lines: Mapping[Path, int]
+    lines: Mapping[YamlPath, int]
 
-    def error(self, path: Path, message: str) -> RecipeError:
-        """An error that points at the line of a value."""
+    def error(self, path: YamlPath, message: str) -> RecipeError:
+        """An error that points at the line of the value at a path, or of what it stands in."""
         while path not in self.lines and path:
             path = path[:-1]
         return RecipeError(f"{self.file}:{self.lines.get(path, 1)}: {message}")
+
+    def refuse_unknown(self, path: YamlPath, value: Iterable[str], known: Sequence[str]) -> None:
+        """Raises RecipeError for a key of the mapping at a path that is not among the known ones."""
+        for key in value:
+            if key not in known:
+                raise self.error((*path, key), f"{key!r} is not known here; there is: {', '.join(known)}.")
 
 
 def document(text: str, file: str) -> Document:
@@ -61,11 +67,13 @@ def document(text: str, file: str) -> Document:
         raise RecipeError(f"{file}: this is no YAML: {' '.join(str(error).split())}.") from error
     if root is None:
         raise RecipeError(f"{file}:1: the file is empty; it has to name merge_method and models.")
-    lines: dict[Path, int] = {}
+    lines: dict[YamlPath, int] = {}
     return Document(file, _value(root, (), lines, file, iter(range(_MOST_VALUES))), lines)
 
 
-def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, budget: Iterator[int]) -> Any:
+def _value(
+    node: yaml.Node, path: YamlPath, lines: dict[YamlPath, int], file: str, budget: Iterator[int]
+) -> Any:
     line = node.start_mark.line + 1
     if next(budget, None) is None:
         raise RecipeError(
@@ -89,7 +97,7 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], file: str, budge
 
 
 def _entries(
-    node: yaml.MappingNode, path: Path, lines: dict[Path, int], file: str, budget: Iterator[int]
+    node: yaml.MappingNode, path: YamlPath, lines: dict[YamlPath, int], file: str, budget: Iterator[int]
 ) -> Iterator[tuple[str, Any]]:
     seen: set[str] = set()
     for key, value in node.value:

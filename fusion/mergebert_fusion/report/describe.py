@@ -10,8 +10,7 @@ from typing import Any
 
 from mergebert_fusion.contract.method import AnyMethod, Base, MergeMethod, SequentialMethod
 from mergebert_fusion.contract.parameters import settings_of
-from mergebert_fusion.engine.memory import shown_size
-from mergebert_fusion.engine.plan import Plan
+from mergebert_fusion.engine.plan import Plan, shown_size
 from mergebert_fusion.methods.registry import METHODS
 
 
@@ -34,7 +33,7 @@ def described_plan(plan: Plan) -> Iterator[str]:
     for treatment, count in counts.items():
         yield f"tensors       {count} {treatment}"
     yield f"reads         {shown_size(plan.bytes_read)}, {plan.passes} times at most"
-    yield f"writes        {shown_size(plan.bytes_written)} in {len(plan.volumes)} file(s), {recipe.dtype or 'types as they are'}"
+    yield f"writes        {shown_size(plan.bytes_written)} in {len(plan.shards)} file(s), {recipe.dtype or 'types as they are'}"
     yield f"memory        about {shown_size(plan.memory)} beside the program, {plan.options.threads} thread(s)"
     yield from (f"note          {note}" for note in plan.notes)
 
@@ -50,7 +49,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "bytes_read": plan.bytes_read,
         "bytes_written": plan.bytes_written,
         "memory": plan.memory,
-        "files": [volume.file.name for volume in plan.volumes],
+        "files": [shard.file.name for shard in plan.shards],
         "tensors": [
             {
                 "name": decision.place.name,

@@ -11,42 +11,41 @@ from mergebert_fusion.errors import FusionError
 
 
 def measured_fusion(recipe: str, file: Path, out: Path) -> tuple[float, int]:
-    """Seconds of a fusion and its peak memory in bytes beyond that of the idle program; writes the model into `out`."""
+    """Writes the model of a recipe into `out`; gives seconds, and peak memory in bytes beyond that of the idle program."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_fuse, args=(recipe, file, out, there))
     child.start()
     there.close()
     try:
-        answer = here.recv()
+        outcome = here.recv()
     except EOFError:
         child.join()
         raise FusionError(
             f"The fusion by {file} ended without a word (exit code {child.exitcode})."
         ) from None
     child.join()
-    if isinstance(answer, str):
-        raise FusionError(answer)
-    seconds, peak = answer
+    if isinstance(outcome, str):
+        raise FusionError(outcome)
+    seconds, peak = outcome
     return float(seconds), int(peak)
 
 
-def _fuse(recipe: str, file: Path, out: Path, answer: Connection) -> None:
-    """What the process of its own does: sends (seconds, bytes), or a sentence when it failed."""
+def _fuse(recipe: str, file: Path, out: Path, sender: Connection) -> None:
+    """Runs in the process of its own: sends (seconds, bytes), or the sentence of an error."""
     from mergebert.errors import MergebertError
-    from mergebert_fusion.engine.plan import Options
+    from mergebert_fusion.engine.plan import RunOptions, planned_recipe
     from mergebert_fusion.engine.run import fuse
-    from mergebert_fusion.engine.work import planned_recipe
     from mergebert_fusion.recipe.parse import recipe_in
 
     before, start = peak_memory(), time.perf_counter()
     try:
-        with planned_recipe(recipe_in(recipe, file), Options(threads=1)) as plan:
+        with planned_recipe(recipe_in(recipe, file), RunOptions(threads=1)) as plan:
             fuse(plan, out)
     except MergebertError as error:
-        answer.send(str(error))
+        sender.send(str(error))
         return
-    answer.send((time.perf_counter() - start, max(0, peak_memory() - before)))
+    sender.send((time.perf_counter() - start, max(0, peak_memory() - before)))
 
 
 def peak_memory() -> int:

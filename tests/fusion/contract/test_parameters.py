@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from mergebert_fusion.contract.block import Group, Place
+from mergebert_fusion.contract.block import Group, TensorPlace
 from mergebert_fusion.contract.method import Base, Family, MergeMethod
 from mergebert_fusion.contract.parameters import constant, setting, typed
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.recipe.values import Values, value_at
+from mergebert_fusion.recipe.parameter_values import ParameterValues, value_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ def test_only_what_cannot_vary_holds_for_the_whole_merge() -> None:
     assert constant(Parameters, {"mode": "sum", "scaling": 2.0, "weight": 3.0}) == Parameters(mode="sum")
 
 
-def layer(number: int | None, group: Group = Group.LAYER, name: str = "x") -> Place:
-    return Place(name, (1,), group, number, 5)
+def layer(number: int | None, group: Group = Group.LAYER, name: str = "x") -> TensorPlace:
+    return TensorPlace(name, (1,), group, number, 5)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def layer(number: int | None, group: Group = Group.LAYER, name: str = "x") -> Pl
         (layer(None, Group.HEAD), 4.0),
     ],
 )
-def test_a_list_is_a_gradient_over_the_layers(place: Place, expected: float) -> None:
+def test_a_list_is_a_gradient_over_the_layers(place: TensorPlace, expected: float) -> None:
     assert value_at([1, 0, 4], place) == expected
 
 
 def test_a_network_of_one_layer_has_the_first_number_of_a_gradient() -> None:
-    assert value_at([1, 2], Place("x", (1,), Group.LAYER, 0, 1)) == 1
+    assert value_at([1, 2], TensorPlace("x", (1,), Group.LAYER, 0, 1)) == 1
 
 
 def test_the_first_filter_that_fits_decides() -> None:
@@ -108,7 +108,9 @@ def test_lists_that_mean_nothing_are_refused(value: list[object]) -> None:
 
 
 def test_what_a_model_says_goes_before_what_the_merge_says() -> None:
-    values = Values(METHOD, {"weight": 2.0}, ({"weight": [{"filter": "bias", "value": 5.0}]}, {}), ("a", "b"))
+    values = ParameterValues(
+        METHOD, {"weight": 2.0}, ({"weight": [{"filter": "bias", "value": 5.0}]}, {}), ("a", "b")
+    )
     assert [each.weight for each in values.at(layer(0, name="x.bias"))[1]] == [5.0, 2.0]
     assert [each.weight for each in values.at(layer(0, name="x.weight"))[1]] == [2.0, 2.0]
 
@@ -123,4 +125,4 @@ def test_what_a_model_says_goes_before_what_the_merge_says() -> None:
 )
 def test_unknown_names_are_refused(whole: dict[str, object], each: dict[str, object], why: str) -> None:
     with pytest.raises(RecipeError, match=why):
-        Values(METHOD, whole, (each,), ("a",)).refuse_unknown()
+        ParameterValues(METHOD, whole, (each,), ("a",)).refuse_unknown()

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mergebert_fusion.engine.memory import fused_tensors, restored
-from mergebert_fusion.engine.output import packed, unpacked
 from mergebert_fusion.engine.restore import restore
+from mergebert_fusion.engine.shards import packed, unpacked
 from mergebert_fusion.errors import CheckpointError, FusionError
 from mergebert_fusion.methods.registry import METHODS
+from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.models import (
     CONFIG,
     changed,

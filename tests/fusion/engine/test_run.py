@@ -13,15 +13,14 @@ import pytest
 import torch
 
 from mergebert_fusion.contract.method import Base
-from mergebert_fusion.engine import run as run_module
-from mergebert_fusion.engine.memory import fused_tensors
-from mergebert_fusion.engine.plan import Options
+from mergebert_fusion.engine import run
+from mergebert_fusion.engine.plan import RunOptions, planned_recipe
 from mergebert_fusion.engine.streaming import AT_ONCE, ordered
-from mergebert_fusion.engine.work import planned_recipe
 from mergebert_fusion.errors import CheckpointError, FusionError, RecipeError
 from mergebert_fusion.io.architectures import architecture_of
 from mergebert_fusion.methods.registry import METHODS
 from mergebert_fusion.recipe.parse import recipe_in
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.models import (
     CONFIG,
     bytes_of,
@@ -205,7 +204,7 @@ def test_a_model_that_cannot_fit_on_the_disk_is_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_family(tmp_path)
-    monkeypatch.setattr(run_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(FusionError, match=r"needs \d\.\d kB, and 1\.0 kB are free there"):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
 
@@ -244,15 +243,15 @@ def test_a_result_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
 def test_a_failed_run_is_taken_up_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_family(tmp_path)
     run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "whole", largest_shard=600)
-    plain, calls = run_module._write, []
+    plain, calls = run._write, []
 
-    def failing(plan: Any, volume: Any, *rest: Any) -> list[str]:
-        calls.append(volume.file.name)
+    def failing(plan: Any, shard: Any, *rest: Any) -> list[str]:
+        calls.append(shard.file.name)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return plain(plan, volume, *rest)
+        return plain(plan, shard, *rest)
 
-    monkeypatch.setattr(run_module, "_write", failing)
+    monkeypatch.setattr(run, "_write", failing)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out", largest_shard=600)
     kept = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("model-*.safetensors")}
@@ -271,7 +270,7 @@ def test_a_begun_folder_is_not_taken_up_by_another_recipe(
     def failing(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "_finish", failing)
+    monkeypatch.setattr(run, "_finish", failing)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
     monkeypatch.undo()
@@ -290,7 +289,7 @@ def test_a_finished_shard_that_was_changed_is_made_again(
     def failing(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "_finish", failing)
+    monkeypatch.setattr(run, "_finish", failing)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(TASK_ARITHMETIC, tmp_path, tmp_path / "out")
     monkeypatch.undo()
@@ -395,11 +394,11 @@ def test_large_tensors_are_computed_alone() -> None:
 def test_the_plan_says_what_is_read_and_written(tmp_path: Path) -> None:
     family = write_family(tmp_path)
     size = sum(tensor.numel() * 4 for tensor in family["a"].values())
-    with planned_recipe(recipe_in(TASK_ARITHMETIC, tmp_path / "r.yaml"), Options()) as plan:
+    with planned_recipe(recipe_in(TASK_ARITHMETIC, tmp_path / "r.yaml"), RunOptions()) as plan:
         assert plan.bytes_read == 4 * size
         assert plan.passes == 1
-        assert plan.bytes_written == len(plan.volumes[0].file.header) + size
+        assert plan.bytes_written == len(plan.shards[0].file.header) + size
         assert 0 < plan.memory < 1_000_000
-    with planned_recipe(recipe_in(recipe_of("ties"), tmp_path / "r.yaml"), Options()) as surveyed:
+    with planned_recipe(recipe_in(recipe_of("ties"), tmp_path / "r.yaml"), RunOptions()) as surveyed:
         assert surveyed.passes == 1 + METHODS["ties"].passes  # type: ignore[union-attr]
         assert surveyed.memory > plan.memory

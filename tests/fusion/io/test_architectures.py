@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from mergebert_fusion.contract.block import Group
-from mergebert_fusion.engine.plan import Options
-from mergebert_fusion.engine.work import planned_recipe
+from mergebert_fusion.engine.plan import RunOptions, planned_recipe
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.architectures import GENERIC, architecture_of, is_norm
 from mergebert_fusion.recipe.parse import recipe_in
@@ -94,7 +93,7 @@ def test_a_fused_model_loads_and_is_the_mean(
         models[folder] = {n: t.clone() for n, t in model.state_dict().items()}
     text = "merge_method: linear\nmodels: [{model: a}, {model: b}]\n"
     run_recipe(text, tmp_path, tmp_path / "out", largest_shard=4000)
-    with planned_recipe(recipe_in(text, tmp_path / "r.yaml"), Options()) as plan:
+    with planned_recipe(recipe_in(text, tmp_path / "r.yaml"), RunOptions()) as plan:
         assert {decision.treatment for decision in plan.decisions} <= {Treatment.MERGE, Treatment.EQUAL}
     loaded, report = type(model).from_pretrained(tmp_path / "out", output_loading_info=True)
     assert not report["missing_keys"]
@@ -105,7 +104,7 @@ def test_a_fused_model_loads_and_is_the_mean(
 
 def test_our_own_network_is_known(tmp_path: Path) -> None:
     from mergebert.training.model import ColumnsNetwork, ModelConfig
-    from mergebert_fusion.io.tensorfile import write_tensors
+    from mergebert_fusion.io.safetensors import write_tensors
 
     networks = {}
     for i, name in enumerate("ab"):

@@ -8,7 +8,7 @@ import torch
 
 from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.checkpoint import opened
-from mergebert_fusion.io.tensorfile import write_tensors
+from mergebert_fusion.io.safetensors import write_tensors
 from tests.fusion.models import CONFIG, random_tensors, write_model
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.checkpoint import opened
-from mergebert_fusion.io.tensorfile import write_tensors
+from mergebert_fusion.io.safetensors import write_tensors
 from tests.fusion.models import CONFIG, random_tensors, write_model
 
 QUERY = "roberta.encoder.layer.0.attention.self.query"

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import Inputs, MergeMethod, Survey
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.maths.selection import each_kth_largest, kth_largest, kth_largest_of
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 
 NUMBERS = st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=40)
@@ -46,7 +46,7 @@ def test_over_all_blocks_it_is_exact_however_they_are_cut(relatives: Relatives, 
     def survey(inputs: Inputs) -> Survey[dict[int, float]]:
         return (yield from kth_largest(values, lambda _, count: max(1, int(share * count))))
 
-    plain = method("task_arithmetic")
+    plain = method_named("task_arithmetic")
     assert isinstance(plain, MergeMethod)
     surveyed = replace(plain, survey=survey)
     found = [
@@ -67,6 +67,6 @@ def test_several_ranks_of_one_key_come_out_of_one_count() -> None:
             yield from each_kth_largest(lambda block: {"it": block.models[0]}, lambda *_: (1, 6, 3, 0, 7))
         )
 
-    surveyed = replace(method("average"), survey=survey)
+    surveyed = replace(method_named("average"), survey=survey)
     found = fused_tensors(surveyed, {"a": {"x": numbers}}, block=4).found
     assert found == {"it": (9.0, 1.0, 3.0, float("inf"), 0.0)}

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 
-AVERAGE = method("average")
+AVERAGE = method_named("average")
 
 
 def test_one_model_is_given_back_bit_for_bit(make_relatives: MakeRelatives) -> None:

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, constant
 
-BREADCRUMBS = method("breadcrumbs")
+BREADCRUMBS = method_named("breadcrumbs")
 
 
 def fused(relatives: Relatives, **parameters: Any) -> dict[str, Tensor]:
@@ -78,7 +78,7 @@ def test_outliers_are_fewer_where_they_would_leave_too_little() -> None:
 
 
 def test_keeping_all_is_task_arithmetic(relatives: Relatives) -> None:
-    expected = fused_tensors(method("task_arithmetic"), relatives.models, relatives.base).tensors
+    expected = fused_tensors(method_named("task_arithmetic"), relatives.models, relatives.base).tensors
     assert_same_bits(fused(relatives, density=1.0), expected)
 
 
@@ -89,14 +89,6 @@ def test_keeping_nothing_is_the_base(relatives: Relatives) -> None:
 def test_the_order_of_the_models_does_not_matter(relatives: Relatives) -> None:
     turned = Relatives(relatives.base, dict(reversed(relatives.models.items())), relatives.places)
     assert_near(fused(relatives), fused(turned))
-
-
-@pytest.mark.parametrize("within", ["tensor", "row"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, within: str) -> None:
-    options = {"parameters": {"density": 0.5, "within": within}}
-    whole = fused_tensors(BREADCRUMBS, relatives.models, relatives.base, **options).tensors
-    cut = fused_tensors(BREADCRUMBS, relatives.models, relatives.base, **options, block=8, threads=3).tensors
-    assert_same_bits(whole, cut)
 
 
 @pytest.mark.parametrize("within", ["tensor", "row"])

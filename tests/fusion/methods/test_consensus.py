@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 from tests.fusion.vectors import assert_same_bits, changes, constant, flat, task_vectors
 
-CONSENSUS, TALL = method("consensus"), method("tall_masks")
+CONSENSUS, TALL = method_named("consensus"), method_named("tall_masks")
 
 
 def fused(relatives: Relatives, **parameters: Any) -> dict[str, Tensor]:
@@ -77,13 +77,6 @@ def test_models_equal_to_the_base_give_the_base(relatives: Relatives) -> None:
 def test_odd_shapes_are_merged() -> None:
     merged = fused_tensors(CONSENSUS, {"a": constant(2.0), "b": constant(3.0)}, constant(1.0)).tensors
     assert_same_bits(merged, constant(4.0))
-
-
-@pytest.mark.parametrize("vector", ["sum", "ties"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, vector: str) -> None:
-    options = {"parameters": {"vector": vector, "scaling": 0.3}}
-    pieces = fused_tensors(CONSENSUS, relatives.models, relatives.base, **options, block=8, threads=3)
-    assert_same_bits(fused(relatives, vector=vector, scaling=0.3), pieces.tensors)
 
 
 def test_a_single_model_is_refused(relatives: Relatives) -> None:

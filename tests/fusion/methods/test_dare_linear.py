@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.randomness import uniform
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, constant
 
-DARE = method("dare_linear")
+DARE = method_named("dare_linear")
 
 
 def fused(relatives: Relatives, seed: int = 0, **parameters: Any) -> dict[str, Tensor]:
@@ -36,7 +36,7 @@ def test_it_adds_up_what_is_left_divided_by_the_density(relatives: Relatives) ->
 def test_dropping_nothing_is_task_arithmetic(relatives: Relatives) -> None:
     parameters = {"scaling": 0.3}
     expected = fused_tensors(
-        method("task_arithmetic"), relatives.models, relatives.base, parameters=parameters
+        method_named("task_arithmetic"), relatives.models, relatives.base, parameters=parameters
     )
     assert_same_bits(fused(relatives, density=1.0, scaling=0.3), expected.tensors)
 

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.randomness import uniform
-from mergebert_fusion.engine.memory import fused_tensors
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
-from tests.fusion.vectors import assert_near, assert_same_bits, constant
+from tests.fusion.vectors import assert_near, assert_same_bits
 
-DARE_TIES = method("dare_ties")
+DARE_TIES = method_named("dare_ties")
 
 
 def fused(relatives: Relatives, seed: int = 0, **parameters: Any) -> dict[str, Tensor]:
@@ -58,22 +58,3 @@ def test_dropping_everything_leaves_the_base(relatives: Relatives) -> None:
 def test_the_order_of_the_models_does_not_matter(relatives: Relatives) -> None:
     turned = Relatives(relatives.base, dict(reversed(relatives.models.items())), relatives.places)
     assert_near(fused(relatives, density=0.5), fused(turned, density=0.5))
-
-
-@pytest.mark.parametrize("rescale", ["probability", "l1", "none"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, rescale: str) -> None:
-    options = {"parameters": {"density": 0.5, "rescale": rescale}}
-    whole = fused_tensors(DARE_TIES, relatives.models, relatives.base, **options).tensors
-    cut = fused_tensors(DARE_TIES, relatives.models, relatives.base, **options, block=8, threads=3).tensors
-    assert_same_bits(whole, cut)
-
-
-@pytest.mark.parametrize("rescale", ["probability", "l1", "none"])
-def test_every_shape_unchanged_and_opposite_models_go_through(rescale: str) -> None:
-    parameters = {"density": 0.5, "rescale": rescale}
-    models = {"a": constant(1.0), "b": constant(1.0)}
-    same = fused_tensors(DARE_TIES, models, constant(1.0), parameters=parameters).tensors
-    assert_same_bits(same, constant(1.0))
-    apart = {"a": constant(1.0), "b": constant(-1.0)}
-    merged = fused_tensors(DARE_TIES, apart, constant(0.0), parameters=parameters).tensors
-    assert all(torch.isfinite(tensor).all() for tensor in merged.values())

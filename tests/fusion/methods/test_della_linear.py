@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.randomness import uniform
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.della import probabilities
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
 from tests.fusion.vectors import assert_same_bits
 
-DELLA_LINEAR = method("della_linear")
+DELLA_LINEAR = method_named("della_linear")
 
 
 def fused(relatives: Relatives, **parameters: Any) -> dict[str, Tensor]:
@@ -34,7 +34,7 @@ def test_it_adds_up_what_is_left_over_its_probability(relatives: Relatives) -> N
 
 def test_no_window_is_dare(relatives: Relatives) -> None:
     dare = fused_tensors(
-        method("dare_linear"), relatives.models, relatives.base, parameters={"density": 0.25}
+        method_named("dare_linear"), relatives.models, relatives.base, parameters={"density": 0.25}
     )
     assert_same_bits(fused(relatives, density=0.25, epsilon=0.0), dare.tensors)
 
@@ -52,13 +52,8 @@ def test_the_mean_over_many_seeds_is_the_task_vector() -> None:
 
 
 def test_dropping_nothing_is_task_arithmetic(relatives: Relatives) -> None:
-    expected = fused_tensors(method("task_arithmetic"), relatives.models, relatives.base).tensors
+    expected = fused_tensors(method_named("task_arithmetic"), relatives.models, relatives.base).tensors
     assert_same_bits(fused(relatives, density=1.0), expected)
-
-
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives) -> None:
-    cut = fused_tensors(DELLA_LINEAR, relatives.models, relatives.base, block=8, threads=3).tensors
-    assert_same_bits(fused(relatives), cut)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.method import MergeMethod
-from mergebert_fusion.engine.memory import Fused, fused_tensors, restored
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.engine.state_dicts import Fused
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
 
-EMR = method("emr")
+EMR = method_named("emr")
 assert isinstance(EMR, MergeMethod)
 
 
@@ -111,14 +112,3 @@ def test_the_order_of_the_models_does_not_matter(relatives: Relatives) -> None:
     one, two = fused(relatives), fused(turned)
     assert_near(one.tensors, two.tensors)
     assert_near(restored(EMR, one, relatives.base, "task2"), restored(EMR, two, relatives.base, "task2"))
-
-
-@pytest.mark.parametrize("rescaler", ["sums", "tensor_means"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, rescaler: str) -> None:
-    options = {"parameters": {"rescaler": rescaler}}
-    whole = fused(relatives, rescaler=rescaler)
-    pieces = fused_tensors(EMR, relatives.models, relatives.base, **options, block=8, threads=3)
-    assert_same_bits(whole.tensors, pieces.tensors)
-    for name in relatives.models:
-        both = (restored(EMR, outcome, relatives.base, name) for outcome in (whole, pieces))
-        assert_same_bits(*both)

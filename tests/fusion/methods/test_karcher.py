@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, constant
 
-KARCHER = method("karcher")
+KARCHER = method_named("karcher")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_all_arcs_balance_at_the_mean(strangers: Relatives, weights: list[float]
 
 
 def test_it_is_not_the_projected_mean(strangers: Relatives) -> None:
-    projected = fused_tensors(method("multislerp"), strangers.models).tensors["layer.0.up.bias"]
+    projected = fused_tensors(method_named("multislerp"), strangers.models).tensors["layer.0.up.bias"]
     assert not torch.allclose(fused(strangers.models)["layer.0.up.bias"], projected, rtol=1e-3)
 
 
@@ -68,14 +68,14 @@ def test_two_models_of_one_norm_are_turned_as_by_slerp(t: float) -> None:
     models = {"a": {"w": a}, "b": {"w": b}}
     weights = {"a": {"weight": 1 - t}, "b": {"weight": t}}
     merged = fused_tensors(KARCHER, models, model_parameters=weights).tensors
-    assert_near(merged, fused_tensors(method("slerp"), models, parameters={"t": t}).tensors)
+    assert_near(merged, fused_tensors(method_named("slerp"), models, parameters={"t": t}).tensors)
 
 
 def test_nearly_equal_models_are_averaged() -> None:
     base = torch.randn(100, generator=torch.Generator().manual_seed(0))
     models = {str(i): {"w": base + 1e-4 * torch.randn(100)} for i in range(3)}
     merged = fused(models)
-    assert_near(merged, fused_tensors(method("average"), models).tensors)
+    assert_near(merged, fused_tensors(method_named("average"), models).tensors)
 
 
 def test_a_model_with_itself_is_that_model(strangers: Relatives) -> None:
@@ -110,7 +110,8 @@ def test_small_tensors_are_not_taken_for_zero() -> None:
 
 def test_no_step_is_the_projected_mean(strangers: Relatives) -> None:
     assert_near(
-        fused(strangers.models, max_iter=0), fused_tensors(method("multislerp"), strangers.models).tensors
+        fused(strangers.models, max_iter=0),
+        fused_tensors(method_named("multislerp"), strangers.models).tensors,
     )
 
 

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.contract.block import Group, Place
-from mergebert_fusion.engine.memory import fused_tensors
+from mergebert_fusion.contract.block import Group, TensorPlace
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.layer_swap import Leads, Parameters, language_share
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits
 
-LAYER_SWAP = method("layer_swap")
+LAYER_SWAP = method_named("layer_swap")
 ROLES = {"task0": {"role": "task"}, "task1": {"role": "language"}}
 
 
@@ -38,7 +38,7 @@ def fused(experts: Relatives, base: bool = False, **parameters: Any) -> dict[str
 def sources(layers: int, **parameters: Any) -> str:
     """Which expert each layer comes from, the first letter of its role each; b for a blend."""
     settings = Parameters(**parameters)
-    places = [Place("w", (2, 2), Group.LAYER, layer, layers) for layer in range(layers)]
+    places = [TensorPlace("w", (2, 2), Group.LAYER, layer, layers) for layer in range(layers)]
     shares = [language_share(place, settings, Leads()) for place in places]
     return "".join({0.0: "t", 1.0: "l"}.get(share, "b") for share in shares)
 
@@ -186,14 +186,6 @@ def test_a_layer_of_zeros_in_the_base_counts_as_much_as_it_was_changed(experts: 
     merged = fused(Relatives(zeros, models, experts.places), base=True, rule="change")
     assert torch.equal(merged["layer.0.up.weight"], torch.ones(8, 6))
     assert torch.equal(merged["layer.1.up.weight"], torch.ones(8, 6))
-
-
-@pytest.mark.parametrize("rule", ["position", "change"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(experts: Relatives, rule: str) -> None:
-    options = {"parameters": {"rule": rule}, "model_parameters": ROLES, "places": experts.places}
-    whole = fused_tensors(LAYER_SWAP, experts.models, experts.base, **options).tensors
-    cut = fused_tensors(LAYER_SWAP, experts.models, experts.base, **options, block=8, threads=3).tensors
-    assert_same_bits(whole, cut)
 
 
 def test_more_layers_than_there_are_are_refused(experts: Relatives) -> None:

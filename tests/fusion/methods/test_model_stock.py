@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.model_stock import share
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, constant
 
-MODEL_STOCK = method("model_stock")
+MODEL_STOCK = method_named("model_stock")
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_small_changes_have_the_angle_of_large_ones() -> None:
 
 def test_it_lies_between_the_base_and_the_mean(siblings: Relatives) -> None:
     merged = fused(siblings)
-    mean = fused_tensors(method("average"), siblings.models).tensors
+    mean = fused_tensors(method_named("average"), siblings.models).tensors
     for name, tensor in merged.items():
         ends = torch.stack([siblings.base[name], mean[name]])
         assert (tensor >= ends.amin(0) - 1e-6).all()

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, constant
 
-MULTISLERP = method("multislerp")
+MULTISLERP = method_named("multislerp")
 
 
 def fused(relatives: Relatives, **options: Any) -> dict[str, Tensor]:
@@ -50,7 +50,7 @@ def test_the_middle_of_two_is_that_of_the_arc(make_relatives: MakeRelatives) -> 
         n: {"w": torch.nn.functional.normalize(torch.randn(9, generator=generator), dim=0)} for n in "ab"
     }
     middle = fused_tensors(MULTISLERP, models).tensors
-    assert_near(middle, fused_tensors(method("slerp"), models, parameters={"t": 0.5}).tensors)
+    assert_near(middle, fused_tensors(method_named("slerp"), models, parameters={"t": 0.5}).tensors)
 
 
 def test_models_of_one_norm_give_a_change_of_that_norm(relatives: Relatives) -> None:
@@ -102,10 +102,6 @@ def test_every_shape_and_unchanged_models_go_through() -> None:
     assert_near(fused_tensors(MULTISLERP, same).tensors, constant(1.0))
     apart = {"a": constant(1.0), "b": constant(-1.0)}
     assert_same_bits(fused_tensors(MULTISLERP, apart).tensors, constant(0.0))
-
-
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives) -> None:
-    assert_same_bits(fused(relatives), fused(relatives, block=8, threads=3))
 
 
 def test_weights_that_add_up_to_nothing_are_refused(relatives: Relatives) -> None:

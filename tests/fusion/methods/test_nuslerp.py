@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import ODD_SHAPES, assert_near, assert_same_bits, constant
 
-NUSLERP = method("nuslerp")
+NUSLERP = method_named("nuslerp")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_it_turns_what_the_models_changed(two: Relatives, along: str, axis: int 
 
 def test_without_a_base_it_turns_the_models(make_relatives: MakeRelatives) -> None:
     strangers = make_relatives(2, change=3.0)
-    slerp = fused_tensors(method("slerp"), strangers.models, parameters={"t": 0.5}).tensors
+    slerp = fused_tensors(method_named("slerp"), strangers.models, parameters={"t": 0.5}).tensors
     nuslerp = fused_tensors(NUSLERP, strangers.models).tensors
     torch.testing.assert_close(nuslerp["layer.0.up.weight"], slerp["layer.0.up.weight"])
 
@@ -79,12 +79,6 @@ def test_every_shape_and_unchanged_models_go_through(along: str) -> None:
     apart = {"a": constant(2.0), "b": constant(-2.0)}
     assert fused_tensors(NUSLERP, apart, constant(0.0), **options).tensors.keys() == ODD_SHAPES.keys()
     assert_same_bits(fused_tensors(NUSLERP, apart, constant(0.0), **options).tensors, constant(0.0))
-
-
-@pytest.mark.parametrize("along", ["tensor", "row", "column"])
-def test_the_cut_into_blocks_and_threads_change_no_bit(two: Relatives, along: str) -> None:
-    whole = fused(two, 0.3, 0.7, parameters={"along": along})
-    assert_same_bits(whole, fused(two, 0.3, 0.7, parameters={"along": along}, block=8, threads=3))
 
 
 def test_weights_that_add_up_to_nothing_are_refused(two: Relatives) -> None:

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
-from mergebert_fusion.engine.memory import Fused, fused_tensors
+from mergebert_fusion.engine.state_dicts import Fused
 from mergebert_fusion.methods import opcm
 from mergebert_fusion.methods.opcm import Numbers, projected, split_rank
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
 
-OPCM = method("opcm")
+OPCM = method_named("opcm")
 
 
 def fused(relatives: Relatives, **options: Any) -> Fused:
@@ -189,14 +190,10 @@ def test_it_goes_on_from_what_was_saved_after_a_model(relatives: Relatives) -> N
     for model in relatives.models:
         steps = {n: opcm.step(block_of(relatives, n, numbers, model), states[n]) for n in states}
         states = {n: step.state for n, step in steps.items()}
-        squares = functools.reduce(opcm.combine, (step.measured for step in steps.values()))
+        squares = functools.reduce(OPCM.combine, (step.measured for step in steps.values()))
         saved = json.dumps(dataclasses.asdict(opcm.conclude(numbers, squares)))
         numbers = Numbers(**json.loads(saved))
     outcome = fused(relatives)
     assert numbers == outcome.found
     merged = {n: opcm.finish(block_of(relatives, n, numbers), state) for n, state in states.items()}
     assert_same_bits(merged, outcome.tensors)
-
-
-def test_threads_change_no_bit(relatives: Relatives) -> None:
-    assert_same_bits(fused(relatives).tensors, fused(relatives, block=8, threads=3).tensors)

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
-from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
+from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, task_vectors
 
-PCB = method("pcb")
+PCB = method_named("pcb")
 VARIANTS = ["sum", "normalized", "pairwise"]
 PLAIN = {"scaling": 1.0, "clip": 0.0}
 
@@ -154,15 +154,6 @@ def test_scores_of_very_many_models_stay_finite() -> None:
     merged = fused_tensors(PCB, models, {"v": torch.zeros(500)}).tensors["v"]
     assert merged.isfinite().all()
     assert merged.any()
-
-
-@pytest.mark.parametrize("inter", VARIANTS)
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, inter: str) -> None:
-    pieces = fused_tensors(
-        PCB, relatives.models, relatives.base, parameters={"inter": inter}, block=8, threads=3
-    )
-    assert_same_bits(fused(relatives, inter=inter), pieces.tensors)
-    assert flat(pieces.tensors).isfinite().all()
 
 
 def test_a_density_that_differs_by_tensor_is_refused(relatives: Relatives) -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import Relatives
-from tests.fusion.vectors import assert_near, assert_same_bits, constant
+from tests.fusion.vectors import assert_near, assert_same_bits
 
-SCE = method("sce")
+SCE = method_named("sce")
 
 
 def fused(relatives: Relatives, **parameters: Any) -> dict[str, Tensor]:
@@ -90,18 +90,3 @@ def test_no_change_is_larger_than_that_of_some_model(relatives: Relatives) -> No
             0
         )
         assert ((tensor - relatives.base[name]).abs() <= most + 1e-6).all()
-
-
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives) -> None:
-    cut = fused_tensors(SCE, relatives.models, relatives.base, block=8, threads=3).tensors
-    assert_same_bits(fused(relatives), cut)
-
-
-@pytest.mark.parametrize("share", [0.5, 1.0])
-def test_every_shape_unchanged_and_opposite_models_go_through(share: float) -> None:
-    options = {"parameters": {"select_topk": share}}
-    same = {"a": constant(1.0), "b": constant(1.0)}
-    assert_same_bits(fused_tensors(SCE, same, constant(1.0), **options).tensors, constant(1.0))
-    apart = {"a": constant(1.0), "b": constant(-1.0)}
-    merged = fused_tensors(SCE, apart, constant(0.0), **options).tensors
-    assert all(torch.isfinite(tensor).all() for tensor in merged.values())

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.method import MergeMethod
-from mergebert_fusion.engine.memory import Fused, fused_tensors, restored
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.engine.state_dicts import Fused
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.relatives import MakeRelatives, Relatives
-from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
+from tests.fusion.vectors import assert_near, assert_same_bits, constant, flat, task_vectors
 
-TALL = method("tall_masks")
+TALL = method_named("tall_masks")
 assert isinstance(TALL, MergeMethod)
 TIES = {"vector": "ties"}
 
@@ -31,7 +32,7 @@ def of_one(model: dict[str, Tensor], base: dict[str, Tensor], count: int) -> Rel
 
 def test_the_merged_model_is_that_of_task_arithmetic(relatives: Relatives) -> None:
     added = fused_tensors(
-        method("task_arithmetic"), relatives.models, relatives.base, parameters={"lambda": 0.3}
+        method_named("task_arithmetic"), relatives.models, relatives.base, parameters={"lambda": 0.3}
     )
     assert_same_bits(fused(relatives, scaling=0.3).tensors, added.tensors)
 
@@ -39,7 +40,7 @@ def test_the_merged_model_is_that_of_task_arithmetic(relatives: Relatives) -> No
 def test_the_merged_model_may_be_that_of_ties(relatives: Relatives) -> None:
     options = {"scaling": 0.3, "density": 0.2}
     given = {"parameters": {**options, "normalize": False}}
-    summed = fused_tensors(method("ties"), relatives.models, relatives.base, **given)
+    summed = fused_tensors(method_named("ties"), relatives.models, relatives.base, **given)
     assert_same_bits(fused(relatives, **options, **TIES).tensors, summed.tensors)
 
 
@@ -147,13 +148,3 @@ def test_models_equal_to_the_base_are_restored_as_the_base(
 def test_odd_shapes_are_restored(options: dict[str, str]) -> None:
     outcome = fused_tensors(TALL, {"a": constant(3.0)}, constant(1.0), parameters=options)
     assert_same_bits(restored(TALL, outcome, constant(1.0), "a"), constant(3.0))
-
-
-@pytest.mark.parametrize("options", [{}, TIES])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, options: dict[str, str]) -> None:
-    whole = fused(relatives, **options)
-    pieces = fused_tensors(TALL, relatives.models, relatives.base, parameters=options, block=8, threads=3)
-    assert_same_bits(whole.tensors, pieces.tensors)
-    for kept, tensors in whole.artifacts.items():
-        assert_same_bits(tensors, pieces.artifacts[kept])
-    assert changes(whole.tensors, relatives).any()

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 
-TASK_ARITHMETIC = method("task_arithmetic")
+TASK_ARITHMETIC = method_named("task_arithmetic")
 
 
 def fused(relatives: Relatives, **options: Any) -> dict[str, torch.Tensor]:
@@ -34,7 +34,7 @@ def test_one_model_gives_that_model(make_relatives: MakeRelatives) -> None:
 
 
 def test_one_over_the_count_is_the_average(relatives: Relatives) -> None:
-    average = fused_tensors(method("average"), relatives.models).tensors
+    average = fused_tensors(method_named("average"), relatives.models).tensors
     assert_close(fused(relatives, parameters={"scaling": 1 / 3}), average)
 
 
@@ -61,9 +61,3 @@ def test_a_negative_weight_takes_away_what_a_positive_one_adds(relatives: Relati
 def test_weights_that_add_up_to_nothing_are_refused(relatives: Relatives) -> None:
     with pytest.raises(RecipeError, match="add up to 0"):
         fused(relatives, parameters={"normalize": True, "weight": 0.0})
-
-
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives) -> None:
-    whole = fused(relatives, parameters={"scaling": 0.3})
-    cut = fused(relatives, parameters={"scaling": 0.3}, block=8, threads=3)
-    assert all(torch.equal(whole[name], cut[name]) for name in whole)

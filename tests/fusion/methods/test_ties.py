@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import method
+from mergebert_fusion.methods.registry import method_named
+from tests.fusion.in_memory import fused_tensors
 from tests.fusion.relatives import MakeRelatives, Relatives
 from tests.fusion.vectors import assert_near, assert_same_bits, changes, constant, flat, task_vectors
 
-TIES = method("ties")
+TIES = method_named("ties")
 MERGEKIT = {"trim": "tensor", "sign": "weighted"}
 
 
@@ -173,14 +173,6 @@ def test_odd_shapes_are_merged(options: dict[str, str]) -> None:
     models = {"a": constant(3.0), "b": constant(5.0)}
     merged = fused_tensors(TIES, models, constant(1.0), parameters={"density": 0.5, **options}).tensors
     assert_same_bits(merged, constant(4.0))
-
-
-@pytest.mark.parametrize("options", [{}, MERGEKIT, {"trim": "tensor"}, {"density": [0.1, 0.9]}])
-def test_the_cut_into_blocks_and_threads_change_no_bit(relatives: Relatives, options: dict[str, Any]) -> None:
-    given = {"parameters": options, "places": relatives.places}
-    whole = fused_tensors(TIES, relatives.models, relatives.base, **given).tensors
-    pieces = fused_tensors(TIES, relatives.models, relatives.base, **given, block=8, threads=3).tensors
-    assert_same_bits(whole, pieces)
 
 
 def test_a_negative_weight_is_refused_where_it_has_no_vote(relatives: Relatives) -> None:

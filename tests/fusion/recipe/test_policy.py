@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.plan import Options, Plan
-from mergebert_fusion.engine.work import planned_recipe
+from mergebert_fusion.engine.plan import Plan, RunOptions, planned_recipe
 from mergebert_fusion.errors import CheckpointError, RecipeError
 from mergebert_fusion.recipe.parse import recipe_in
 from mergebert_fusion.recipe.policy import Treatment, natural
@@ -36,7 +35,7 @@ def family() -> dict[str, dict[str, Tensor]]:
 
 
 def plan_of(text: str, folder: Path) -> Plan:
-    with planned_recipe(recipe_in(text, folder / "r.yaml"), Options()) as plan:
+    with planned_recipe(recipe_in(text, folder / "r.yaml"), RunOptions()) as plan:
         return plan
 
 

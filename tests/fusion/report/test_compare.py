@@ -9,9 +9,11 @@ import pytest
 
 from mergebert.cli import main
 from mergebert_fusion.errors import FusionError, RecipeError
-from mergebert_fusion.report.compare import compared, scorer, table
-from mergebert_fusion.report.comparison import load_comparison
+from mergebert_fusion.report.candidates import load_comparison
+from mergebert_fusion.report.compare import compared
+from mergebert_fusion.report.evaluation import scorer
 from mergebert_fusion.report.measure import measured_fusion
+from mergebert_fusion.report.table import table
 from tests.fusion.models import write_family
 
 EVALUATION = """\
@@ -24,7 +26,7 @@ CALLS = []
 
 def score(folder, task):
     CALLS.append((folder.name, task))
-    near = load_file(Path(__file__).parent.parent / task / "model.safetensors")
+    near = load_file(Path(__file__).parent / task / "model.safetensors")
     ours = load_file(folder / "model.safetensors")
     return 1 / (1 + sum(float((near[n] - ours[n]).square().sum()) for n in near))
 """
@@ -48,12 +50,11 @@ def file(tmp_path: Path) -> Path:
 
 def measured_here(recipe: str, file: Path, out: Path) -> tuple[float, int]:
     """What measure.measured_fusion does, without a process of its own."""
-    from mergebert_fusion.engine.plan import Options
+    from mergebert_fusion.engine.plan import RunOptions, planned_recipe
     from mergebert_fusion.engine.run import fuse
-    from mergebert_fusion.engine.work import planned_recipe
     from mergebert_fusion.recipe.parse import recipe_in
 
-    with planned_recipe(recipe_in(recipe, file), Options()) as plan:
+    with planned_recipe(recipe_in(recipe, file), RunOptions()) as plan:
         fuse(plan, out)
     return 0.5, 1_000_000
 

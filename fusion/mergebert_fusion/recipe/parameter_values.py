@@ -11,56 +11,57 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from mergebert_fusion.contract.block import Place
-from mergebert_fusion.contract.method import Card
+from mergebert_fusion.contract.block import TensorPlace
+from mergebert_fusion.contract.method import Method
 from mergebert_fusion.contract.parameters import constant, name_of, settings_of, typed
 from mergebert_fusion.errors import RecipeError
 
 P = TypeVar("P")
-Given: TypeAlias = Mapping[str, object]  # parameters as written, in any of the shapes above
+RawParameters: TypeAlias = Mapping[str, object]  # parameters as written, in any of the shapes above
 
 _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class ParameterValues:
     """The parameters of a merge as written: for the whole merge, and for each model in order."""
 
-    card: Card
-    whole: Given
-    each: tuple[Given, ...]
+    method: Method
+    whole: RawParameters
+    each: tuple[RawParameters, ...]
     names: tuple[str, ...]
 
     @property
     def constant(self) -> Any:
         """The parameters of the method that hold for the whole merge."""
-        return constant(self.card.parameters, self.whole)
+        return constant(self.method.parameters, self.whole)
 
-    def at(self, place: Place) -> tuple[Any, tuple[Any, ...]]:
+    def at(self, place: TensorPlace) -> tuple[Any, tuple[Any, ...]]:
         """The parameters of the method and of every model as they hold for one tensor."""
-        card = self.card
-        own: Any = _typed_at(card.parameters, [self.whole], place)
+        own: Any = _typed_at(self.method.parameters, [self.whole], place)
         each: tuple[Any, ...] = tuple(
-            _typed_at(card.model_parameters, [given, self.whole], place) for given in self.each
+            _typed_at(self.method.model_parameters, [given, self.whole], place) for given in self.each
         )
-        if card.check is not None:
-            card.check(own, each, self.names)
+        if self.method.check is not None:
+            self.method.check(own, each, self.names)
         return own, each
 
     def refuse_unknown(self) -> None:
         """Raises RecipeError for a name that neither the method nor its models know, or a value that may not vary."""
-        kinds = (self.card.parameters, self.card.model_parameters)
+        kinds = (self.method.parameters, self.method.model_parameters)
         for given, known in [(self.whole, kinds), *((given, kinds[1:]) for given in self.each)]:
             for written, value in given.items():
                 found = [(kind, name) for kind in known if (name := name_of(kind, written)) is not None]
                 if not found:
-                    raise RecipeError(f"{self.card.name} has no parameter {written!r} here; {_known(known)}.")
+                    raise RecipeError(
+                        f"{self.method.name} has no parameter {written!r} here; {_known(known)}."
+                    )
                 if isinstance(value, list | tuple) and not any(settings_of(k)[n].varies for k, n in found):
                     raise RecipeError(f"{written} holds for the whole merge: give one value, not a list.")
 
 
-def value_at(value: object, place: Place) -> object:
-    """What a written value means for one tensor; a marker of absence where no filter fits."""
+def value_at(value: object, place: TensorPlace) -> object:
+    """The value that a scalar, a gradient or filters give one tensor; _ABSENT where no filter fits."""
     if isinstance(value, Mapping):
         value = [value]
     if not isinstance(value, list | tuple):
@@ -86,7 +87,7 @@ def _gradient(steps: Sequence[float], depth: float) -> float:
     return (1 - share) * steps[lower] + share * steps[upper]
 
 
-def _typed_at(parameters: type[P], levels: Sequence[Given], place: Place) -> P:
+def _typed_at(parameters: type[P], levels: Sequence[RawParameters], place: TensorPlace) -> P:
     """The dataclass for one tensor: each field from the first level that gives it a value there."""
     chosen: dict[str, object] = {}
     for level in levels:

@@ -1,7 +1,7 @@
 """Safetensors files read and written a run of elements at a time, so that no tensor has to be held whole.
 
 The library maps whole files into memory, which then count as the program's own; here every run of elements is read
-from and written to its place in the file. The library still checks each header, which may come from anywhere.
+from and written to its offset in the file. The library still checks each header, which may come from anywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mergebert_fusion.errors import CheckpointError, FusionError
-from mergebert_fusion.io.source import Spec
+from mergebert_fusion.io.tensors import TensorSpec
 
 DTYPES = {
     "F64": torch.float64,
@@ -35,9 +35,9 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-NAMES = {dtype: name for name, dtype in DTYPES.items()}
-# The types that a result may be written in, by the names people use.
-DTYPE_WORDS = {
+_DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+# The types that a result may be written in, by torch's names.
+OUTPUT_DTYPES = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
@@ -53,7 +53,7 @@ class TensorFile:
 
     path: Path
     file: BinaryIO
-    specs: Mapping[str, Spec]
+    specs: Mapping[str, TensorSpec]
     offsets: Mapping[str, int]  # in the file
     metadata: Mapping[str, str]
 
@@ -62,9 +62,9 @@ class TensorFile:
         dtype = self.specs[name].dtype
         values = torch.empty(stop - start, dtype=dtype)
         into = values.view(torch.uint8).numpy().data if values.numel() else memoryview(b"")
-        place, done = self.offsets[name] + start * dtype.itemsize, 0
+        offset, done = self.offsets[name] + start * dtype.itemsize, 0
         while done < len(into):
-            got = os.preadv(self.file.fileno(), [into[done:]], place + done)
+            got = os.preadv(self.file.fileno(), [into[done:]], offset + done)
             if got == 0:
                 raise CheckpointError(f"{self.path} ends within {name}: it was cut short while it was read.")
             done += got
@@ -79,7 +79,7 @@ def open_tensors(path: Path) -> TensorFile:
     """The safetensors file at a path."""
     try:
         with safe_open(path, framework="pt"):
-            pass  # the library's word that names, shapes and places fit each other and the file
+            pass  # the library checks that names, shapes and offsets fit each other and the file
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is no whole safetensors file ({error}): fetch or write it again."
@@ -94,7 +94,7 @@ def open_tensors(path: Path) -> TensorFile:
             raise CheckpointError(
                 f"{name} in {path} is of type {entry['dtype']}, which cannot be merged: convert it."
             )
-        specs[name] = Spec(tuple(entry["shape"]), DTYPES[entry["dtype"]])
+        specs[name] = TensorSpec(tuple(entry["shape"]), DTYPES[entry["dtype"]])
         offsets[name] = _LENGTH + length + entry["data_offsets"][0]
     return TensorFile(path, path.open("rb", buffering=0), specs, offsets, metadata)
 
@@ -104,21 +104,21 @@ class NewFile:
     """A safetensors file to be written: its name, its tensors in order, and its metadata."""
 
     name: str
-    specs: Mapping[str, Spec]
+    specs: Mapping[str, TensorSpec]
     metadata: Mapping[str, str]
 
     @cached_property
     def header(self) -> bytes:
         """What stands before the numbers; the same tensors give the same bytes."""
         entries: dict[str, object] = {"__metadata__": dict(self.metadata)} if self.metadata else {}
-        place = 0
+        offset = 0
         for name, spec in self.specs.items():
             entries[name] = {
-                "dtype": NAMES[spec.dtype],
+                "dtype": _DTYPE_NAMES[spec.dtype],
                 "shape": list(spec.shape),
-                "data_offsets": [place, place + spec.size],
+                "data_offsets": [offset, offset + spec.size],
             }
-            place += spec.size
+            offset += spec.size
         written = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
         written += b" " * (-len(written) % _ALIGNMENT)
         return len(written).to_bytes(_LENGTH, "little") + written
@@ -126,11 +126,11 @@ class NewFile:
     @cached_property
     def offsets(self) -> Mapping[str, int]:
         """Where in the file each tensor begins."""
-        places, place = {}, len(self.header)
+        offsets, offset = {}, len(self.header)
         for name, spec in self.specs.items():
-            places[name] = place
-            place += spec.size
-        return places
+            offsets[name] = offset
+            offset += spec.size
+        return offsets
 
     @property
     def size(self) -> int:
@@ -153,10 +153,10 @@ class FileWriter:
         if not flat.numel():
             return
         data = flat.view(torch.uint8).numpy().data
-        place, done = self.new.offsets[name] + start * spec.dtype.itemsize, 0
+        offset, done = self.new.offsets[name] + start * spec.dtype.itemsize, 0
         try:
             while done < len(data):
-                done += os.pwrite(self.file.fileno(), data[done:], place + done)
+                done += os.pwrite(self.file.fileno(), data[done:], offset + done)
         except OSError as error:
             raise FusionError(
                 f"{self.folder / self.new.name} cannot be written ({error.strerror}): mend that and run the same again, which "
@@ -188,16 +188,16 @@ def start_file(new: NewFile, folder: Path) -> FileWriter:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Writes tensors that are at hand into one file, whole or not at all."""
-    specs = {name: Spec(tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+    specs = {name: TensorSpec(tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
     writer = start_file(NewFile(path.name, specs, metadata), path.parent)
     for name, tensor in tensors.items():
         writer.write(name, 0, tensor)
     writer.finish()
 
 
-def shards(specs: Mapping[str, Spec], largest: int) -> Sequence[Mapping[str, Spec]]:
-    """Tensors in order, cut into files of at most `largest` bytes, of at least one tensor each."""
-    files: list[dict[str, Spec]] = [{}]
+def split_into_shards(specs: Mapping[str, TensorSpec], largest: int) -> Sequence[Mapping[str, TensorSpec]]:
+    """The tensors of each shard, in order: at most `largest` bytes, but at least one tensor."""
+    files: list[dict[str, TensorSpec]] = [{}]
     filled = 0
     for name, spec in specs.items():
         if files[-1] and filled + spec.size > largest:

@@ -10,52 +10,52 @@ from mergebert_fusion.contract.method import Base, MergeMethod
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.architectures import Architecture
 from mergebert_fusion.io.checkpoint import Checkpoint
-from mergebert_fusion.io.source import RenamedSource
+from mergebert_fusion.io.tensors import RenamedSource
 from mergebert_fusion.recipe.parse import Recipe, Slice
-from mergebert_fusion.recipe.policy import Candidates, Decision
+from mergebert_fusion.recipe.policy import Decision, SliceInputs
 
 
-def parts_of(
+def slice_inputs(
     recipe: Recipe, models: Mapping[str, Checkpoint], base: Checkpoint | None, architecture: Architecture
-) -> tuple[Candidates, ...]:
+) -> tuple[SliceInputs, ...]:
     """The models of every slice; the layers of each slice are numbered on from those of the one before."""
     if len(recipe.slices) > 1 and not (
         isinstance(recipe.method, MergeMethod) and recipe.method.survey is None
     ):
         raise RecipeError(f"{recipe.method.name} has to see whole models: give models instead of slices.")
     found, offset = [], 0
-    for number, part in enumerate(recipe.slices):
+    for number, slice_ in enumerate(recipe.slices):
         ends = (number == 0, number == len(recipe.slices) - 1)
-        found.append(_candidates(recipe, part, models, base, architecture, offset, ends))
-        offset += _length(part)
+        found.append(_inputs_of(recipe, slice_, models, base, architecture, offset, ends))
+        offset += _length(slice_)
     return tuple(found)
 
 
-def decisions_of(parts: tuple[Candidates, ...], recipe: Recipe) -> Iterator[Decision]:
+def decisions_of(slices: tuple[SliceInputs, ...], recipe: Recipe) -> Iterator[Decision]:
     """What becomes of every tensor of every slice; layers count within their slice, as gradients do."""
     offset = 0
-    for number, (part, described) in enumerate(zip(parts, recipe.slices, strict=True)):
-        for decision in part.decisions():
+    for number, (slice_, written) in enumerate(zip(slices, recipe.slices, strict=True)):
+        for decision in slice_.decisions():
             place = decision.place
             if place.layer is not None:
                 place = replace(place, layer=place.layer - offset)
-            yield replace(decision, place=place, part=number)
-        offset += _length(described)
+            yield replace(decision, place=place, slice_number=number)
+        offset += _length(written)
 
 
-def _candidates(
+def _inputs_of(
     recipe: Recipe,
-    part: Slice,
+    slice_: Slice,
     models: Mapping[str, Checkpoint],
     base: Checkpoint | None,
     architecture: Architecture,
     offset: int,
     ends: tuple[bool, bool],
-) -> Candidates:
-    chosen = {entry.name: models[entry.name] for entry in part.models}
+) -> SliceInputs:
+    chosen = {entry.name: models[entry.name] for entry in slice_.models}
     first = next(iter(chosen.values()))
     layers = architecture.depths(first.source.specs)
-    ranges = {entry.name: entry.layers for entry in part.models if entry.layers is not None}
+    ranges = {entry.name: entry.layers for entry in slice_.models if entry.layers is not None}
     if ranges:
         if len(layers) != 1:
             raise RecipeError(
@@ -71,7 +71,7 @@ def _candidates(
         base = None if base is None else _sliced(base, architecture, own, offset, ends)
         layers = {next(iter(layers)): own[1] - own[0]}
     uses_base = recipe.method.base in (Base.REQUIRED, Base.OPTIONAL)
-    return Candidates(chosen, base, uses_base, architecture, recipe.policy, layers)
+    return SliceInputs(chosen, base, uses_base, architecture, recipe.policy, layers)
 
 
 def _sliced(
@@ -96,6 +96,6 @@ def _sliced(
     return replace(model, source=RenamedSource(model.source, names))
 
 
-def _length(part: Slice) -> int:
-    layers = part.models[0].layers
+def _length(slice_: Slice) -> int:
+    layers = slice_.models[0].layers
     return 0 if layers is None else layers[1] - layers[0]

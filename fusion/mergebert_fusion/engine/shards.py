@@ -10,56 +10,59 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mergebert_fusion.engine.plan import COMPUTED, Volume
-from mergebert_fusion.io.source import Spec
-from mergebert_fusion.io.tensorfile import FileWriter, NewFile, start_file
+from mergebert_fusion.contract.method import MERGED
+from mergebert_fusion.engine.plan import COMPUTED, Shard
+from mergebert_fusion.io.safetensors import FileWriter, NewFile, start_file
+from mergebert_fusion.io.tensors import TensorSpec
 
 ARTIFACTS = "artifacts"
 _BITS = {"format": "pt", "packed": "one bit a value, the lowest bit first"}
 
 
 @dataclass
-class OpenVolume:
-    """A volume whose files are open; artifacts join when the first of their blocks comes."""
+class ShardWriter:
+    """The open files of a shard; those of artifacts join when the first of their blocks comes."""
 
-    volume: Volume
+    shard: Shard
     folder: Path
-    writers: dict[str, FileWriter] = field(default_factory=dict)  # by artifact, "" for the model
+    writers: dict[str, FileWriter] = field(default_factory=dict)  # by artifact, MERGED for the model
 
     def write(self, artifact: str, name: str, start: int, values: Tensor) -> None:
-        """Puts computed elements of the model ("") or of an artifact into their place."""
+        """Puts computed elements of the model (MERGED) or of an artifact into their place."""
         if artifact not in self.writers:
             self.writers[artifact] = start_file(self._file(artifact, values.dtype == torch.bool), self.folder)
-        if values.dtype == torch.bool and artifact:
+        if values.dtype == torch.bool and artifact != MERGED:
             self.writers[artifact].write(name, start // 8, packed(values))
         else:
             self.writers[artifact].write(name, start, values)
 
     def finish(self) -> Sequence[str]:
         """Gives all files their names, which come back."""
-        if "" not in self.writers:  # nothing but empty tensors
-            self.writers[""] = start_file(self.volume.file, self.folder)
+        if MERGED not in self.writers:  # nothing but empty tensors
+            self.writers[MERGED] = start_file(self.shard.file, self.folder)
         return [writer.finish().relative_to(self.folder).as_posix() for writer in self.writers.values()]
 
     def abandon(self) -> None:
-        """Closes the files of a volume that stays unfinished."""
+        """Closes the files of a shard that stays unfinished."""
         for writer in self.writers.values():
             writer.abandon()
 
     def _file(self, artifact: str, is_bits: bool) -> NewFile:
-        if not artifact:
-            return self.volume.file
+        if artifact == MERGED:
+            return self.shard.file
         specs = {}
-        for decision in self.volume.decisions:
+        for decision in self.shard.decisions:
             if decision.treatment is COMPUTED[0]:
-                spec = self.volume.file.specs[decision.place.name]
-                specs[decision.place.name] = Spec((-(-spec.elements // 8),), torch.uint8) if is_bits else spec
-        return NewFile(artifact_file(artifact, self.volume), specs, _BITS if is_bits else {"format": "pt"})
+                spec = self.shard.file.specs[decision.place.name]
+                specs[decision.place.name] = (
+                    TensorSpec((-(-spec.elements // 8),), torch.uint8) if is_bits else spec
+                )
+        return NewFile(artifact_file(artifact, self.shard), specs, _BITS if is_bits else {"format": "pt"})
 
 
-def artifact_file(artifact: str, volume: Volume) -> str:
+def artifact_file(artifact: str, shard: Shard) -> str:
     """The file of an artifact beside a shard of the model."""
-    return f"{ARTIFACTS}/{artifact}{volume.file.name.removeprefix('model')}"
+    return f"{ARTIFACTS}/{artifact}{shard.file.name.removeprefix('model')}"
 
 
 def packed(bits: Tensor) -> Tensor:

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from mergebert_fusion.errors import CheckpointError
-from mergebert_fusion.io.source import Spec
-from mergebert_fusion.io.tensorfile import (
+from mergebert_fusion.io.safetensors import (
     DTYPES,
     NewFile,
     open_tensors,
     shard_names,
-    shards,
+    split_into_shards,
     start_file,
     write_tensors,
 )
+from mergebert_fusion.io.tensors import TensorSpec
 
 
 @pytest.mark.parametrize("dtype", DTYPES.values(), ids=str)
@@ -29,7 +29,7 @@ def test_files_of_the_library_are_read_a_run_at_a_time(tmp_path: Path, dtype: to
         {"other": torch.zeros(3), "values": values, "empty": torch.zeros(0, 2)}, tmp_path / "x.safetensors"
     )
     file = open_tensors(tmp_path / "x.safetensors")
-    assert file.specs["values"] == Spec((4, 6), dtype)
+    assert file.specs["values"] == TensorSpec((4, 6), dtype)
     assert torch.equal(file.read("values", 5, 11).float(), values.reshape(-1)[5:11].float())
     assert file.read("empty", 0, 0).numel() == 0
     file.close()
@@ -48,7 +48,7 @@ def test_the_library_reads_what_is_written(tmp_path: Path) -> None:
 
 
 def test_a_file_gets_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
-    new = NewFile("x.safetensors", {"a": Spec((4,), torch.float32)}, {})
+    new = NewFile("x.safetensors", {"a": TensorSpec((4,), torch.float32)}, {})
     writer = start_file(new, tmp_path)
     writer.write("a", 2, torch.tensor([3.0, 4.0]))
     assert not (tmp_path / "x.safetensors").exists()
@@ -85,8 +85,8 @@ def test_a_type_that_cannot_be_merged_is_named(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(1, 40))
 def test_shards_hold_every_tensor_once_in_order(sizes: list[int], largest: int) -> None:
-    specs = {str(i): Spec((size,), torch.float32) for i, size in enumerate(sizes)}
-    files = shards(specs, largest)
+    specs = {str(i): TensorSpec((size,), torch.float32) for i, size in enumerate(sizes)}
+    files = split_into_shards(specs, largest)
     assert [name for held in files for name in held] == list(specs)
     for held in files:
         assert len(held) == 1 or sum(spec.size for spec in held.values()) <= largest
@@ -98,7 +98,7 @@ def test_shards_are_named_as_loaders_expect() -> None:
 
 
 def test_headers_are_aligned_and_the_same_twice() -> None:
-    new = NewFile("x", {"ä": Spec((1,), torch.uint8)}, {"format": "pt"})
+    new = NewFile("x", {"ä": TensorSpec((1,), torch.uint8)}, {"format": "pt"})
     assert len(new.header) % 8 == 0
     assert json.loads(new.header[8:])["ä"]["data_offsets"] == [0, 1]
-    assert new.header == NewFile("x", {"ä": Spec((1,), torch.uint8)}, {"format": "pt"}).header
+    assert new.header == NewFile("x", {"ä": TensorSpec((1,), torch.uint8)}, {"format": "pt"}).header

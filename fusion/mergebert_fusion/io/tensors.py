@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class TensorSpec:
     """Shape and type of a tensor that has not been read."""
 
     shape: tuple[int, ...]
@@ -30,11 +30,11 @@ class Spec:
         return self.elements * self.dtype.itemsize
 
 
-class Source(Protocol):
+class TensorSource(Protocol):
     """The tensors of one model, by name, read lazily; any thread may read."""
 
     @property
-    def specs(self) -> Mapping[str, Spec]:
+    def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
@@ -48,9 +48,9 @@ class MemorySource:
     tensors: Mapping[str, Tensor]
 
     @cached_property
-    def specs(self) -> Mapping[str, Spec]:
+    def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
-        return {name: Spec(tuple(tensor.shape), tensor.dtype) for name, tensor in self.tensors.items()}
+        return {name: TensorSpec(tuple(tensor.shape), tensor.dtype) for name, tensor in self.tensors.items()}
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """The elements start to stop of the flattened tensor."""
@@ -61,27 +61,27 @@ class MemorySource:
 class JoinedSource:
     """Several files as one source; a tensor stands in exactly one of them."""
 
-    parts: Mapping[str, Source]  # by tensor
+    file_of: Mapping[str, TensorSource]  # by tensor
 
     @cached_property
-    def specs(self) -> Mapping[str, Spec]:
+    def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
-        return {name: part.specs[name] for name, part in self.parts.items()}
+        return {name: file.specs[name] for name, file in self.file_of.items()}
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """The elements start to stop of the flattened tensor."""
-        return self.parts[name].read(name, start, stop)
+        return self.file_of[name].read(name, start, stop)
 
 
 @dataclass(frozen=True)
 class RenamedSource:
     """A source whose tensors go by other names; one that is not in the table is not there."""
 
-    source: Source
+    source: TensorSource
     names: Mapping[str, str]  # new name to the one in the source
 
     @cached_property
-    def specs(self) -> Mapping[str, Spec]:
+    def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
         known = self.source.specs
         return {new: known[old] for new, old in self.names.items()}

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mergebert_fusion.engine.progress import JOURNAL
-from mergebert_fusion.engine.progress import begun as begun_in
+from mergebert_fusion.engine.journal import JOURNAL, opened_journal
 from mergebert_fusion.errors import FusionError
 from tests.fusion.models import bytes_of, changed, run_recipe, write_model
 
@@ -68,15 +67,15 @@ def test_a_run_that_is_killed_ends_in_the_same_bytes(tmp_path: Path, method: str
 
 
 def test_a_folder_in_which_nothing_was_finished_is_free_for_other_settings(tmp_path: Path) -> None:
-    first = begun_in(tmp_path, "first", overwrite=False)
+    first = opened_journal(tmp_path, "first", overwrite=False)
     (tmp_path / "model.safetensors.partial").write_bytes(b"torn")
-    begun_in(tmp_path, "second", overwrite=False)
+    opened_journal(tmp_path, "second", overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
     (tmp_path / "model.safetensors").write_bytes(b"whole")
     assert (
-        begun_in(tmp_path, "second", overwrite=False)
+        opened_journal(tmp_path, "second", overwrite=False)
         .with_files(["model.safetensors"])
         .has(["model.safetensors"])
     )
     with pytest.raises(FusionError, match="unfinished fusion of other inputs"):
-        begun_in(tmp_path, first.fingerprint, overwrite=False)
+        opened_journal(tmp_path, first.fingerprint, overwrite=False)

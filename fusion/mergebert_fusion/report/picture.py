@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mergebert_fusion.report.row import Row
+from mergebert_fusion.report.table import Row
 
 FORMATS = ("png", "svg")
 # The salt makes the same SVG byte for byte.
@@ -33,21 +33,21 @@ def _figure(rows: Sequence[Row], with_costs: bool) -> Any:
     scores, *costs = figure.subplots(
         1, 1 + with_costs, sharey=True, squeeze=False, width_ratios=(3, 1)[: 1 + with_costs]
     )[0]
-    places = range(len(rows))
-    scores.barh(places, [100 * row.mean for row in rows], color="0.88")
+    positions = range(len(rows))
+    scores.barh(positions, [100 * row.mean for row in rows], color="0.88")
     for task in dict.fromkeys(task for row in rows for task in row.normalised):
-        points = [
-            (100 * row.normalised[task], place) for place, row in enumerate(rows) if task in row.normalised
-        ]
+        points = [(100 * row.normalised[task], y) for y, row in enumerate(rows) if task in row.normalised]
         scores.plot(*zip(*points, strict=True), "o", markersize=4, label=task)
     scores.axvline(100, color="0.4", linewidth=0.8)
     scores.set(
-        yticks=places, yticklabels=[row.label for row in rows], xlabel="score, % of the expert's; bar: mean"
+        yticks=positions,
+        yticklabels=[row.label for row in rows],
+        xlabel="score, % of the expert's; bar: mean",
     )
     scores.margins(y=0.01)
     scores.invert_yaxis()
     scores.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     for axes in costs:
-        axes.barh(places, [row.seconds for row in rows], color="0.7")
+        axes.barh(positions, [row.seconds for row in rows], color="0.7")
         axes.set(xlabel="seconds to fuse")
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,13 @@ import yaml
 
 from mergebert_fusion.contract.method import AnyMethod, Base
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.methods.registry import METHODS
-from mergebert_fusion.methods.registry import method as method_named
-from mergebert_fusion.recipe.parse import recipe_in
+from mergebert_fusion.methods.registry import METHODS, method_named
+from mergebert_fusion.recipe.parse import NOT_IN_NAMES, recipe_in
 from mergebert_fusion.recipe.yamlfile import Document, document
 
 _SHARED = ("architecture", "dtype", "policy", "seed")  # go into every recipe as they are
 _KEYS = (*_SHARED, "also", "base_model", "candidates", "command", "costs", "evaluate", "models")
 _CANDIDATE = ("label", "merge_method", "models", "of", "parameters")
-_NOT_A_NAME = re.compile(r"[^\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +71,7 @@ def _refuse_shape(doc: Document) -> None:
     value = doc.value
     if not isinstance(value, dict):
         raise doc.error((), "a comparison has to be names with values.")
-    for key in value:
-        if key not in _KEYS:
-            raise doc.error((key,), f"{key!r} is not known here; there is: {', '.join(_KEYS)}.")
+    doc.refuse_unknown((), value, _KEYS)
     if ("evaluate" in value) == ("command" in value):
         raise doc.error(
             (), "give either evaluate (MODULE:FUNCTION) or command, to say how a checkpoint is scored."
@@ -113,15 +108,11 @@ def _given(doc: Document, key: str, experts: Mapping[str, str]) -> Iterator[Cand
             raise doc.error(
                 (key, i), "a candidate is written {merge_method: NAME, parameters: {...}, label: NAME}."
             )
-        for word in entry:
-            if word not in _CANDIDATE:
-                raise doc.error(
-                    (key, i, word), f"{word!r} is not known here; there is: {', '.join(_CANDIDATE)}."
-                )
+        doc.refuse_unknown((key, i), entry, _CANDIDATE)
         tasks = entry.get("of", list(experts))
         if not isinstance(tasks, list) or not tasks or set(tasks) - set(experts):
             raise doc.error((key, i, "of"), f"of has to be a list of some of these: {', '.join(experts)}.")
-        label = _NOT_A_NAME.sub("-", str(entry.get("label", entry["merge_method"])))
+        label = NOT_IN_NAMES.sub("-", str(entry.get("label", entry["merge_method"])))
         try:
             yield _candidate(doc, label, method_named(entry["merge_method"]), tasks, entry)
         except RecipeError as error:
@@ -133,9 +124,7 @@ def _every(doc: Document, experts: Mapping[str, str], left_out: dict[str, str]) 
     for name, method in METHODS.items():
         reason = _obstacle(method, len(experts), doc.value.get("base_model") is not None)
         if reason is None:
-            candidate = _candidate(doc, name, method, list(experts), {})
-            recipe_in(candidate.recipe, Path(name))
-            yield candidate
+            yield _candidate(doc, name, method, list(experts), {})
         else:
             left_out[name] = reason
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from mergebert_fusion.engine import state as state_module
+from mergebert_fusion.engine import sequential
 from mergebert_fusion.errors import FusionError
 from tests.fusion.models import bytes_of, run_recipe, write_family
 
@@ -39,7 +39,7 @@ def test_a_killed_run_does_not_read_a_finished_model_again(
 ) -> None:
     write_family(tmp_path)
     whole = run_recipe(THREE, tmp_path, tmp_path / "whole")
-    plain, taken = state_module.stepped, []
+    plain, taken = sequential.stepped, []
 
     def failing(merge: Any, number: int, *rest: Any) -> Any:
         taken.append(number)
@@ -47,7 +47,7 @@ def test_a_killed_run_does_not_read_a_finished_model_again(
             raise KeyboardInterrupt
         return plain(merge, number, *rest)
 
-    monkeypatch.setattr(state_module, "stepped", failing)
+    monkeypatch.setattr(sequential, "stepped", failing)
     with pytest.raises(KeyboardInterrupt):
         run_recipe(THREE, tmp_path, tmp_path / "out")
     resumed = run_recipe(THREE, tmp_path, tmp_path / "out")
