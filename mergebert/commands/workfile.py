@@ -38,8 +38,9 @@ class Slot:
         return self.part.conflicts[self.place]
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` may stand here without losing text outside the markers."""
-        return self.part.resolved({self.place: self.ended(text)}) is not None
+        """Whether `text` may stand here: no text outside the markers is lost by it, and no third side."""
+        fits = self.part.resolved({self.place: self.ended(text)}) is not None
+        return fits and self.conflict.is_two_sided
 
     def ended(self, text: str) -> str:
         """`text` with the final newline that the whole file should have."""
@@ -127,8 +128,9 @@ def read_work_file(
     """
     content = read_bytes(path)
     work_tree = _parsed(path, decoded(path, content))
-    parts = unreconciled(work_tree) if line_merge is None else reconciled(work_tree, line_merge)
-    return WorkFile(path, content, parts, stages)
+    if line_merge is None or not all(one.is_two_sided for one in work_tree.conflicts):  # git knows two sides
+        return WorkFile(path, content, unreconciled(work_tree))
+    return WorkFile(path, content, reconciled(work_tree, line_merge), stages)
 
 
 def read_bytes(path: Path) -> bytes:

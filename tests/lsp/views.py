@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mergebert.text.markers import MarkedConflict, marked_conflicts
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.features.capabilities import Client
-from mergebert_lsp.text.jj_markers import Marked, marked
 from mergebert_lsp.text.region import Region, Suggestion
 from mergebert_lsp.text.view import View
 
@@ -30,7 +30,7 @@ def region(
 ) -> Region:
     """An answer for a region, its suggestions taking theirs by lines."""
     suggestions = tuple(Suggestion(one, share, "theirs", "lines") for one, share in suggested)
-    count = sum(isinstance(one, Marked) for one in marked(text))
+    count = sum(isinstance(one, MarkedConflict) for one in marked_conflicts(text))
     return Region(text, count, suggestions, is_sure, sides, choices or {})
 
 

@@ -68,8 +68,8 @@ def summary(shown: Shown, of: int, is_ranked: bool) -> str:
 
 
 def _verdict(shown: Shown, is_ranked: bool) -> str:
-    if shown.marked.sides_count > 2:
-        return f"It has {shown.marked.sides_count} sides; resolve it by hand."
+    if not shown.marked.conflict.is_two_sided:
+        return f"It has {shown.marked.conflict.sides_count} sides; resolve it by hand."
     if not shown.suggestions:
         return "No suggestion; resolve it by hand." if is_ranked else "No suggestion yet."
     best = shown.suggestions[0]

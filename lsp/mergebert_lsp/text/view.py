@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2s
 
+from mergebert.text.markers import MarkedConflict, TornMarkers, marked_conflicts
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.text.choices import CHOICES
-from mergebert_lsp.text.jj_markers import Marked, Torn, marked
 from mergebert_lsp.text.positions import Positions
 from mergebert_lsp.text.region import Region, Suggestion
 
@@ -31,7 +31,7 @@ class Shown:
 
     number: int
     id: str
-    marked: Marked
+    marked: MarkedConflict
     region: Region | None = None
     start: int = 0  # of the region
     is_first: bool = True  # of its region
@@ -58,7 +58,7 @@ class Shown:
 
     def edit(self, choice: str) -> Edit | None:
         """What resolves the conflict as chosen: a rank or the name of a side; None where there is no such choice."""
-        if self.marked.sides_count != 2:
+        if not self.marked.conflict.is_two_sided:
             return None
         if choice.isascii() and choice.isdigit():
             return self._suggested(int(choice))
@@ -91,9 +91,9 @@ class View:
         self.text = text
         self.positions = Positions(text, encoding)
         self._regions = tuple(regions)
-        found = () if "\0" in text else marked(text)  # git writes no markers into a binary file
-        self._marks = tuple(one for one in found if isinstance(one, Marked))
-        self.torn = tuple(one for one in found if isinstance(one, Torn))
+        found = () if "\0" in text else marked_conflicts(text)  # git writes no markers into a binary file
+        self._marks = tuple(one for one in found if isinstance(one, MarkedConflict))
+        self.torn = tuple(one for one in found if isinstance(one, TornMarkers))
 
     def answered(self, regions: Iterable[Region]) -> View:
         """The same text with other answers."""
@@ -130,7 +130,7 @@ class View:
 
 
 def _placed(
-    text: str, marks: Sequence[Marked], regions: Iterable[Region]
+    text: str, marks: Sequence[MarkedConflict], regions: Iterable[Region]
 ) -> Mapping[int, tuple[Region, int, bool]]:
     """For each conflict its region, where that starts, and whether the conflict is its first.
 
@@ -154,5 +154,5 @@ def _placed(
 def _first_conflict(region: Region) -> str:
     if region.count == 1:  # most are; not parsed, because this is asked at every keystroke
         return region.text
-    found = [one for one in marked(region.text) if isinstance(one, Marked)]
+    found = [one for one in marked_conflicts(region.text) if isinstance(one, MarkedConflict)]
     return region.text[found[0].start : found[0].end] if found else ""

@@ -113,7 +113,7 @@ def example_of(verdict: Verdict, repository: str) -> FileExample | None:
         path=file.known_as,
         language=language_of(file.known_as).name,
         blobs=nowhere,
-        stages=file.stages or _versions(merged),
+        stages=file.stages or ThreeWay(*map(merged.side, ("base", "ours", "theirs"))),
         conflicted=conflicted,
         merged=file.resolved(chosen)[0],
         context=MergeContext(0, 0, 0, int(time.time()), 0, 0, False, False),
@@ -144,7 +144,7 @@ def _renamed(part: str | Conflict) -> str | Conflict:
     markers = Markers(
         _marker(marked.open, " ours"), base, _marker(marked.separator), _marker(marked.close, " theirs")
     )
-    return replace(part, markers=markers)
+    return Conflict(part.sides, markers)
 
 
 def _marker(line: str, label: str = "") -> str:
@@ -157,15 +157,6 @@ def _is_read_again(conflicted: str, merged: MergedFile) -> bool:
         return parse(conflicted).conflicts == merged.conflicts
     except MarkerError:
         return False
-
-
-def _versions(merged: MergedFile) -> ThreeWay[str]:
-    """The three versions of the file as far as its markers show them."""
-
-    def version(name: str) -> str:
-        return "".join(part if isinstance(part, str) else getattr(part.sides, name) for part in merged.parts)
-
-    return ThreeWay(version("base"), version("ours"), version("theirs"))
 
 
 def _repository_name(path: Path) -> str:

@@ -81,7 +81,7 @@ def test_conflicts_that_git_made_of_one_are_resolved_together() -> None:
 def test_a_conflict_of_three_sides_is_shown_and_not_resolved() -> None:
     text = "<<<<<<< conflict 1 of 1\n+++++++ a\na\n------- o\no\n+++++++ b\nb\n------- p\np\n+++++++ c\nc\n>>>>>>> end\n"
     [shown] = view(text).conflicts
-    assert shown.marked.sides_count == 3
+    assert shown.marked.conflict.sides_count == 3
     assert shown.edit("ours") is None
 
 

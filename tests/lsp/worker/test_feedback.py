@@ -25,7 +25,6 @@ from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert.training.prepare import file_merge
 from mergebert_data.dataset.store import read_examples
-from mergebert_lsp.text.jj_markers import Marked, marked
 from mergebert_lsp.text.region import Suggestion
 from mergebert_lsp.worker import feedback
 from mergebert_lsp.worker.feedback import CHOSEN, Verdict, feedback_examples, feedback_folder, record
@@ -127,15 +126,14 @@ def test_no_label_of_a_person_or_commit_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
-    case = Path(__file__).parent.parent / "cases" / "jj_diff" / "text"
+    case = Path(__file__).parents[2] / "mergebert" / "text" / "cases_markers" / "jj_diff" / "text"
     text = case.read_text(encoding="utf-8")
-    (one,) = marked(text)
-    assert isinstance(one, Marked)
-    merged = MergedFile((text[: one.start], one.conflict, text[one.end :]))
+    merged = parse(text)
+    (conflict,) = merged.conflicts
     file = WorkFile(Path("a.txt"), b"", unreconciled(merged))
     assert record(Verdict(file, 0, "apple\n"), None, tmp_path)
     (example,) = feedback_examples(tmp_path)
-    assert parse(example.conflicted).conflicts[0].sides == one.conflict.sides
+    assert parse(example.conflicted).conflicts[0].sides == conflict.sides
     assert example.merged == "fruits:\napple\nrest\n"
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["unsaved.jsonl"]
 

@@ -16,7 +16,7 @@ from mergebert_lsp.worker.repository import Versions
 from mergebert_lsp.worker.wire import Source
 from tests.lsp.views import DIFF3, TWO_WAY
 
-CASES = sorted((Path(__file__).parent.parent / "cases").iterdir())
+CASES = sorted((Path(__file__).parents[2] / "mergebert" / "text" / "cases_markers").iterdir())
 
 lines = st.sampled_from(["a\n", "b\n", "c\n", "d\n", "\n"])
 texts = st.lists(lines, max_size=14).map("".join)
