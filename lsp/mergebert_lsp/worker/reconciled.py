@@ -11,12 +11,12 @@ from mergebert.commands.workfile import Slot, WorkFile, work_tree_text
 from mergebert.text.markers import MarkedConflict, MergedFile, cut_at, marked_conflicts
 from mergebert.text.reconcile import OpenConflicts, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
+from mergebert_lsp.worker.messages import EditorText
 from mergebert_lsp.worker.repository import Versions
-from mergebert_lsp.worker.wire import Source
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OpenPart:
     """An open part of a text: where its first marker stands, how many conflicts it holds, and its slots.
 
     `text` goes from the first marker to the end of the last one; the part can hold more lines around that.
@@ -47,24 +47,26 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReconciledText:
     """A text told apart: the file for the core, and where its open parts stand."""
 
     file: WorkFile
-    places: tuple[Place, ...]
+    open_parts: tuple[OpenPart, ...]
 
 
-def standing(source: Source, versions: Versions | None, before: MergedFile | None) -> Standing:
+def reconciled_text(
+    source: EditorText, versions: Versions | None, before: MergedFile | None
+) -> ReconciledText:
     """`source` reconciled with git's own cut of its versions, or with the merge that it was `before`.
 
     That merge holds conflicts which a person has resolved since: so a text that no repository knows teaches too.
     """
     marks = resolvable(source.text)
     merged = cut_at(source.text, marks)
-    other = versions.recut if versions else before
+    other = versions.line_merge if versions else before
     parts = unreconciled(merged) if other is None else reconciled(merged, other)
     file = WorkFile(Path(source.name), b"", parts, versions.stages if versions else None, source.name)
-    return Standing(file, tuple(_places(source.text, marks, file)))
+    return ReconciledText(file, tuple(_open_parts(source.text, marks, file)))
 
 
 def resolvable(text: str) -> tuple[MarkedConflict, ...]:
@@ -73,7 +75,7 @@ def resolvable(text: str) -> tuple[MarkedConflict, ...]:
     return tuple(one for one in found if one.conflict.is_two_sided)
 
 
-def _places(text: str, marks: Sequence[MarkedConflict], file: WorkFile) -> Iterator[Place]:
+def _open_parts(text: str, marks: Sequence[MarkedConflict], file: WorkFile) -> Iterator[OpenPart]:
     """Where each open part stands."""
     slots: dict[int, list[Slot]] = {}
     for slot in file.slots:
@@ -90,5 +92,5 @@ def _places(text: str, marks: Sequence[MarkedConflict], file: WorkFile) -> Itera
                 here.append(waiting.popleft())
             start, stop = here[0].start, here[-1].end
             slots_here = tuple(slots.get(id(part), ()))
-            yield Place(start, len(here), text[start:stop], part, slots_here, here[0].conflict.sides)
+            yield OpenPart(start, len(here), text[start:stop], part, slots_here, here[0].conflict.sides)
         at = end

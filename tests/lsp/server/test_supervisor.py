@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mergebert_lsp.server.supervisor import GAVE_UP, MOST_DEATHS, Supervisor
-from mergebert_lsp.worker.wire import Source, Wishes
+from mergebert_lsp.server.supervisor import GAVE_UP, HUNG, MOST_DEATHS, Supervisor
+from mergebert_lsp.worker.messages import EditorText, WorkerSettings
 from tests.lsp.editor import PACKAGES
 
 pytestmark = pytest.mark.asyncio
@@ -20,17 +20,36 @@ pytestmark = pytest.mark.asyncio
 PRELUDE = f"""
 import sys, os, time
 sys.path[:0] = {PACKAGES!r}
-from mergebert_lsp.worker.wire import framed, read_message
+from mergebert_lsp.worker.messages import decoded, encoded
 def send(message):
-    sys.stdout.buffer.write(framed(message)); sys.stdout.buffer.flush()
+    sys.stdout.buffer.write(encoded(message)); sys.stdout.buffer.flush()
+def read():
+    return decoded(sys.stdin.buffer.readline())
 """
-ECHO = PRELUDE + "while (task := read_message(sys.stdin.buffer)): send({'kind': 'done', **task})"
-DIES = PRELUDE + "task = read_message(sys.stdin.buffer); os._exit(3)"
+ECHO = PRELUDE + "while (task := read()): send({'kind': 'done', **task})"
+DIES = PRELUDE + "task = read(); os._exit(3)"
 DIES_ONCE = PRELUDE + "\n".join(
     (
-        "while (task := read_message(sys.stdin.buffer)):",
+        "while (task := read()):",
         "    if task['generation'] == 2 and not os.path.exists(MARK):",
         "        open(MARK, 'x').close(); os._exit(3)",
+        "    send({'kind': 'done', **task})",
+    )
+)
+DIES_FIRST = PRELUDE + "\n".join(
+    (
+        "while (task := read()):",
+        "    if not os.path.exists(MARK):",
+        "        open(MARK, 'x').close(); os._exit(3)",
+        "    send({'kind': 'done', **task})",
+    )
+)
+HANGS_FIRST = DIES_FIRST.replace("os._exit(3)", "time.sleep(600)")
+HANGS = PRELUDE + "read(); time.sleep(600)"
+BUSY = PRELUDE + "\n".join(
+    (
+        "while (task := read()):",
+        "    for at in range(8): time.sleep(0.15); send({'kind': 'progress', 'done': at, 'of': 8})",
         "    send({'kind': 'done', **task})",
     )
 )
@@ -39,7 +58,7 @@ SLOW = PRELUDE + "\n".join(
     (
         "send({'kind': 'started'})",
         "time.sleep(0.5)",
-        "while (task := read_message(sys.stdin.buffer)): send({'kind': 'done', **task})",
+        "while (task := read()): send({'kind': 'done', **task})",
     )
 )
 
@@ -56,10 +75,15 @@ class Heard:
 
 
 @asynccontextmanager
-async def supervised(program: str, command: tuple[str, ...] = ()) -> AsyncIterator[tuple[Supervisor, Heard]]:
+async def supervised(
+    program: str, command: tuple[str, ...] = (), longest_silence: float = 60
+) -> AsyncIterator[tuple[Supervisor, Heard]]:
     heard = Heard()
     made = Supervisor(
-        heard.messages.append, heard.complaints.append, command or (sys.executable, "-c", program)
+        heard.messages.append,
+        heard.complaints.append,
+        command or (sys.executable, "-c", program),
+        longest_silence,
     )
     try:
         yield made, heard
@@ -68,22 +92,21 @@ async def supervised(program: str, command: tuple[str, ...] = ()) -> AsyncIterat
         await made.ended()
 
 
-def source(text: str) -> Source:
-    return Source(text, None, "a.py")
+def source(text: str) -> EditorText:
+    return EditorText(text, None, "a.py")
 
 
 async def test_the_worker_gets_what_has_changed() -> None:
     async with supervised(ECHO) as (made, heard):
-        assert made.process_id is None
-        generation = made.post({"a": source("1"), "b": source("2")}, Wishes(suggestions=5), ["/f"])
+        generation = made.post({"a": source("1"), "b": source("2")}, WorkerSettings(suggestions=5), ["/f"])
         await heard.wait(lambda all_: len(all_.messages) == 1)
-        made.post({"a": None}, Wishes(), saved=["b"])
+        made.post({"a": None}, WorkerSettings(), saved=["b"])
         await heard.wait(lambda all_: len(all_.messages) == 2)
 
     first, second = heard.messages
     assert first["generation"] == generation == 1
     assert first["texts"]["a"]["text"] == "1"
-    assert first["wishes"]["suggestions"] == 5
+    assert first["settings"]["suggestions"] == 5
     assert first["folders"] == ["/f"]
     assert second["texts"] == {"a": None}
     assert (second["generation"], second["saved"]) == (2, ["b"])
@@ -92,7 +115,7 @@ async def test_the_worker_gets_what_has_changed() -> None:
 async def test_questions_that_nobody_has_taken_are_one() -> None:
     async with supervised(SLOW) as (made, heard):
         for at in range(50):
-            made.post({"a": source(str(at)), str(at): source("")}, Wishes())
+            made.post({"a": source(str(at)), str(at): source("")}, WorkerSettings())
         await heard.wait(lambda all_: any(one.get("generation") == 50 for one in all_.messages))
 
     done = [one for one in heard.messages if one["kind"] == "done"]
@@ -102,9 +125,9 @@ async def test_questions_that_nobody_has_taken_are_one() -> None:
 
 async def test_a_worker_that_dies_is_replaced_and_told_everything(tmp_path: Path) -> None:
     async with supervised(f"MARK = {str(tmp_path / 'mark')!r}\n{DIES_ONCE}") as (made, heard):
-        made.post({"a": source("1")}, Wishes())
+        made.post({"a": source("1")}, WorkerSettings())
         await heard.wait(lambda all_: len(all_.messages) == 1)
-        made.post({"b": source("2")}, Wishes())
+        made.post({"b": source("2")}, WorkerSettings())
         await heard.wait(lambda all_: len(all_.messages) == 2)
 
     assert {uri: one["text"] for uri, one in heard.messages[-1]["texts"].items()} == {"a": "1", "b": "2"}
@@ -114,9 +137,9 @@ async def test_a_worker_that_dies_is_replaced_and_told_everything(tmp_path: Path
 @pytest.mark.parametrize("program", [DIES, NONSENSE])
 async def test_a_worker_that_dies_again_and_again_is_given_up_with_one_message(program: str) -> None:
     async with supervised(program) as (made, heard):
-        made.post({"a": source("1")}, Wishes())
+        made.post({"a": source("1")}, WorkerSettings())
         await heard.wait(lambda all_: bool(all_.complaints))
-        made.post({"a": source("2")}, Wishes())
+        made.post({"a": source("2")}, WorkerSettings())
         await asyncio.sleep(0.1)
 
     assert heard.complaints == [GAVE_UP]
@@ -125,9 +148,60 @@ async def test_a_worker_that_dies_again_and_again_is_given_up_with_one_message(p
     assert MOST_DEATHS > 1
 
 
+async def test_a_whole_merge_without_texts_is_asked_for_again_when_the_worker_dies(tmp_path: Path) -> None:
+    async with supervised(f"MARK = {str(tmp_path / 'mark')!r}\n{DIES_FIRST}") as (made, heard):
+        made.post({}, WorkerSettings(), ["/f"])
+        await heard.wait(lambda all_: bool(all_.messages))
+
+    assert heard.messages[0]["folders"] == ["/f"]
+    assert heard.complaints == []
+
+
+async def test_nobody_waits_for_a_worker_that_was_given_up() -> None:
+    async with supervised(DIES) as (made, heard):
+        made.post({"a": source("1")}, WorkerSettings())
+        await heard.wait(lambda all_: bool(all_.complaints))
+        generation = made.post({"a": source("2")}, WorkerSettings())
+        await heard.wait(lambda all_: all_.messages[-1]["generation"] == generation)
+
+    assert not made.is_busy
+
+
+async def test_a_worker_that_hangs_is_replaced_and_told_everything(tmp_path: Path) -> None:
+    program = f"MARK = {str(tmp_path / 'mark')!r}\n{HANGS_FIRST}"
+    async with supervised(program, longest_silence=4) as (made, heard):
+        made.post({"a": source("1")}, WorkerSettings(suggestions=5))
+        await heard.wait(lambda all_: bool(all_.messages))
+
+    assert heard.messages[0]["texts"]["a"]["text"] == "1"
+    assert heard.messages[0]["settings"]["suggestions"] == 5
+    assert heard.complaints == [HUNG]
+
+
+async def test_a_worker_that_hangs_again_and_again_is_given_up() -> None:
+    async with supervised(HANGS, longest_silence=0.2) as (made, heard):
+        made.post({"a": source("1")}, WorkerSettings())
+        await heard.wait(lambda all_: bool(all_.messages))
+
+    assert heard.complaints == [HUNG, GAVE_UP]
+
+
+async def test_a_worker_that_says_how_far_it_is_is_left_alone() -> None:
+    async with supervised(BUSY, longest_silence=5) as (made, heard):
+        made.post({"a": source("1")}, WorkerSettings())
+        await heard.wait(lambda all_: not made.is_busy)
+        made._longest_silence = 0.8  # it has started, which can take longer
+        await asyncio.sleep(1)  # nothing is owed
+        made.post({"a": source("2")}, WorkerSettings())
+        await heard.wait(lambda all_: not made.is_busy)
+
+    assert [one["generation"] for one in heard.messages if one["kind"] == "done"] == [1, 2]
+    assert heard.complaints == []
+
+
 async def test_a_worker_that_cannot_be_started_is_said_so_once() -> None:
     async with supervised("", ("/nowhere/python",)) as (made, heard):
-        made.post({"a": source("1")}, Wishes())
+        made.post({"a": source("1")}, WorkerSettings())
         await heard.wait(lambda all_: bool(all_.complaints))
 
     assert "cannot be started" in heard.complaints[0]
@@ -136,9 +210,9 @@ async def test_a_worker_that_cannot_be_started_is_said_so_once() -> None:
 
 async def test_work_can_be_called_off_until_the_next_question() -> None:
     async with supervised(ECHO) as (made, heard):
-        made.post({"a": source("1")}, Wishes())
+        made.post({"a": source("1")}, WorkerSettings())
         made.halt()
-        made.post({"a": source("2")}, Wishes())
+        made.post({"a": source("2")}, WorkerSettings())
         await heard.wait(lambda all_: any(one["generation"] == 3 for one in all_.messages))
         made.halt()
         await heard.wait(lambda all_: any(one["generation"] == 4 for one in all_.messages))
@@ -150,6 +224,6 @@ async def test_work_can_be_called_off_until_the_next_question() -> None:
 async def test_nothing_is_started_once_it_is_closed() -> None:
     async with supervised(ECHO) as (made, _):
         made.close()
-        made.post({"a": source("1")}, Wishes())
+        made.post({"a": source("1")}, WorkerSettings())
         await asyncio.sleep(0.05)
-        assert made.process_id is None
+        assert not made._running
