@@ -12,7 +12,7 @@ from mergebert_lsp.text.document_state import DocumentState, ShownConflict
 def next_conflict(documents: Sequence[DocumentState], uri: str, line: int, step: int) -> Location | None:
     """The conflict after (`step` 1) or before (`step` -1) a line; beyond the last one comes the next text."""
     here = next((document for document in documents if document.uri == uri), None)
-    places = [(one, shown) for document in _from(documents, here) for one, shown in _places(document)]
+    places = [(one, shown) for one in _from(documents, here) for shown in one.conflicts]
     if not places:
         return None
     if here is None or not here.conflicts:
@@ -30,10 +30,6 @@ def _from(documents: Sequence[DocumentState], here: DocumentState | None) -> lis
     """The documents in their order, the one that is looked at first."""
     at = documents.index(here) if here is not None else 0
     return [*documents[at:], *documents[:at]]
-
-
-def _places(document: DocumentState) -> list[tuple[DocumentState, ShownConflict]]:
-    return [(document, shown) for shown in document.conflicts]
 
 
 def _location(document: DocumentState, shown: ShownConflict) -> Location:

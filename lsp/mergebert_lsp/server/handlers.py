@@ -106,10 +106,7 @@ def _register_features(made: MergebertServer) -> None:
         document = session.documents.get(params.text_document.uri)
         if document is None or not is_wanted(params.context.only):
             return None
-        start, end = (
-            document.positions.offset(params.range.start),
-            document.positions.offset(params.range.end),
-        )
+        start, end = document.positions.offsets(params.range)
         return code_actions(document, start, end, session.client, params.context.diagnostics)
 
     @made.feature(lsp.CODE_ACTION_RESOLVE)
@@ -131,20 +128,15 @@ def _register_features(made: MergebertServer) -> None:
         document = session.documents.get(params.text_document.uri)
         if document is None:
             return None
-        return hover(
-            document, document.positions.offset(params.position), session.client, not session.is_busy
-        )
+        at = document.positions.offset(params.position)
+        return hover(document, at, session.client, not session.is_busy)
 
     @made.feature(lsp.TEXT_DOCUMENT_INLAY_HINT, lsp.InlayHintOptions(resolve_provider=False))
     def inlay_hints(params: lsp.InlayHintParams) -> list[lsp.InlayHint] | None:
         document = session.documents.get(params.text_document.uri)
         if document is None or not session.options.inlay_hints:
             return None
-        start, end = (
-            document.positions.offset(params.range.start),
-            document.positions.offset(params.range.end),
-        )
-        return hints(document, start, end)
+        return hints(document, *document.positions.offsets(params.range))
 
 
 def _register_pull(made: MergebertServer) -> None:
@@ -158,7 +150,7 @@ def _register_pull(made: MergebertServer) -> None:
         return diagnostics(document, session.client, not session.is_busy)
 
     @made.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)
-    def document(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
+    def text_document(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
         document = session.documents.get(params.text_document.uri)
         return lsp.RelatedFullDocumentDiagnosticReport(found(document) if document else [])
 

@@ -23,7 +23,7 @@ class EditorOptions:
     feedback: bool = False
 
     @property
-    def settings(self) -> WorkerSettings:
+    def worker_settings(self) -> WorkerSettings:
         """What of it the worker has to know."""
         return WorkerSettings(self.max_error, self.bundle, self.suggestions, self.feedback)
 

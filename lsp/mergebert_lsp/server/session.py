@@ -132,7 +132,7 @@ class Session:
 
     def _ask(self, texts: dict[str, EditorText | None], saved: Sequence[str] = ()) -> int:
         folders = tuple(self.folders.values()) if self.is_whole else ()
-        return self.supervisor.post(texts, self.options.settings, folders, saved)
+        return self.supervisor.post(texts, self.options.worker_settings, folders, saved)
 
     def _source(self, uri: str, text: str) -> EditorText:
         path = to_fs_path(uri) if uri.startswith("file:") else None

@@ -23,8 +23,8 @@ class ConflictSuggestions:
     """Conflicts of a text that belong together, nearly always one, and what may stand in their place.
 
     `text` is how they stand there, from the first marker to the end of the last one, and `count` how many
-    conflicts it holds. `sides` are its versions where git knows more of them. `choices` are texts of the suggested that
-    the markers alone could not tell.
+    conflicts that is. `sides` are their versions where git knows more of them. `choices` are texts for them that the
+    markers alone could not tell.
     """
 
     text: str

@@ -1,4 +1,7 @@
-"""What is made of each editor that pytest-lsp knows; `python -m tests.lsp.features.test_capabilities` writes lsp/clients.md anew."""
+"""What is made of each editor that pytest-lsp knows.
+
+`python -m tests.lsp.features.test_capabilities` writes lsp/clients.md anew.
+"""
 
 from __future__ import annotations
 

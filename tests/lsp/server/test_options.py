@@ -67,7 +67,7 @@ def test_whatever_a_client_sends_there_are_options(whole: Any, settings: dict[st
 
 
 def test_what_the_worker_has_to_know_goes_with_the_question() -> None:
-    settings = EditorOptions(0.2, "b", 4, feedback=True).settings
+    settings = EditorOptions(0.2, "b", 4, feedback=True).worker_settings
     assert (settings.max_error, settings.bundle, settings.suggestions, settings.feedback) == (
         0.2,
         "b",

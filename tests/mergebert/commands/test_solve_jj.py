@@ -76,3 +76,26 @@ def test_no_side_of_three_is_dropped_by_an_answer(tmp_path: Path) -> None:
     [offer] = WorkMerge([file], FakeResolver(sure=("b\n",)), 0.05).offers({}).values()
     assert offer.resolutions == ()
     assert not offer.accepted
+
+
+def test_what_git_has_in_its_index_tells_the_base_of_what_jj_marked(
+    repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = "".join(f"line {number}\n" for number in range(20))
+    ours, theirs = (base.replace("line 5\n", f"{side} 5\n") for side in ("ours", "theirs"))
+    repository.diverge({"app.py": base}, {"app.py": ours}, {"app.py": theirs})
+    assert repository.run("merge", "theirs").returncode == 1
+    monkeypatch.chdir(repository.path)
+    path = repository.path / "app.py"
+    marked = (
+        "<<<<<<< conflict 1 of 1\n+++++++ ours\nours 5\n------- base\nline 5\n+++++++ theirs\ntheirs 5\n"
+        ">>>>>>> conflict 1 of 1 ends\n"
+    )
+    text = base.replace("line 5\n", marked)
+    path.write_text(text)
+
+    report = solved(path, FakeResolver())
+    assert (report.left, path.read_text()) == (1, text)
+
+    report = solved(path, FakeResolver(sure=("theirs 5\n",)))
+    assert (report.left, path.read_text()) == (0, theirs)
