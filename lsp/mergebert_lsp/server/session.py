@@ -1,4 +1,4 @@
-"""What the server knows at this moment: the texts of the editor, their documents, and what the worker has said."""
+"""What the server knows at this moment: the documents of the editor, and what the worker has said of them."""
 
 from __future__ import annotations
 
