@@ -29,7 +29,7 @@ MAY_START_PROCESSES = {
 # The driver falls back to git's own result, the worker of the server answers with the problem.
 MAY_CATCH_ALL = {
     ROOT / "mergebert" / "driver" / "merge.py",
-    ROOT / "lsp" / "mergebert_lsp" / "worker" / "loop.py",
+    ROOT / "lsp" / "mergebert_lsp" / "worker" / "process.py",
 }
 
 everywhere = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())

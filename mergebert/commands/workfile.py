@@ -45,8 +45,11 @@ def read_work_file(path: Path) -> WorkFile:
     stages, line_merge = _versions(path)
     content = read_bytes(path)
     work_tree = _parsed(path, decoded(path, content))
-    parts = unreconciled(work_tree) if line_merge is None else reconciled(work_tree, line_merge)
-    return WorkFile(path, content, ConflictedText(_name_of(path), parts, stages))
+    if line_merge is None or not all(one.is_two_sided for one in work_tree.conflicts):  # git knows two sides
+        text = ConflictedText(_name_of(path), unreconciled(work_tree))
+    else:
+        text = ConflictedText(_name_of(path), reconciled(work_tree, line_merge), stages)
+    return WorkFile(path, content, text)
 
 
 def read_bytes(path: Path) -> bytes:

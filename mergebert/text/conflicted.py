@@ -26,8 +26,9 @@ class OpenConflict:
         return self.part.conflicts[self.place]
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` may stand here without losing text outside the markers."""
-        return self.part.resolved({self.place: self.ended(text)}) is not None
+        """Whether `text` may stand here: no text outside the markers is lost by it, and no third side."""
+        fits = self.part.resolved({self.place: self.ended(text)}) is not None
+        return fits and self.conflict.is_two_sided
 
     def ended(self, text: str) -> str:
         """`text` with the final newline that the whole file should have."""

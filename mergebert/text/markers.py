@@ -1,18 +1,31 @@
-"""Conflict markers: `parse` and `render`, an inverse pair for merge, diff3 and zdiff3 styles of any marker length."""
+"""Conflict markers: `parse` and `render`, an inverse pair for every style in which git and jj write conflicts.
+
+git: merge, diff3 and zdiff3 markers of any length. jj: diffs, snapshots, and its copy of git's diff3.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebert.errors import MarkerError
+from mergebert.text.jj_sections import Span, jj_versions, newline_of, newline_size
+from mergebert.text.marker_lines import MarkerGroup, MarkerLine, is_jj_section, marker_groups
 from mergebert.text.threeway import ThreeWay
 
 DEFAULT_MARKER_SIZE = 7  # git's own, see gitattributes(5) conflict-marker-size
 
+MERGE, DIFF3, JJ_DIFF, JJ_SNAPSHOT, JJ_GIT = "merge", "diff3", "jj-diff", "jj-snapshot", "jj-git"
+
+UNCLOSED = "This conflict has no closing marker; restore it or remove the other markers."
+UNOPENED = "This marker closes a conflict that is not there; restore the others or remove it."
+MARKERS_UNFIT = "The markers of this conflict do not fit together; restore them or resolve it by hand."
+SECTIONS_UNFIT = "The sections of this conflict do not fit together; restore them or resolve it by hand."
+
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_OPEN = re.compile(r"(<+)(?: [^\n]*)?\r?\n?\Z")
+_JJ_INFO = re.compile(r"conflict \d+ of \d+", re.IGNORECASE)
+_JJ_NAME = re.compile(r"\b[k-z]{8} [0-9a-f]{8}\b|^side #\d", re.IGNORECASE)  # a change and a commit; a number
 _ANY_MARKER = re.compile(r"^(?:<{7,}|>{7,})(?: |\r?$)", re.MULTILINE)
 
 
@@ -28,10 +41,16 @@ class Markers:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """One conflict hunk: what each side wrote between the markers, and the markers themselves."""
+    """One conflict hunk: what each side wrote between the markers, and the markers themselves.
+
+    `written` is the hunk as it stands where that is not the markers and the sides one after the other: jj's own styles,
+    whose `markers` are the diff3 ones that say the same. Of more than two sides, `sides` holds the first two.
+    """
 
     sides: ThreeWay[str]
     markers: Markers
+    written: str = ""
+    sides_count: int = 2
 
     @property
     def has_base(self) -> bool:
@@ -45,7 +64,14 @@ class Conflict:
             _label(self.markers.base or ""), _label(self.markers.open), _label(self.markers.close)
         )
 
+    @property
+    def is_two_sided(self) -> bool:
+        """Whether the two sides are all of it; jj has conflicts with more, which only a person can resolve."""
+        return self.sides_count == 2
+
     def __str__(self) -> str:
+        if self.written:
+            return self.written
         marked = self.markers
         middle = "" if marked.base is None else marked.base + self.sides.base
         return marked.open + self.sides.ours + middle + marked.separator + self.sides.theirs + marked.close
@@ -69,6 +95,33 @@ class MergedFile:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedConflict:
+    """A conflict and where it stands: from its opening marker to the end of its closing one, in characters.
+
+    `spans` are where each version stands, None where it is not shown or only as a diff.
+    """
+
+    start: int
+    end: int
+    style: str
+    conflict: Conflict
+    spans: ThreeWay[Span | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TornMarkers:
+    """Markers that make no conflict, and why; a single marker without its partner spans its own line.
+
+    `reopened` is where another conflict opens inside.
+    """
+
+    start: int
+    end: int
+    reason: str
+    reopened: int | None = None
+
+
 def has_markers(text: str) -> bool:
     """Whether a line of `text` could be the opening or closing marker of a conflict."""
     return _ANY_MARKER.search(text) is not None
@@ -82,25 +135,39 @@ def lines_of(text: str) -> list[str]:
 def parse(text: str, marker_size: int | None = None) -> MergedFile:
     """The agreed text and conflicts of `text`; with no `marker_size` every conflict shows its own.
 
-    Raises MarkerError where a conflict opens and does not close, or opens again inside itself.
+    Raises MarkerError where a conflict opens and does not close, or opens again inside itself. A closing marker alone
+    is text.
     """
     if "<" * (marker_size or DEFAULT_MARKER_SIZE) not in text:
         return MergedFile((text,) if text else ())
+    found = tuple(_apart(text, marker_groups(text, marker_size)))
+    torn = next((one for one in found if isinstance(one, TornMarkers) and one.reason != UNOPENED), None)
+    if torn is not None:
+        raise MarkerError(_torn_sentence(text, torn))
+    return cut_at(text, (one for one in found if isinstance(one, MarkedConflict)))
+
+
+def marked_conflicts(text: str, marker_size: int | None = None) -> tuple[MarkedConflict | TornMarkers, ...]:
+    """The conflicts of `text` and what is left of torn ones, in order and apart from each other; never raises.
+
+    With no `marker_size` every conflict shows its own, of at least seven characters. A conflict inside another
+    belongs to the text of that one. Takes linear time.
+    """
+    run = marker_size or DEFAULT_MARKER_SIZE
+    if "<" * run not in text and ">" * run not in text:
+        return ()
+    groups = marker_groups(text, marker_size)
+    return tuple(_apart(text, [group for group in groups if not group.is_decoration]))
+
+
+def cut_at(text: str, conflicts: Iterable[MarkedConflict]) -> MergedFile:
+    """`text` as the conflicts at these places and the agreed text around them."""
     parts: list[str | Conflict] = []
-    agreed: list[str] = []
-    lines = enumerate(lines_of(text), start=1)
-    for number, line in lines:
-        size = _opening_size(line, marker_size) if line.startswith("<") else 0
-        if not size:
-            agreed.append(line)
-            continue
-        if agreed:
-            parts.append("".join(agreed))
-            agreed = []
-        parts.append(_conflict(line, number, size, lines))
-    if agreed:
-        parts.append("".join(agreed))
-    return MergedFile(tuple(parts))
+    at = 0
+    for one in conflicts:
+        parts += [text[at : one.start], one.conflict]
+        at = one.end
+    return MergedFile(tuple(part for part in [*parts, text[at:]] if part != ""))
 
 
 def parse_line_merge(text: str) -> MergedFile:
@@ -126,62 +193,110 @@ def resolved(merged: MergedFile, texts: Mapping[int, str]) -> MergedFile:
     return MergedFile(tuple(parts))
 
 
-def _opening_size(line: str, marker_size: int | None) -> int:
-    found = _OPEN.match(line)
-    size = len(found[1]) if found else 0
-    is_wanted = size >= DEFAULT_MARKER_SIZE if marker_size is None else size == marker_size
-    return size if is_wanted else 0
+def _torn_sentence(text: str, torn: TornMarkers) -> str:
+    line = text.count("\n", 0, torn.start) + 1
+    if torn.reopened is not None:
+        inside = text.count("\n", 0, torn.reopened) + 1
+        return (
+            f"Line {inside}: a conflict opens inside the one of line {line}; finish that one by hand first."
+        )
+    if torn.reason == SECTIONS_UNFIT:
+        return f"Line {line}: {SECTIONS_UNFIT[0].lower()}{SECTIONS_UNFIT[1:]}"
+    return f"Line {line}: the conflict has no closing marker; restore it or resolve it by hand."
 
 
-def _conflict(opening: str, number: int, size: int, lines: Iterator[tuple[int, str]]) -> Conflict:
-    """The conflict that starts with `opening`; takes its lines from `lines`."""
-    inside: list[str] = []
-    kinds: list[str] = []
-    for at, line in lines:
-        kind = _marker_kind(line, size)
-        if kind == "<":
-            raise MarkerError(
-                f"Line {at}: a conflict opens inside the one of line {number}; finish that one by hand first."
-            )
-        if kind == ">" and "=" in kinds:
-            return _assembled(opening, inside, kinds, line)
-        inside.append(line)
-        kinds.append(kind)
-    raise MarkerError(f"Line {number}: the conflict has no closing marker; restore it or resolve it by hand.")
+def _apart(text: str, groups: Sequence[MarkerGroup]) -> Iterator[MarkedConflict | TornMarkers]:
+    """What the groups say, in order, without those that start inside another."""
+    end = 0
+    for group in groups:
+        if group.lines[0].start >= end:
+            found = _found(text, group)
+            yield found
+            end = found.end
 
 
-def _assembled(opening: str, inside: Sequence[str], kinds: Sequence[str], closing: str) -> Conflict:
-    bar, separator = middle(kinds)
-    base = "" if bar is None else "".join(inside[bar + 1 : separator])
-    sides = ThreeWay(
-        base, "".join(inside[: separator if bar is None else bar]), "".join(inside[separator + 1 :])
+def _found(text: str, group: MarkerGroup) -> MarkedConflict | TornMarkers:
+    first, last = group.lines[0], group.lines[-1]
+    reopened = group.reopened.start if group.reopened else None
+    if not group.is_whole:
+        return TornMarkers(first.start, first.end, UNOPENED if group.is_closed else UNCLOSED, reopened)
+    is_jj = is_jj_section(group.lines)
+    if is_jj and any(line.mark == "=" for line in group.lines):  # then a side could start with such a line
+        is_jj = _JJ_INFO.match(first.label) is not None
+    found = _jj_conflict(text, group.lines) if is_jj else _git_conflict(text, group.lines)
+    if found is None:
+        return TornMarkers(first.start, last.end, SECTIONS_UNFIT if is_jj else MARKERS_UNFIT, reopened)
+    return found
+
+
+def _git_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:
+    opening, *inner, closing = lines
+    bar, separator = _middle(inner)
+    if separator is None:
+        return None
+    is_jj = bar is not None and any(_JJ_NAME.search(line.label) for line in (opening, closing))
+    spans = ThreeWay(
+        (bar.end, separator.start) if bar else None,
+        (opening.end, (bar or separator).start),
+        (separator.end, closing.start),
     )
-    return Conflict(sides, Markers(opening, None if bar is None else inside[bar], inside[separator], closing))
+    written = ""
+    if is_jj and not closing.of(text).endswith("\n"):  # jj has moved the newline into every version
+        newline, written = newline_of(opening, text), text[opening.start : closing.end]
+        spans = spans.map(
+            lambda span: span and (span[0], span[1] - newline_size(text[slice(*span)], newline))
+        )
+    markers = Markers(opening.of(text), bar.of(text) if bar else None, separator.of(text), closing.of(text))
+    conflict = Conflict(spans.map(lambda span: text[slice(*span)] if span else ""), markers, written)
+    style = JJ_GIT if is_jj else DIFF3 if bar else MERGE
+    return MarkedConflict(opening.start, closing.end, style, conflict, spans)
 
 
-def middle(kinds: Sequence[str]) -> tuple[int | None, int]:
-    """The places of the base's marker, if there is one, and of the separator, among lines of which at least one is `=`.
+def _middle(lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine | None]:
+    """The marker of the base, if there is one, and the separator; None where these are pieces of several conflicts.
 
     A version may hold lines that read as a separator, such as the underline of a heading of seven letters; then all
     versions are taken to hold as many of them, as far as that is possible.
     """
-    equals = [at for at, kind in enumerate(kinds) if kind == "="]
-    bar = next((at for at, kind in enumerate(kinds) if kind == "|"), None)
-    if bar is None or bar > equals[-1]:
+    bars = [line for line in lines if line.mark == "|"]
+    named = [line for line in lines if line.mark == "="]
+    equals = [line for line in named if line.is_bare]
+    if bars and not equals:
+        equals = named  # jj reads a separator with a label too
+    if not equals or len(bars) > 1 or any(bar.start > equals[-1].start for bar in bars):
+        return None, None
+    if not bars:
         return None, equals[(len(equals) - 1) // 2]
-    after = [at for at in equals if at > bar]
-    return bar, after[min(len(equals) - len(after), len(after) - 1)]
+    after = [line for line in equals if line.start > bars[0].start]
+    return bars[0], after[min(len(equals) - len(after), len(after) - 1)]
 
 
-def _marker_kind(line: str, size: int) -> str:
-    """`<`, `|`, `=` or `>` if `line` is a marker of exactly `size`, else empty."""
-    mark = line[:1]
-    if mark not in "<|=>" or not mark or line[:size] != mark * size:
-        return ""
-    rest = line[size:].rstrip("\r\n")
-    if mark == "=":
-        return mark if not rest else ""
-    return mark if not rest or rest[0] == " " else ""
+def _jj_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:
+    opening, closing = lines[0], lines[-1]
+    versions = jj_versions(text, lines)
+    if versions is None:
+        return None
+    shown = ThreeWay(versions.bases[0], versions.sides[0], versions.sides[1])
+    newline = newline_of(opening, text)
+
+    def marker(mark: str, label: str, end: str = newline) -> str:
+        return mark * opening.size + (f" {label}" if label else "") + end
+
+    markers = Markers(
+        marker("<", shown.ours.label),
+        marker("|", shown.base.label),
+        marker("=", ""),
+        marker(">", shown.theirs.label, newline if closing.of(text).endswith("\n") else ""),
+    )
+    conflict = Conflict(
+        shown.map(lambda version: version.text),
+        markers,
+        text[opening.start : closing.end],
+        len(versions.sides),
+    )
+    style = JJ_DIFF if any(line.mark == "%" for line in lines) else JJ_SNAPSHOT
+    spans = shown.map(lambda version: version.span)
+    return MarkedConflict(opening.start, closing.end, style, conflict, spans)
 
 
 def _label(marker: str) -> str:

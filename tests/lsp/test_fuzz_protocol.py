@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from mergebert_lsp.text.jj_markers import Marked, marked
+from mergebert.text.markers import MarkedConflict, marked_conflicts
 
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parent.parent / "mergebert" / "text" / "cases_markers"
 PATIENCE = 60  # seconds for one answer, on a machine that does other things too
 EXPECTED = (
     "mergebert_lsp.server.protocol.",  # refusals
@@ -155,7 +155,7 @@ class Connection:
             (self.offset(text, one["range"]["start"]), self.offset(text, one["range"]["end"]), one["newText"])
             for one in edits
         )
-        whole = [(one.start, one.end) for one in marked(text) if isinstance(one, Marked)]
+        whole = [(one.start, one.end) for one in marked_conflicts(text) if isinstance(one, MarkedConflict)]
         at, parts = 0, []
         for start, end, new in spans:
             assert at <= start <= end

@@ -9,9 +9,9 @@ from lsprotocol.types import CodeAction, Command, Diagnostic
 
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.features.edits import sure_edits, workspace_edit
-from mergebert_lsp.features.wording import action_titles, suggestion_title
+from mergebert_lsp.features.wording import labels_of, suggestion_title
 from mergebert_lsp.text.choices import CHOICES
-from mergebert_lsp.text.view import Shown, View
+from mergebert_lsp.text.document_state import DocumentState, ShownConflict
 
 KIND = "quickfix.mergebert"
 ACCEPT, ACCEPT_SURE = "mergebert.accept", "mergebert.acceptSure"
@@ -24,42 +24,47 @@ def is_wanted(only: Sequence[str] | None) -> bool:
 
 
 def code_actions(
-    view: View, start: int, end: int, client: Client, reported: Sequence[Diagnostic]
+    document: DocumentState, start: int, end: int, client: Client, reported: Sequence[Diagnostic]
 ) -> list[CodeAction | Command]:
     """The actions for the characters from `start` to `end`; edits are worked out later where the client asks again."""
     found: list[CodeAction | Command] = []
-    for shown in view.at(start, end):
+    for shown in document.at(start, end):
         own = [one for one in reported if _is_of(one, shown)]
         for choice, title in choices(shown).items():
-            found.append(_action(view, shown, choice, title, client, own))
+            found.append(_action(document, shown, choice, title, client, own))
     if found:
-        found += [_as_action(command, client) for command in _around(view, start)]
+        found += [_as_action(command, client) for command in _around(document, start)]
     return found
 
 
-def choices(shown: Shown) -> dict[str, str]:
+def choices(shown: ShownConflict) -> dict[str, str]:
     """What may be chosen for a conflict, with its titles, best first."""
     ranks = range(1, len(shown.suggestions) + 1)
     found = {str(rank): suggestion_title(shown, rank) for rank in ranks}
-    titles = action_titles(shown)
-    return found | {side: titles[side] for side in CHOICES if shown.edit(side) is not None}
+    labels = labels_of(shown)
+    return found | {side: one.title(labels) for side, one in CHOICES.items() if shown.edit(side) is not None}
 
 
-def resolved(action: CodeAction, view: View, client: Client) -> CodeAction | None:
+def resolved(action: CodeAction, document: DocumentState, client: Client) -> CodeAction | None:
     """The action with its edit; None where the text has moved on since."""
     data = _mapping(action.data)
-    shown = view.find(data.get("conflict")) if data.get("version") == view.version else None
+    shown = document.find(data.get("conflict")) if data.get("version") == document.version else None
     edit = shown.edit(str(data.get("choice"))) if shown else None
     if edit is None:
         return None
-    action.edit = workspace_edit({view: [edit]}, client)
+    action.edit = workspace_edit({document: [edit]}, client)
     return action
 
 
 def _action(
-    view: View, shown: Shown, choice: str, title: str, client: Client, reported: list[Diagnostic]
+    document: DocumentState,
+    shown: ShownConflict,
+    choice: str,
+    title: str,
+    client: Client,
+    reported: list[Diagnostic],
 ) -> CodeAction | Command:
-    data = {"uri": view.uri, "version": view.version, "conflict": shown.id, "choice": choice}
+    data = {"uri": document.uri, "version": document.version, "conflict": shown.id, "choice": choice}
     command = Command(title, ACCEPT, arguments=[data])
     if not client.has_action_literals:
         return command
@@ -69,24 +74,24 @@ def _action(
         diagnostics=reported or None,
         is_preferred=choice == "1" and shown.is_sure,
     )
-    if client.applies_edits and not (client.versions_edits and view.version):
+    if client.applies_edits and not (client.versions_edits and document.version):
         # Neovim checks no version 0: two edits on their way at once would both be made. A command is refused the second time.
         action.command = command
         return action
     action.data = data
-    return action if client.resolves_edits else resolved(action, view, client) or action
+    return action if client.resolves_edits else resolved(action, document, client) or action
 
 
-def _around(view: View, start: int) -> Iterator[Command]:
+def _around(document: DocumentState, start: int) -> Iterator[Command]:
     """What concerns more than the conflict at the cursor."""
-    sure = len(sure_edits(view))
+    sure = len(sure_edits(document))
     if sure:
         yield Command(
-            f"Accept everything sure in this file ({sure})", ACCEPT_SURE, arguments=[{"uri": view.uri}]
+            f"Accept everything sure in this file ({sure})", ACCEPT_SURE, arguments=[{"uri": document.uri}]
         )
     yield Command("Accept everything sure in the whole merge", ACCEPT_SURE, arguments=[{}])
-    if len(view.conflicts) > 1:
-        here = {"uri": view.uri, "line": view.positions.position(start).line}
+    if len(document.conflicts) > 1:
+        here = {"uri": document.uri, "line": document.positions.position(start).line}
         yield Command("Go to the next conflict", NEXT, arguments=[here])
         yield Command("Go to the previous conflict", PREVIOUS, arguments=[here])
 
@@ -95,7 +100,7 @@ def _as_action(command: Command, client: Client) -> CodeAction | Command:
     return CodeAction(command.title, kind=KIND, command=command) if client.has_action_literals else command
 
 
-def _is_of(reported: Diagnostic, shown: Shown) -> bool:
+def _is_of(reported: Diagnostic, shown: ShownConflict) -> bool:
     return _mapping(reported.data).get("conflict") == shown.id
 
 

@@ -26,22 +26,6 @@ class Client:
     has_configuration: bool = False
 
 
-USED = {
-    "pulls_diagnostics": "textDocument.diagnostic, workspace.diagnostics.refreshSupport",
-    "shows_related": "textDocument.publishDiagnostics.relatedInformation",
-    "has_action_literals": "textDocument.codeAction.codeActionLiteralSupport",
-    "resolves_edits": "textDocument.codeAction.resolveSupport (edit), dataSupport",
-    "versions_edits": "workspace.workspaceEdit.documentChanges or resourceOperations",
-    "applies_edits": "workspace.applyEdit",
-    "shows_documents": "window.showDocument.support",
-    "shows_progress": "window.workDoneProgress",
-    "reads_markdown": "textDocument.hover.contentFormat (markdown)",
-    "refreshes_lenses": "workspace.codeLens.refreshSupport",
-    "refreshes_hints": "workspace.inlayHint.refreshSupport",
-    "has_configuration": "workspace.configuration",
-}
-
-
 def client_of(capabilities: ClientCapabilities) -> Client:
     """What the client says that it can do."""
 

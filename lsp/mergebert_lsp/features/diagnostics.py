@@ -14,49 +14,49 @@ from lsprotocol.types import (
 
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.features.wording import labels_of, summary
-from mergebert_lsp.text.view import Shown, View
+from mergebert_lsp.text.document_state import DocumentState, ShownConflict
 
 SOURCE = "mergebert"
 CONFLICT, TORN = "conflict", "torn"
 
 
-def diagnostics(view: View, client: Client, is_ranked: bool) -> list[Diagnostic]:
+def diagnostics(document: DocumentState, client: Client, is_ranked: bool) -> list[Diagnostic]:
     """The diagnostics of a text in order; before it was ranked they say so."""
-    count = len(view.conflicts)
+    count = len(document.conflicts)
     found = [
         Diagnostic(
-            range=view.positions.line_range(shown.marked.start),
+            range=document.positions.line_range(shown.marked.start),
             message=summary(shown, count, is_ranked),
             severity=DiagnosticSeverity.Error,
             code=CONFLICT,
             source=SOURCE,
-            related_information=list(_related(view, shown)) if client.shows_related else None,
+            related_information=list(_related(document, shown)) if client.shows_related else None,
             data={"conflict": shown.id, "confidence": _confidence(shown)},
         )
-        for shown in view.conflicts
+        for shown in document.conflicts
     ]
     torn = [
         Diagnostic(
-            range=view.positions.line_range(one.start),
+            range=document.positions.line_range(one.start),
             message=one.reason,
             severity=DiagnosticSeverity.Warning,
             code=TORN,
             source=SOURCE,
         )
-        for one in view.torn
+        for one in document.torn
     ]
     return sorted(found + torn, key=lambda one: one.range.start.line)
 
 
-def _confidence(shown: Shown) -> float | None:
+def _confidence(shown: ShownConflict) -> float | None:
     return round(shown.suggestions[0].confidence, 4) if shown.suggestions else None
 
 
-def _related(view: View, shown: Shown) -> Iterator[DiagnosticRelatedInformation]:
+def _related(document: DocumentState, shown: ShownConflict) -> Iterator[DiagnosticRelatedInformation]:
     """Where each side stands."""
     labels = labels_of(shown)
     spans = shown.marked.spans
     for label, span in ((labels.ours, spans.ours), (labels.theirs, spans.theirs)):
         if span is not None:
-            where: Range = view.positions.range(*span)
-            yield DiagnosticRelatedInformation(Location(view.uri, where), label)
+            where: Range = document.positions.range(*span)
+            yield DiagnosticRelatedInformation(Location(document.uri, where), label)

@@ -12,26 +12,29 @@ from lsprotocol.types import (
 )
 
 from mergebert_lsp.features.capabilities import Client
-from mergebert_lsp.text.view import Edit, View
+from mergebert_lsp.text.document_state import DocumentState, Edit
 
 
-def workspace_edit(edits: Mapping[View, Sequence[Edit]], client: Client) -> WorkspaceEdit:
+def workspace_edit(edits: Mapping[DocumentState, Sequence[Edit]], client: Client) -> WorkspaceEdit:
     """The edit of these texts as the client can take it."""
     if not client.versions_edits:
-        return WorkspaceEdit(changes={view.uri: _text_edits(view, found) for view, found in edits.items()})
+        return WorkspaceEdit(
+            changes={document.uri: _text_edits(document, found) for document, found in edits.items()}
+        )
     return WorkspaceEdit(
         document_changes=[
             TextDocumentEdit(
-                OptionalVersionedTextDocumentIdentifier(view.uri, view.version), _text_edits(view, found)
+                OptionalVersionedTextDocumentIdentifier(document.uri, document.version),
+                _text_edits(document, found),
             )
-            for view, found in edits.items()
+            for document, found in edits.items()
         ]
     )
 
 
-def sure_edits(view: View) -> list[Edit]:
+def sure_edits(document: DocumentState) -> list[Edit]:
     """What resolves every conflict whose best suggestion is within the error budget, in order and apart."""
-    found = (one.edit("1") for one in view.conflicts if one.is_sure and one.is_first)
+    found = (one.edit("1") for one in document.conflicts if one.is_sure and one.is_first)
     return _apart(edit for edit in found if edit is not None)
 
 
@@ -43,5 +46,5 @@ def _apart(edits: Iterable[Edit]) -> list[Edit]:
     return found
 
 
-def _text_edits(view: View, edits: Sequence[Edit]) -> list[TextEdit]:
-    return [TextEdit(view.positions.range(one.start, one.end), one.text) for one in edits]
+def _text_edits(document: DocumentState, edits: Sequence[Edit]) -> list[TextEdit]:
+    return [TextEdit(document.positions.range(one.start, one.end), one.text) for one in edits]

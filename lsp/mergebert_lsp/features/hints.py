@@ -6,19 +6,19 @@ from lsprotocol.types import InlayHint
 
 from mergebert.terminal import percent
 from mergebert_lsp.features.wording import labels_of, taken
-from mergebert_lsp.text.view import Shown, View
+from mergebert_lsp.text.document_state import DocumentState, ShownConflict
 
 
-def hints(view: View, start: int, end: int) -> list[InlayHint]:
+def hints(document: DocumentState, start: int, end: int) -> list[InlayHint]:
     """The hints of the conflicts that the characters from `start` to `end` touch."""
-    return [_hint(view, shown) for shown in view.at(start, end) if shown.suggestions]
+    return [_hint(document, shown) for shown in document.at(start, end) if shown.suggestions]
 
 
-def _hint(view: View, shown: Shown) -> InlayHint:
+def _hint(document: DocumentState, shown: ShownConflict) -> InlayHint:
     best = shown.suggestions[0]
     mark = "✓ " if shown.is_sure else ""
     return InlayHint(
-        position=view.positions.line_range(shown.marked.start).end,
+        position=document.positions.line_range(shown.marked.start).end,
         label=f"{mark}{taken(best, labels_of(shown))} {percent(best.confidence)}",
         padding_left=True,
     )

@@ -10,7 +10,7 @@ from lsprotocol.types import Hover, MarkupContent, MarkupKind
 from mergebert.terminal import percent, shown_lines, small_diff
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.features.wording import labels_of, summary, taken
-from mergebert_lsp.text.view import Shown, View
+from mergebert_lsp.text.document_state import DocumentState, ShownConflict
 
 MOST_LINES = 24  # of one diff or text; a hover is read at a glance
 
@@ -18,18 +18,18 @@ _BACKTICKS = re.compile("`+")
 _MARKUP = re.compile(r"[\\`*_\[\]<>~]")  # labels come from the repository and are no markup
 
 
-def hover(view: View, at: int, client: Client, is_ranked: bool) -> Hover | None:
+def hover(document: DocumentState, at: int, client: Client, is_ranked: bool) -> Hover | None:
     """What is to be said of the conflict at a character; None outside of conflicts."""
-    shown = next(iter(view.at(at, at)), None)
+    shown = next(iter(document.at(at, at)), None)
     if shown is None:
         return None
-    first = _MARKUP.sub(r"\\\g<0>", summary(shown, len(view.conflicts), is_ranked))
+    first = _MARKUP.sub(r"\\\g<0>", summary(shown, len(document.conflicts), is_ranked))
     text = "\n\n".join([first, *_sides(shown), *_suggestions(shown)])
     kind = MarkupKind.Markdown if client.reads_markdown else MarkupKind.PlainText
-    return Hover(MarkupContent(kind, text), view.positions.line_range(at))
+    return Hover(MarkupContent(kind, text), document.positions.line_range(at))
 
 
-def _sides(shown: Shown) -> Iterator[str]:
+def _sides(shown: ShownConflict) -> Iterator[str]:
     labels, sides = labels_of(shown), shown.sides
     for label, text in ((labels.ours, sides.ours), (labels.theirs, sides.theirs)):
         if not shown.knows_base:
@@ -38,7 +38,7 @@ def _sides(shown: Shown) -> Iterator[str]:
             yield f"{labels.base} → {_code(label)}:\n{_fenced('diff', small_diff(sides.base, text))}"
 
 
-def _suggestions(shown: Shown) -> Iterator[str]:
+def _suggestions(shown: ShownConflict) -> Iterator[str]:
     labels = labels_of(shown)
     for rank, one in enumerate(shown.suggestions, start=1):
         sure = ", sure enough to apply" if rank == 1 and shown.is_sure else ""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from lsprotocol.types import Location
 
-from mergebert_lsp.text.view import Shown, View
+from mergebert_lsp.text.document_state import DocumentState, ShownConflict
 
 
-def next_conflict(views: Sequence[View], uri: str, line: int, step: int) -> Location | None:
+def next_conflict(documents: Sequence[DocumentState], uri: str, line: int, step: int) -> Location | None:
     """The conflict after (`step` 1) or before (`step` -1) a line; beyond the last one comes the next text."""
-    here = next((view for view in views if view.uri == uri), None)
-    places = [(one, shown) for view in _from(views, here) for one, shown in _places(view)]
+    here = next((document for document in documents if document.uri == uri), None)
+    places = [(one, shown) for one in _from(documents, here) for shown in one.conflicts]
     if not places:
         return None
     if here is None or not here.conflicts:
@@ -26,15 +26,11 @@ def next_conflict(views: Sequence[View], uri: str, line: int, step: int) -> Loca
     return _location(*places[at % len(places)])
 
 
-def _from(views: Sequence[View], here: View | None) -> list[View]:
-    """The views in their order, the one that is looked at first."""
-    at = views.index(here) if here is not None else 0
-    return [*views[at:], *views[:at]]
+def _from(documents: Sequence[DocumentState], here: DocumentState | None) -> list[DocumentState]:
+    """The documents in their order, the one that is looked at first."""
+    at = documents.index(here) if here is not None else 0
+    return [*documents[at:], *documents[:at]]
 
 
-def _places(view: View) -> list[tuple[View, Shown]]:
-    return [(view, shown) for shown in view.conflicts]
-
-
-def _location(view: View, shown: Shown) -> Location:
-    return Location(view.uri, view.positions.range(shown.marked.start, shown.marked.start))
+def _location(document: DocumentState, shown: ShownConflict) -> Location:
+    return Location(document.uri, document.positions.range(shown.marked.start, shown.marked.start))

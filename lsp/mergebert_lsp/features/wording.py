@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mergebert.terminal import percent, visible
 from mergebert.text.markers import lines_of
 from mergebert.text.threeway import ThreeWay
-from mergebert_lsp.text.choices import CHOICES
-from mergebert_lsp.text.region import Suggestion
-from mergebert_lsp.text.view import Shown
+from mergebert_lsp.text.document_state import ShownConflict
+from mergebert_lsp.text.suggestions import Suggestion
 
 LONGEST_LABEL = 40
 
 
-def labels_of(shown: Shown) -> ThreeWay[str]:
+def labels_of(shown: ShownConflict) -> ThreeWay[str]:
     """The names of the three versions as the markers give them; git's words where they give none, or the same."""
     found = shown.marked.conflict.labels.map(_short)
     ours, theirs = found.ours or "ours", found.theirs or "theirs"
@@ -23,21 +20,7 @@ def labels_of(shown: Shown) -> ThreeWay[str]:
     return ThreeWay(f"base ({found.base})" if found.base not in ("", "base") else "base", ours, theirs)
 
 
-def action_titles(shown: Shown) -> Mapping[str, str]:
-    """The title of each choice that takes whole versions."""
-    labels = labels_of(shown)
-    titles = (
-        f"Take {labels.ours}",
-        f"Take {labels.theirs}",
-        f"Take both, {labels.ours} first",
-        f"Take both, {labels.theirs} first",
-        f"Take {labels.base}",
-        "Take neither",
-    )
-    return dict(zip(CHOICES, titles, strict=True))
-
-
-def suggestion_title(shown: Shown, rank: int) -> str:
+def suggestion_title(shown: ShownConflict, rank: int) -> str:
     """The title of a suggestion: what it takes and how sure it is."""
     one = shown.suggestions[rank - 1]
     return f"Accept suggestion {rank}: {taken(one, labels_of(shown))} ({percent(one.confidence)})"
@@ -59,7 +42,7 @@ def taken(one: Suggestion, labels: ThreeWay[str]) -> str:
     return f"merged ({one.method})"
 
 
-def summary(shown: Shown, of: int, is_ranked: bool) -> str:
+def summary(shown: ShownConflict, of: int, is_ranked: bool) -> str:
     """One line: what the conflict is, and the best suggestion with its confidence."""
     labels = labels_of(shown)
     where = f"Conflict {shown.number} of {of}: {labels.ours} {_change(shown, 'ours')}, "
@@ -67,9 +50,9 @@ def summary(shown: Shown, of: int, is_ranked: bool) -> str:
     return f"{where}. {_verdict(shown, is_ranked)}"
 
 
-def _verdict(shown: Shown, is_ranked: bool) -> str:
-    if shown.marked.sides_count > 2:
-        return f"It has {shown.marked.sides_count} sides; resolve it by hand."
+def _verdict(shown: ShownConflict, is_ranked: bool) -> str:
+    if not shown.marked.conflict.is_two_sided:
+        return f"It has {shown.marked.conflict.sides_count} sides; resolve it by hand."
     if not shown.suggestions:
         return "No suggestion; resolve it by hand." if is_ranked else "No suggestion yet."
     best = shown.suggestions[0]
@@ -77,7 +60,7 @@ def _verdict(shown: Shown, is_ranked: bool) -> str:
     return f"Best suggestion: {taken(best, labels_of(shown))} ({percent(best.confidence)}{sure})."
 
 
-def _change(shown: Shown, side: str) -> str:
+def _change(shown: ShownConflict, side: str) -> str:
     """What a side did to the base, as far as that is known."""
     text, base = str(getattr(shown.sides, side)), shown.sides.base
     count, before = len(lines_of(text)), len(lines_of(base))

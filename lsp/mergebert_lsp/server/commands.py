@@ -18,9 +18,9 @@ from mergebert_lsp.features.actions import ACCEPT, ACCEPT_SURE, CHECK, NEXT, PRE
 from mergebert_lsp.features.edits import sure_edits, workspace_edit
 from mergebert_lsp.features.navigation import next_conflict
 from mergebert_lsp.server.connection import MergebertServer
-from mergebert_lsp.text.view import Edit, View
+from mergebert_lsp.text.document_state import DocumentState, Edit
 
-Answer = dict[str, Any]
+CommandResult = dict[str, Any]
 
 MOVED_ON = "The text has changed since; look at the conflict again and choose once more."
 NOT_THERE = "There is no such conflict in this text any more."
@@ -30,19 +30,19 @@ NO_CHOICE = "This conflict has no such choice."
 def register(server: MergebertServer) -> None:
     """Makes the server know its commands."""
 
-    async def accept(*arguments: Any) -> Answer:
+    async def accept(*arguments: Any) -> CommandResult:
         return await _accept(server, _object(arguments))
 
-    async def accept_sure(*arguments: Any) -> Answer:
+    async def accept_sure(*arguments: Any) -> CommandResult:
         return await _accept_sure(server, _object(arguments))
 
-    async def following(*arguments: Any) -> Answer | None:
-        return await _travel(server, _object(arguments), 1)
+    async def following(*arguments: Any) -> CommandResult | None:
+        return await _navigate(server, _object(arguments), 1)
 
-    async def previous(*arguments: Any) -> Answer | None:
-        return await _travel(server, _object(arguments), -1)
+    async def previous(*arguments: Any) -> CommandResult | None:
+        return await _navigate(server, _object(arguments), -1)
 
-    async def check(*arguments: Any) -> Answer:
+    async def check(*arguments: Any) -> CommandResult:
         return await _check(server)
 
     named = {ACCEPT: accept, ACCEPT_SURE: accept_sure, NEXT: following, PREVIOUS: previous, CHECK: check}
@@ -50,56 +50,60 @@ def register(server: MergebertServer) -> None:
         server.command(name)(command)
 
 
-def chosen_edit(view: View | None, asked: Mapping[str, Any]) -> Edit | str:
+def chosen_edit(document: DocumentState | None, asked: Mapping[str, Any]) -> Edit | str:
     """The edit that was asked for, or why there is none."""
-    if view is None:
+    if document is None:
         return NOT_THERE
-    if asked.get("version") is not None and asked["version"] != view.version:
+    if asked.get("version") is not None and asked["version"] != document.version:
         return MOVED_ON
-    shown = view.find(asked.get("conflict"))
+    shown = document.find(asked.get("conflict"))
     if shown is None:
         return NOT_THERE
     return shown.edit(str(asked.get("choice", ""))) or NO_CHOICE
 
 
-async def _accept(server: MergebertServer, asked: Mapping[str, Any]) -> Answer:
-    view = server.session.views.get(str(asked.get("uri")))
-    edit = chosen_edit(view, asked)
-    if view is None or isinstance(edit, str):
+async def _accept(server: MergebertServer, asked: Mapping[str, Any]) -> CommandResult:
+    document = server.session.documents.get(str(asked.get("uri")))
+    edit = chosen_edit(document, asked)
+    if document is None or isinstance(edit, str):
         return _refused(server, str(edit))
-    return await _apply(server, {view: [edit]}, "Resolve a merge conflict")
+    return await _apply(server, {document: [edit]}, "Resolve a merge conflict")
 
 
-async def _accept_sure(server: MergebertServer, asked: Mapping[str, Any]) -> Answer:
+async def _accept_sure(server: MergebertServer, asked: Mapping[str, Any]) -> CommandResult:
     session = server.session
     if asked.get("uri") is None:
         await session.settled(session.ask_whole())
-        views = list(session.all_views())
+        documents = list(session.all_documents())
     else:
         await session.settled(session.supervisor.generation)  # what is sure of itself may still be taken back
-        view = session.views.get(str(asked["uri"]))
-        views = [view] if view else []
-    edits = {view: found for view in views if (found := sure_edits(view)) and server.is_current(view)}
+        document = session.documents.get(str(asked["uri"]))
+        documents = [document] if document else []
+    edits = {
+        document: found
+        for document in documents
+        if (found := sure_edits(document)) and server.is_current(document)
+    }
     if not edits:
         return _refused(server, "Nothing is sure enough to be accepted; look at the suggestions one by one.")
     return await _apply(server, edits, "Resolve what is sure")
 
 
-async def _check(server: MergebertServer) -> Answer:
+async def _check(server: MergebertServer) -> CommandResult:
     session = server.session
     await session.settled(session.ask_whole())
-    views = list(session.all_views())
+    documents = list(session.all_documents())
     return {
-        "files": len(views),
-        "conflicts": sum(len(view.conflicts) for view in views),
-        "sure": sum(one.is_sure for view in views for one in view.conflicts),
+        "files": len(documents),
+        "conflicts": sum(len(document.conflicts) for document in documents),
+        "sure": sum(one.is_sure for document in documents for one in document.conflicts),
     }
 
 
-async def _travel(server: MergebertServer, asked: Mapping[str, Any], step: int) -> Answer | None:
+async def _navigate(server: MergebertServer, asked: Mapping[str, Any], step: int) -> CommandResult | None:
     line = asked.get("line")
-    views = list(server.session.all_views())
-    found = next_conflict(views, str(asked.get("uri")), line if isinstance(line, int) else 0, step)
+    documents = list(server.session.all_documents())
+    found = next_conflict(documents, str(asked.get("uri")), line if isinstance(line, int) else 0, step)
     if found is None:
         return None
     if server.session.client.shows_documents:
@@ -109,10 +113,12 @@ async def _travel(server: MergebertServer, asked: Mapping[str, Any], step: int) 
     return _place(found)
 
 
-async def _apply(server: MergebertServer, edits: Mapping[View, Sequence[Edit]], label: str) -> Answer:
+async def _apply(
+    server: MergebertServer, edits: Mapping[DocumentState, Sequence[Edit]], label: str
+) -> CommandResult:
     if not server.session.client.applies_edits:
         return _refused(server, "This editor takes no edits from a server; use the code actions.")
-    if any(server.session.is_spent(view) for view in edits):
+    if any(server.session.is_spent(document) for document in edits):
         return _refused(server, MOVED_ON)
     edit: WorkspaceEdit = workspace_edit(edits, server.session.client)
     server.session.spend(edits)
@@ -123,13 +129,13 @@ async def _apply(server: MergebertServer, edits: Mapping[View, Sequence[Edit]], 
     return {"applied": True, "conflicts": sum(map(len, edits.values()))}
 
 
-def _refused(server: MergebertServer, reason: str) -> Answer:
+def _refused(server: MergebertServer, reason: str) -> CommandResult:
     """Says why nothing was done, to the person and to the client."""
     server.window_show_message(ShowMessageParams(MessageType.Warning, reason))
     return {"applied": False, "reason": reason}
 
 
-def _place(found: Location) -> Answer:
+def _place(found: Location) -> CommandResult:
     start = found.range.start
     return {"uri": found.uri, "line": start.line, "character": start.character}
 

@@ -17,8 +17,8 @@ from mergebert_lsp.server.options import options_of
 from mergebert_lsp.server.progress import RankingProgress
 from mergebert_lsp.server.protocol import Malformed, Protocol
 from mergebert_lsp.server.publishing import Publishing
-from mergebert_lsp.server.session import Session, Shell
-from mergebert_lsp.text.view import View
+from mergebert_lsp.server.session import Session, SessionEvents
+from mergebert_lsp.text.document_state import DocumentState
 
 STATUS = "mergebert/status"
 APOLOGY = "Something went wrong in mergebert-lsp; it goes on working. Start it with `--log FILE` to see what."
@@ -49,7 +49,7 @@ class MergebertServer(LanguageServer):
         )
         self.publishing = Publishing(self)
         self.session = Session(
-            Shell(
+            SessionEvents(
                 show=self.show,
                 forget=self.forget,
                 refresh=self.refresh,
@@ -60,11 +60,11 @@ class MergebertServer(LanguageServer):
             )
         )
 
-    def show(self, view: View) -> None:
+    def show(self, document: DocumentState) -> None:
         """Sends the diagnostics of a text, unless the client fetches them itself."""
-        if not self.session.client.pulls_diagnostics or view.version is None:
-            found = diagnostics(view, self.session.client, not self.session.is_busy)
-            self.publishing.publish(view.uri, view.version, found)
+        if not self.session.client.pulls_diagnostics or document.version is None:
+            found = diagnostics(document, self.session.client, not self.session.is_busy)
+            self.publishing.publish(document.uri, document.version, found)
 
     def forget(self, uri: str) -> None:
         """Takes the diagnostics of a text back."""
@@ -88,7 +88,7 @@ class MergebertServer(LanguageServer):
 
     def tell_status(self) -> None:
         """Tells a status bar how many conflicts there are and how many of them are sure."""
-        found = [one for view in self.session.all_views() for one in view.conflicts]
+        found = [one for document in self.session.all_documents() for one in document.conflicts]
         status = {
             "conflicts": len(found),
             "sure": sum(one.is_sure for one in found),
@@ -108,13 +108,13 @@ class MergebertServer(LanguageServer):
         for sentence in wrong:
             self.complain(sentence)
 
-    def is_current(self, view: View) -> bool:
+    def is_current(self, document: DocumentState) -> bool:
         """Whether the text is still what the editor, or the disk, holds."""
-        if view.uri in self.session.views:
-            return self.session.views[view.uri] is view
-        path = to_fs_path(view.uri)
+        if document.uri in self.session.documents:
+            return self.session.documents[document.uri] is document
+        path = to_fs_path(document.uri)
         try:
-            return path is not None and Path(path).read_bytes() == view.text.encode("utf-8")
+            return path is not None and Path(path).read_bytes() == document.text.encode("utf-8")
         except (OSError, UnicodeEncodeError):
             return False
 

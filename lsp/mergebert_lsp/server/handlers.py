@@ -18,7 +18,7 @@ from mergebert_lsp.server.connection import MergebertServer
 from mergebert_lsp.server.options import options_of
 from mergebert_lsp.server.protocol import ContentModified
 from mergebert_lsp.server.session import Session
-from mergebert_lsp.text.view import View
+from mergebert_lsp.text.document_state import DocumentState
 
 
 def server() -> MergebertServer:
@@ -103,40 +103,40 @@ def _register_features(made: MergebertServer) -> None:
 
     @made.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, kinds)
     def actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction | lsp.Command] | None:
-        view = session.views.get(params.text_document.uri)
-        if view is None or not is_wanted(params.context.only):
+        document = session.documents.get(params.text_document.uri)
+        if document is None or not is_wanted(params.context.only):
             return None
-        start, end = view.positions.offset(params.range.start), view.positions.offset(params.range.end)
-        return code_actions(view, start, end, session.client, params.context.diagnostics)
+        start, end = document.positions.offsets(params.range)
+        return code_actions(document, start, end, session.client, params.context.diagnostics)
 
     @made.feature(lsp.CODE_ACTION_RESOLVE)
     def resolve(action: lsp.CodeAction) -> lsp.CodeAction:
         data = action.data if isinstance(action.data, dict) else {}
-        view = session.views.get(str(data.get("uri")))
-        found = resolved(action, view, session.client) if view and "choice" in data else action
+        document = session.documents.get(str(data.get("uri")))
+        found = resolved(action, document, session.client) if document and "choice" in data else action
         if found is None:
             raise ContentModified(commands.MOVED_ON)
         return found
 
     @made.feature(lsp.TEXT_DOCUMENT_CODE_LENS, lsp.CodeLensOptions(resolve_provider=False))
     def code_lenses(params: lsp.CodeLensParams) -> list[lsp.CodeLens] | None:
-        view = session.views.get(params.text_document.uri)
-        return lenses(view) if view and session.options.code_lens else None
+        document = session.documents.get(params.text_document.uri)
+        return lenses(document) if document and session.options.code_lens else None
 
     @made.feature(lsp.TEXT_DOCUMENT_HOVER)
     def hovered(params: lsp.HoverParams) -> lsp.Hover | None:
-        view = session.views.get(params.text_document.uri)
-        if view is None:
+        document = session.documents.get(params.text_document.uri)
+        if document is None:
             return None
-        return hover(view, view.positions.offset(params.position), session.client, not session.is_busy)
+        at = document.positions.offset(params.position)
+        return hover(document, at, session.client, not session.is_busy)
 
     @made.feature(lsp.TEXT_DOCUMENT_INLAY_HINT, lsp.InlayHintOptions(resolve_provider=False))
     def inlay_hints(params: lsp.InlayHintParams) -> list[lsp.InlayHint] | None:
-        view = session.views.get(params.text_document.uri)
-        if view is None or not session.options.inlay_hints:
+        document = session.documents.get(params.text_document.uri)
+        if document is None or not session.options.inlay_hints:
             return None
-        start, end = view.positions.offset(params.range.start), view.positions.offset(params.range.end)
-        return hints(view, start, end)
+        return hints(document, *document.positions.offsets(params.range))
 
 
 def _register_pull(made: MergebertServer) -> None:
@@ -146,21 +146,21 @@ def _register_pull(made: MergebertServer) -> None:
         inter_file_dependencies=True, workspace_diagnostics=True, identifier="mergebert"
     )
 
-    def found(view: View) -> list[lsp.Diagnostic]:
-        return diagnostics(view, session.client, not session.is_busy)
+    def found(document: DocumentState) -> list[lsp.Diagnostic]:
+        return diagnostics(document, session.client, not session.is_busy)
 
     @made.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)
-    def document(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
-        view = session.views.get(params.text_document.uri)
-        return lsp.RelatedFullDocumentDiagnosticReport(found(view) if view else [])
+    def text_document(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
+        document = session.documents.get(params.text_document.uri)
+        return lsp.RelatedFullDocumentDiagnosticReport(found(document) if document else [])
 
     @made.feature(lsp.WORKSPACE_DIAGNOSTIC)
     async def workspace(params: lsp.WorkspaceDiagnosticParams) -> lsp.WorkspaceDiagnosticReport:
         if not session.is_whole:
             await session.settled(session.ask_whole())
         items: list[Any] = [
-            lsp.WorkspaceFullDocumentDiagnosticReport(view.uri, found(view), view.version)
-            for view in session.all_views()
+            lsp.WorkspaceFullDocumentDiagnosticReport(document.uri, found(document), document.version)
+            for document in session.all_documents()
         ]
         return lsp.WorkspaceDiagnosticReport(items)
 

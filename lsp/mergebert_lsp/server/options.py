@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mergebert_lsp.worker.wire import Wishes
+from mergebert_lsp.worker.messages import WorkerSettings
 
 MOST_SUGGESTIONS = 9  # as many as there are digits
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class EditorOptions:
     """What a person can choose in the editor; None leaves it to git config and the environment."""
 
     max_error: float | None = None
@@ -23,9 +23,9 @@ class Options:
     feedback: bool = False
 
     @property
-    def wishes(self) -> Wishes:
+    def worker_settings(self) -> WorkerSettings:
         """What of it the worker has to know."""
-        return Wishes(self.max_error, self.bundle, self.suggestions, self.feedback)
+        return WorkerSettings(self.max_error, self.bundle, self.suggestions, self.feedback)
 
 
 def _is_share(value: Any) -> bool:
@@ -54,7 +54,7 @@ _KNOWN: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
 }
 
 
-def options_of(given: Any) -> tuple[Options, tuple[str, ...]]:
+def options_of(given: Any) -> tuple[EditorOptions, tuple[str, ...]]:
     """The options in `given`, an object of the client, and what is wrong with it, a sentence each."""
     settings = given.get("mergebert", given) if isinstance(given, Mapping) else {}
     if not isinstance(settings, Mapping):
@@ -69,4 +69,4 @@ def options_of(given: Any) -> tuple[Options, tuple[str, ...]]:
             found[name] = value
         else:
             wrong.append(f"The setting mergebert.{key} is {value!r}: give {wanted}.")
-    return Options(**found), tuple(wrong)
+    return EditorOptions(**found), tuple(wrong)

@@ -1,4 +1,4 @@
-"""What the server knows at this moment: the texts of the editor, their views, and what the worker has said."""
+"""What the server knows at this moment: the documents of the editor, and what the worker has said of them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pygls.uris import from_fs_path, to_fs_path
 
 from mergebert.text.languages import LANGUAGES
 from mergebert_lsp.features.capabilities import Client
-from mergebert_lsp.server.options import Options
+from mergebert_lsp.server.options import EditorOptions
 from mergebert_lsp.server.supervisor import Supervisor
-from mergebert_lsp.text.region import Region, region_of
-from mergebert_lsp.text.view import View
-from mergebert_lsp.worker.wire import LARGEST_TEXT, Source
+from mergebert_lsp.text.document_state import DocumentState
+from mergebert_lsp.text.suggestions import ConflictSuggestions, suggestions_of
+from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
 
 
 @dataclass(frozen=True, slots=True)
-class Shell:
+class SessionEvents:
     """What a session asks of the connection: each is called when something has changed."""
 
-    show: Callable[[View], None]
+    show: Callable[[DocumentState], None]
     forget: Callable[[str], None]
     refresh: Callable[[], None]
     status: Callable[[], None]
@@ -36,21 +36,20 @@ class Shell:
 class Session:
     """The state of one connection."""
 
-    shell: Shell
+    events: SessionEvents
     client: Client = field(default_factory=Client)
-    options: Options = field(default_factory=Options)
+    options: EditorOptions = field(default_factory=EditorOptions)
     encoding: str = "utf-16"
     folders: dict[str, str] = field(default_factory=dict)  # of the workspace, path by URI
-    views: dict[str, View] = field(default_factory=dict)
-    others: dict[str, View] = field(default_factory=dict)  # files of the merge that no editor holds
+    documents: dict[str, DocumentState] = field(default_factory=dict)
+    others: dict[str, DocumentState] = field(default_factory=dict)  # files of the merge that no editor holds
     is_whole: bool = False  # whether all files of the merge were asked for
 
     def __post_init__(self) -> None:
-        self.supervisor = Supervisor(self._hear, self.shell.complain)
+        self.supervisor = Supervisor(self._on_message, self.events.complain)
         self._languages: dict[str, str] = {}
-        self._regions: dict[str, tuple[Region, ...]] = {}
+        self._suggested: dict[str, tuple[ConflictSuggestions, ...]] = {}
         self._tracked: set[str] = set()  # texts that the worker knows
-        self._answered = 0  # the newest generation that was answered wholly
         self._settled = asyncio.Event()
         self._problems: set[str] = set()
         self._spent: dict[str, tuple[int | None, str]] = {}
@@ -58,33 +57,35 @@ class Session:
     @property
     def is_busy(self) -> bool:
         """Whether the worker has not yet said its last word."""
-        return self._answered < self.supervisor.generation
+        return self.supervisor.is_busy
 
     def opened(self, uri: str, version: int | None, text: str, language: str = "") -> None:
         """A text was opened, or has changed as a whole."""
         if language:
             self._languages[uri] = language
-        view = self.views[uri] = View(uri, version, text, self.encoding, self._regions.get(uri, ()))
+        document = self.documents[uri] = DocumentState(
+            uri, version, text, self.encoding, self._suggested.get(uri, ())
+        )
         self.others.pop(uri, None)
-        self._come_back(view)
-        if view.has_conflicts or uri in self._tracked:
+        self._come_back(document)
+        if document.has_conflicts or uri in self._tracked:
             if len(text) <= LARGEST_TEXT:  # else it is shown and not ranked
                 self._tracked.add(uri)
                 self._ask({uri: self._source(uri, text)})
-            self.shell.show(view)
-            self.shell.status()
+            self.events.show(document)
+            self.events.status()
 
     def closed(self, uri: str) -> None:
         """A text was closed; the file, if it is one, counts as it lies on the disk again."""
-        self.views.pop(uri, None)
+        self.documents.pop(uri, None)
         self._languages.pop(uri, None)
-        self._regions.pop(uri, None)
+        self._suggested.pop(uri, None)
         self._spent.pop(uri, None)
         if uri in self._tracked:
             self._tracked.remove(uri)
             self._ask({uri: None})
-            self.shell.forget(uri)
-            self.shell.status()
+            self.events.forget(uri)
+            self.events.status()
 
     def ask_again(self, saved: str = "") -> None:
         """Asks anew because something besides the texts has changed, such as a text being saved."""
@@ -98,93 +99,92 @@ class Session:
 
     async def settled(self, generation: int) -> None:
         """Waits until this generation, or a newer one, was answered."""
-        while self._answered < generation:
+        while self.supervisor.answered < generation:
             self._settled.clear()
             await self._settled.wait()
 
-    def spend(self, views: Iterable[View]) -> None:
+    def spend(self, documents: Iterable[DocumentState]) -> None:
         """Notes that an edit of these texts is on its way: until they come back changed, no other fits them."""
-        self._spent.update((view.uri, _state(view)) for view in views)
+        self._spent.update((document.uri, _state(document)) for document in documents)
 
-    def restore(self, views: Iterable[View]) -> None:
+    def restore(self, documents: Iterable[DocumentState]) -> None:
         """Notes that an edit was not made."""
-        for view in views:
-            self._spent.pop(view.uri, None)
+        for document in documents:
+            self._spent.pop(document.uri, None)
 
-    def is_spent(self, view: View) -> bool:
+    def is_spent(self, document: DocumentState) -> bool:
         """Whether an edit of this very text was made, or is on its way."""
-        return self._spent.get(view.uri) == _state(view)
+        return self._spent.get(document.uri) == _state(document)
 
     def close(self) -> None:
         """Ends the worker."""
         self.supervisor.close()
 
-    def all_views(self) -> Iterator[View]:
+    def all_documents(self) -> Iterator[DocumentState]:
         """The texts with conflicts: of the editor first, then the other files of the merge."""
-        yield from (view for view in self.views.values() if view.has_conflicts)
-        yield from (view for view in self.others.values() if view.has_conflicts)
+        yield from (document for document in self.documents.values() if document.has_conflicts)
+        yield from (document for document in self.others.values() if document.has_conflicts)
 
-    def _come_back(self, view: View) -> None:
+    def _come_back(self, document: DocumentState) -> None:
         """Forgets an edit that this text has been changed by: should it ever read as before, edits fit it again."""
-        if not self.is_spent(view):
-            self._spent.pop(view.uri, None)
+        if not self.is_spent(document):
+            self._spent.pop(document.uri, None)
 
-    def _ask(self, texts: dict[str, Source | None], saved: Sequence[str] = ()) -> int:
+    def _ask(self, texts: dict[str, EditorText | None], saved: Sequence[str] = ()) -> int:
         folders = tuple(self.folders.values()) if self.is_whole else ()
-        return self.supervisor.post(texts, self.options.wishes, folders, saved)
+        return self.supervisor.post(texts, self.options.worker_settings, folders, saved)
 
-    def _source(self, uri: str, text: str) -> Source:
+    def _source(self, uri: str, text: str) -> EditorText:
         path = to_fs_path(uri) if uri.startswith("file:") else None
-        return Source(text, path, _name(uri, path, self._languages.get(uri, "")))
+        return EditorText(text, path, _name(uri, path, self._languages.get(uri, "")))
 
-    def _hear(self, message: Mapping[str, Any]) -> None:
+    def _on_message(self, message: Mapping[str, Any]) -> None:
         """Takes over what the worker says."""
         kind = message.get("kind")
         if kind == "offers":
             self._offered(message["files"], message["is_part"])
-        elif kind == "progress" and message["generation"] == self.supervisor.generation:
-            self.shell.progress(message["done"], message["of"])
+        elif kind == "progress" and message["of"] and message["generation"] == self.supervisor.generation:
+            self.events.progress(message["done"], message["of"])
         elif kind == "problem" and message["message"] not in self._problems:
             self._problems.add(message["message"])
-            self.shell.complain(message["message"])
+            self.events.complain(message["message"])
         elif kind == "done" and message["generation"] == self.supervisor.generation:
-            self._answered = message["generation"]
             self._settled.set()
             self._drop(message.get("others", ()))
-            for view in self.views.values():
-                if view.has_conflicts:
-                    self.shell.show(view)
-            self.shell.refresh()
-            self.shell.done()
+            for document in self.documents.values():
+                if document.has_conflicts:
+                    self.events.show(document)
+            self.events.refresh()
+            self.events.done()
 
     def _offered(self, files: list[Mapping[str, Any]], is_part: bool) -> None:
-        held = {to_fs_path(uri): uri for uri in self.views if uri.startswith("file:")}
+        held = {to_fs_path(uri): uri for uri in self.documents if uri.startswith("file:")}
         for file in files:
-            regions = tuple(region_of(row) for row in file["regions"])
+            suggested = tuple(suggestions_of(row) for row in file["suggested"])
             uri = file["uri"] or held.get(file["path"]) or from_fs_path(file["path"]) or ""
-            view = self.views.get(uri)
-            if view is not None:
+            document = self.documents.get(uri)
+            if document is not None:
                 if is_part:
-                    regions += tuple(one for one in self._regions.get(uri, ()) if one not in regions)
-                self._regions[uri] = regions
-                view = self.views[uri] = view.answered(regions)
+                    suggested += tuple(one for one in self._suggested.get(uri, ()) if one not in suggested)
+                self._suggested[uri] = suggested
+                document = self.documents[uri] = document.with_suggestions(suggested)
             elif not file["uri"]:
-                view = self.others[uri] = View(uri, None, file["text"], self.encoding, regions)
-                self._come_back(view)
-            if view is not None and (uri in self.views or self.is_whole):
-                self.shell.show(view)
-        self.shell.refresh()
+                document = self.others[uri] = DocumentState(uri, None, file["text"], self.encoding, suggested)
+                self._come_back(document)
+            if document is not None and (uri in self.documents or self.is_whole):
+                self.events.show(document)
+        self.events.refresh()
 
     def _drop(self, kept: Sequence[str]) -> None:
         """Forgets files that belong to no merge any more."""
         for uri in [uri for uri in self.others if to_fs_path(uri) not in kept]:
             del self.others[uri]
             self._spent.pop(uri, None)
-            self.shell.forget(uri)
+            self.events.forget(uri)
 
 
-def _state(view: View) -> tuple[int | None, str]:
-    return view.version, view.text
+def _state(document: DocumentState) -> tuple[int | None, str]:
+    return document.version, document.text
 
 
 def _name(uri: str, path: str | None, language: str) -> str:

@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mergebert_lsp.worker.wire import Source, Task, Wishes, framed, message_of, size_of
+from mergebert_lsp.worker.messages import MOST_BYTES, EditorText, Task, WorkerSettings, decoded, encoded
 
-COMMAND = (sys.executable, "-P", "-m", "mergebert_lsp.worker.loop")
-MOST_DEATHS, WITHIN = 3, 60.0  # more deaths in so many seconds are no accident
-LIMIT = 1 << 16  # of the line that leads a message
+COMMAND = (sys.executable, "-P", "-m", "mergebert_lsp.worker.process")
+LONGEST_SILENCE = (
+    60.0  # seconds in which a worker that owes an answer says how far it is; it tries twice a second
+)
+MOST_DEATHS, WITHIN = 3, 4 * LONGEST_SILENCE  # more deaths in so many seconds are no accident
 
 logger = logging.getLogger(__name__)
 
@@ -24,26 +26,32 @@ GAVE_UP = (
     "The process that makes suggestions ended again and again and is left alone; conflicts are still shown. "
     "Restart the language server to try once more."
 )
+HUNG = "The process that makes suggestions did not answer any more and was started again."
 
 
 class Supervisor:
-    """Hands the newest state of the editor to a worker; what the worker says goes to `hear`."""
+    """Hands the newest state of the editor to a worker; what the worker says goes to `on_message`."""
 
     def __init__(
         self,
-        hear: Callable[[dict[str, Any]], None],
+        on_message: Callable[[dict[str, Any]], None],
         complain: Callable[[str], None],
         command: Sequence[str] = COMMAND,
+        longest_silence: float = LONGEST_SILENCE,
     ) -> None:
-        self._hear = hear
+        self._on_message = on_message
         self._complain = complain
         self._command = command
-        self._texts: dict[str, Source] = {}  # everything the worker has to know, for the next one
+        self._longest_silence = longest_silence
+        self._texts: dict[str, EditorText] = {}  # everything the worker has to know, for the next one
         self._pending = Task(0)
         self._is_pending = asyncio.Event()
+        self.answered = 0  # the newest generation that was answered wholly
+        self._last_word = 0.0  # when the worker spoke, or was asked something after all was answered
         self._process: asyncio.subprocess.Process | None = None
         self._running: asyncio.Task[None] | None = None
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
+        self._has_hung = False
         self._is_closed = False
 
     @property
@@ -52,14 +60,14 @@ class Supervisor:
         return self._pending.generation
 
     @property
-    def process_id(self) -> int | None:
-        """The worker that is running, if one is."""
-        return self._process.pid if self._process else None
+    def is_busy(self) -> bool:
+        """Whether the worker has not yet said its last word."""
+        return self.answered < self.generation
 
     def post(
         self,
-        texts: dict[str, Source | None],
-        wishes: Wishes,
+        texts: dict[str, EditorText | None],
+        settings: WorkerSettings,
         folders: Sequence[str] = (),
         saved: Sequence[str] = (),
     ) -> int:
@@ -69,20 +77,14 @@ class Supervisor:
                 self._texts.pop(uri, None)
             else:
                 self._texts[uri] = source
-        self._pending = Task(
-            self.generation + 1,
-            {**self._pending.texts, **texts},
-            wishes,
-            tuple(folders),
-            (*self._pending.saved, *saved),
-        )
-        self._go()
+        texts = {**self._pending.texts, **texts}
+        saved = (*self._pending.saved, *saved)
+        self._ask(Task(self.generation + 1, texts, settings, tuple(folders), saved))
         return self.generation
 
     def halt(self) -> None:
         """Calls off what the worker is doing, until the next question."""
-        self._pending = replace(self._pending, generation=self.generation + 1, is_halt=True)
-        self._go()
+        self._ask(replace(self._pending, generation=self.generation + 1, is_halt=True))
 
     def close(self) -> None:
         """Ends the worker for good."""
@@ -96,10 +98,22 @@ class Supervisor:
         if self._running is not None:
             await asyncio.gather(self._running, return_exceptions=True)
 
-    def _go(self) -> None:
+    def _ask(self, task: Task) -> None:
+        if not self.is_busy:
+            self._last_word = time.monotonic()
+        self._pending = task
         self._is_pending.set()
-        if self._running is None and not self._is_closed:
-            self._running = asyncio.get_running_loop().create_task(self._run())
+        if self._is_closed:
+            return
+        loop = asyncio.get_running_loop()
+        if self._running is None:
+            self._running = loop.create_task(self._run())
+        elif self._running.done():  # given up: nobody must wait for an answer
+            loop.call_soon(self._answer_nothing)
+
+    def _answer_nothing(self) -> None:
+        self.answered = self.generation
+        self._on_message({"kind": "done", "generation": self.generation})
 
     async def _run(self) -> None:
         """Keeps a worker alive as long as it dies of accidents only."""
@@ -109,13 +123,12 @@ class Supervisor:
                 await self._live()
                 self._deaths.append(time.monotonic())
                 self._pending.texts = {**self._texts, **self._pending.texts}
-                if self._texts:
+                if self._texts or self.is_busy:  # a whole merge can be asked for without any text
                     self._is_pending.set()
             self._complain(GAVE_UP)
-            self._hear({"kind": "done", "generation": self.generation})
         except OSError as error:
             self._complain(f"The process that makes suggestions cannot be started: {error}.")
-            self._hear({"kind": "done", "generation": self.generation})
+        self._answer_nothing()
 
     def _has_given_up(self) -> bool:
         return len(self._deaths) == MOST_DEATHS and time.monotonic() - self._deaths[0] < WITHIN
@@ -128,17 +141,29 @@ class Supervisor:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=os.path.abspath(os.sep),
-            limit=LIMIT,
+            limit=MOST_BYTES,
         )
-        sending = asyncio.get_running_loop().create_task(self._send(self._process))
+        self._last_word = time.monotonic()
+        loop = asyncio.get_running_loop()
+        beside = [loop.create_task(self._send(self._process)), loop.create_task(self._end_if_silent())]
         try:
             await self._receive(self._process)
         finally:
-            sending.cancel()
+            for task in beside:
+                task.cancel()
             self._kill()
             if self._process.stdin is not None:
                 self._process.stdin.close()
             logger.info("The worker ended with %s", await self._process.wait())
+
+    async def _end_if_silent(self) -> None:
+        """Ends a worker that owes an answer and does not even say how far it is."""
+        while not self.is_busy or time.monotonic() - self._last_word < self._longest_silence:
+            await asyncio.sleep(self._longest_silence / 10)
+        if not self._has_hung:
+            self._has_hung = True
+            self._complain(HUNG)
+        self._kill()
 
     async def _send(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
@@ -148,7 +173,7 @@ class Supervisor:
             task = self._pending
             self._pending = replace(task, texts={}, saved=())
             try:
-                process.stdin.write(framed(task.to_json()))
+                process.stdin.write(encoded(task.to_json()))
                 await process.stdin.drain()  # what comes meanwhile is one task
             except (BrokenPipeError, ConnectionResetError):
                 return
@@ -156,9 +181,12 @@ class Supervisor:
     async def _receive(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         try:
-            while size := size_of(await process.stdout.readline()):
-                self._hear(message_of(await process.stdout.readexactly(size)))
-        except (asyncio.IncompleteReadError, ValueError):
+            while (message := decoded(await process.stdout.readline())) is not None:
+                self._last_word = time.monotonic()
+                if message.get("kind") == "done":
+                    self.answered = message["generation"]
+                self._on_message(message)
+        except ValueError:  # no message of ours is that long
             return
 
     def _kill(self) -> None:

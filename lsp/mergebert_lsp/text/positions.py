@@ -35,6 +35,10 @@ class Positions:
         start = self._starts[position.line]
         return start + self._characters(self._line(position.line), position.character)
 
+    def offsets(self, span: Range) -> tuple[int, int]:
+        """The characters between which a range stands."""
+        return self.offset(span.start), self.offset(span.end)
+
     def range(self, start: int, end: int) -> Range:
         """The range between two characters."""
         return Range(self.position(start), self.position(end))

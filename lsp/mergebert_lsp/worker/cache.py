@@ -1,4 +1,4 @@
-"""A resolver that remembers: what a conflict says by itself is worked out once, however often it is ranked."""
+"""A resolver with a cache: what a conflict says by itself is worked out once, however often it is ranked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
 MOST_TEXTS = 256  # whose errors are remembered: a number each
 AT_ONCE = 16  # conflicts shown to the classifier before anybody may call the work off
 
-_Key = tuple[Conflict, str, Surroundings]
+_ConflictKey = tuple[Conflict, str, Surroundings]
 
 
 class StaleError(Exception):
@@ -29,20 +29,21 @@ class StaleError(Exception):
 
 
 @dataclass(slots=True)
-class _Heard:
+class _CachedConflict:
     outline: Outline
-    voices: list[Values] | None = None
+    classifier_features: list[Values] | None = None
 
 
-class RememberingResolver(Resolver):
-    """Ranks like any resolver and remembers; `check` is called often and may raise StaleError."""
+class CachingResolver(Resolver):
+    """Ranks like any resolver; `check` is called often and may raise StaleError."""
 
     def __init__(self, bundle: Path | None, threads: int, check: Callable[[int, int], None]) -> None:
         super().__init__(load_bundle(bundle), threads)
         self._check = check
         self._files: OrderedDict[FileMerge, list[ScoredConflict]] = OrderedDict()
-        self._outlines: OrderedDict[_Key, _Heard] = OrderedDict()
-        self._by_columns: dict[int, _Heard] = {}  # by identity: an outline holds its columns while it is here
+        self._outlines: OrderedDict[_ConflictKey, _CachedConflict] = OrderedDict()
+        # By identity: an outline holds its columns while it is here.
+        self._by_columns: dict[int, _CachedConflict] = {}
         self._done, self._all = 0, 0
         self._errors: OrderedDict[tuple[bytes, str], int | None] = OrderedDict()
 
@@ -70,27 +71,27 @@ class RememberingResolver(Resolver):
 
     def classifier_features(self, conflicts: Sequence[Described]) -> list[list[Values]]:
         """What the classifier says of each option of each conflict, asked of it once."""
-        heard = [self._by_columns[id(one.columns)] for one in conflicts]
-        silent = [at for at, one in enumerate(heard) if one.voices is None]
-        for part in _parts(silent):
+        cached = [self._by_columns[id(one.columns)] for one in conflicts]
+        missing = [at for at, one in enumerate(cached) if one.classifier_features is None]
+        for part in _parts(missing):
             self._check(self._done, self._all)
-            said = super().classifier_features([conflicts[at] for at in part])
-            for at, voices in zip(part, said, strict=True):
-                heard[at].voices = voices
+            found = super().classifier_features([conflicts[at] for at in part])
+            for at, features in zip(part, found, strict=True):
+                cached[at].classifier_features = features
             self._done += len(part)
-        return [one.voices or [] for one in heard]
+        return [one.classifier_features or [] for one in cached]
 
     def _outlined(
         self, conflict: Conflict, language: Language, around: Surroundings, subwords: Subwords
     ) -> Outline:
         self._check(self._done, self._all)
         key = (conflict, language.name, around)
-        heard = self._outlines.get(key)
-        if heard is None:
-            heard = self._outlines[key] = _Heard(outline(conflict, language, around, subwords))
-            self._by_columns[id(heard.outline.columns)] = heard
+        cached = self._outlines.get(key)
+        if cached is None:
+            cached = self._outlines[key] = _CachedConflict(outline(conflict, language, around, subwords))
+            self._by_columns[id(cached.outline.columns)] = cached
         self._outlines.move_to_end(key)
-        return heard.outline
+        return cached.outline
 
     def _forget(self, used: int) -> None:
         """Lets go of what was asked longest ago, but of nothing that was asked just now."""
@@ -100,8 +101,8 @@ class RememberingResolver(Resolver):
             _, gone = self._files.popitem(last=False)
             held -= len(gone)
         while len(self._outlines) > most:
-            _, heard = self._outlines.popitem(last=False)
-            del self._by_columns[id(heard.outline.columns)]
+            _, cached = self._outlines.popitem(last=False)
+            del self._by_columns[id(cached.outline.columns)]
 
 
 def _parts(places: Sequence[int]) -> Iterator[Sequence[int]]:

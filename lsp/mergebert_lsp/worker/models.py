@@ -1,4 +1,4 @@
-"""The model and the error budget of each merge: what the editor wishes, over what git's configuration says there."""
+"""The model and the error budget of each merge: what the editor sets, over what git's configuration says there."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from mergebert.commands.offers import THREADS
 from mergebert.errors import MergebertError
 from mergebert.git.command import config_values
 from mergebert.settings import Settings, load_settings
-from mergebert_lsp.worker.cache import RememberingResolver
-from mergebert_lsp.worker.wire import Wishes
+from mergebert_lsp.worker.cache import CachingResolver
+from mergebert_lsp.worker.messages import WorkerSettings
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
+CacheKey = TypeVar("CacheKey")
+Cached = TypeVar("Cached")
 
 
 class Models:
-    """Resolvers by their bundle and settings by their work tree, each read once for the same wishes."""
+    """Resolvers by their bundle and settings by their work tree, each read once for the same settings."""
 
     def __init__(self, check: Callable[[int, int], None]) -> None:
         self._check = check
-        self._wishes = Wishes()
+        self._chosen = WorkerSettings()
         self._settings: dict[Path | None, Settings | MergebertError] = {}
-        self._resolvers: dict[Path | None, RememberingResolver | MergebertError] = {}
+        self._resolvers: dict[Path | None, CachingResolver | MergebertError] = {}
 
-    def wish(self, wishes: Wishes) -> None:
-        """Takes over other wishes; what git says is asked anew."""
-        if wishes.bundle != self._wishes.bundle:
+    def configure(self, chosen: WorkerSettings) -> None:
+        """Takes over what the editor sets; what git says is asked anew."""
+        if chosen.bundle != self._chosen.bundle:
             self._resolvers.clear()
         self._resolvers = {
             path: one for path, one in self._resolvers.items() if not isinstance(one, Exception)
         }
         self._settings.clear()
-        self._wishes = wishes
+        self._chosen = chosen
 
-    def of(self, root: Path | None) -> tuple[RememberingResolver, float]:
+    def of(self, root: Path | None) -> tuple[CachingResolver, float]:
         """The resolver and the error budget in a work tree, or outside of any.
 
-        Raises what went wrong, and raises it again instead of trying again with the same wishes.
+        Raises what went wrong, and raises it again instead of trying again with the same settings.
         """
         settings = _kept(self._settings, root, lambda: self._read(root))
         resolver = _kept(self._resolvers, settings.bundle, lambda: self._load(settings.bundle))
         return resolver, settings.max_error
 
     def _read(self, root: Path | None) -> Settings:
-        bundle, max_error = self._wishes.bundle, self._wishes.max_error
+        bundle, max_error = self._chosen.bundle, self._chosen.max_error
         flags = {"bundle": bundle or None, "max_error": None if max_error is None else str(max_error)}
         return load_settings(flags, git_config=lambda: config_values("mergebert", root))
 
-    def _load(self, bundle: Path | None) -> RememberingResolver:
-        return RememberingResolver(bundle, THREADS, self._check)
+    def _load(self, bundle: Path | None) -> CachingResolver:
+        return CachingResolver(bundle, THREADS, self._check)
 
 
-def _kept(held: dict[Key, Value | MergebertError], key: Key, make: Callable[[], Value]) -> Value:
+def _kept(held: dict[CacheKey, Cached | MergebertError], key: CacheKey, make: Callable[[], Cached]) -> Cached:
     """What is held under the key, made where nothing is yet; an error that is held is raised."""
     if key not in held:
         try:

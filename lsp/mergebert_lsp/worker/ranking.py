@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from mergebert.errors import MergebertError
 from mergebert.ranking.evidence import ConflictKey
 from mergebert.ranking.offers import OpenMerge
-from mergebert_lsp.worker.choices_taken import Lessons
-from mergebert_lsp.worker.gathering import Gathering, Item, Key
+from mergebert_lsp.worker.feedback import Feedback
+from mergebert_lsp.worker.merges import MergeKey, Merges, MergeText
+from mergebert_lsp.worker.messages import EditorText, Task, WorkerSettings
 from mergebert_lsp.worker.models import Models
-from mergebert_lsp.worker.reconciled import Standing
+from mergebert_lsp.worker.reconciled import ReconciledText
 from mergebert_lsp.worker.repository import Repository
-from mergebert_lsp.worker.suggestions import regions
-from mergebert_lsp.worker.wire import Source, Task, Wishes
+from mergebert_lsp.worker.suggestions import suggested
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolver import RankedConflict
@@ -32,22 +32,22 @@ class _Merge:
     """The texts of one merge, told apart, and the work tree they belong to."""
 
     root: Path | None
-    items: tuple[Item, ...]
-    stands: tuple[Standing, ...]
+    items: tuple[MergeText, ...]
+    reconciled: tuple[ReconciledText, ...]
 
     def is_like(self, other: _Merge | None) -> bool:
         """Whether nothing has changed since `other`."""
         return (
             other is not None
             and self.items == other.items
-            and all(here is there for here, there in zip(self.stands, other.stands, strict=True))
+            and all(here is there for here, there in zip(self.reconciled, other.reconciled, strict=True))
         )
 
     @cached_property
-    def places(self) -> tuple[ConflictKey, ...]:
-        """Every open conflict."""
+    def open_conflicts(self) -> tuple[ConflictKey, ...]:
+        """The keys of every open conflict."""
         return tuple(
-            (at, slot.index) for at, here in enumerate(self.stands) for slot in here.file.open_conflicts
+            (at, slot.index) for at, here in enumerate(self.reconciled) for slot in here.file.open_conflicts
         )
 
 
@@ -61,24 +61,24 @@ class Ranking:
     def __init__(self, check: Callable[[int, int], None], settle: Callable[[], None]) -> None:
         self._check = check
         self._settle = settle
-        self._gathering = Gathering()
-        self._lessons = Lessons()
-        self._wishes = Wishes()
+        self._merges = Merges()
+        self._feedback = Feedback()
+        self._settings = WorkerSettings()
         self._folders: tuple[str, ...] = ()
-        self._ranked: dict[Key, _Merge] = {}  # what the last whole answer was about
+        self._ranked: dict[MergeKey, _Merge] = {}  # what the last whole answer was about
         self._models = Models(check)
         self._saved: list[str] = []  # texts that were saved since people's choices were kept last
         self._closed: set[str] = set()  # texts that were closed since then
 
     def take(self, task: Task) -> None:
         """Takes over what has changed."""
-        self._gathering.take(task.texts)
+        self._merges.take(task.texts)
         self._saved += task.saved  # a task that is called off must not take them along
         self._closed |= {uri for uri, source in task.texts.items() if source is None}
         self._folders = task.folders
-        if task.wishes != self._wishes:
-            self._wishes = task.wishes
-            self._models.wish(task.wishes)
+        if task.settings != self._settings:
+            self._settings = task.settings
+            self._models.configure(task.settings)
             self._ranked.clear()
 
     def reports(self) -> Iterator[Report]:
@@ -86,8 +86,8 @@ class Ranking:
 
         Raises the first MergebertError once every other merge has been answered.
         """
-        merges = self._gathering.merges()
-        asked = [one for one in self._gathering.work_trees(self._folders) if one not in merges]
+        merges = self._merges.by_work_tree()
+        asked = [one for one in self._merges.work_trees(self._folders) if one not in merges]
         merges |= {key: [] for key in asked}
         self._ranked = {key: merge for key, merge in self._ranked.items() if key in merges}
         problems = []
@@ -96,21 +96,21 @@ class Ranking:
                 yield from self._steps(key, items)
             except MergebertError as problem:  # a setting of one work tree is no concern of the others
                 problems.append(problem)
-        self._keep_lessons()
+        self._keep_feedback()
         if problems:
             raise problems[0]
 
-    def _keep_lessons(self) -> None:
+    def _keep_feedback(self) -> None:
         """Keeps what saved texts teach; only then are closed ones forgotten, which may have been saved just before."""
         saved, closed = self._saved, self._closed
         self._saved, self._closed = [], set()
         try:
-            if self._wishes.feedback:
-                self._lessons.keep(saved)
+            if self._settings.feedback:
+                self._feedback.keep(saved)
         finally:
             for uri in closed:
-                if self._gathering.text(uri) is None:
-                    self._lessons.forget(uri)
+                if self._merges.text(uri) is None:
+                    self._feedback.forget(uri)
 
     @property
     def others(self) -> list[str]:
@@ -118,9 +118,9 @@ class Ranking:
         items = (item for merge in self._ranked.values() for item in merge.items)
         return [item.source.path for item in items if not item.uri and item.source.path]
 
-    def _steps(self, key: Key, items: Sequence[Item]) -> Iterator[Report]:
+    def _steps(self, key: MergeKey, items: Sequence[MergeText]) -> Iterator[Report]:
         """What is offered for one merge: what is quick first, what takes longer when nothing newer is asked."""
-        rest, left_out = self._rest(key, items)
+        rest = self._rest(key, items)
         merge = self._merge(key, [*items, *rest])
         last = self._ranked.get(key)
         if merge.is_like(last):
@@ -132,17 +132,17 @@ class Ranking:
                 self._settle()
         elif items:
             yield self._report(self._merge(key, items))
-        yield self._report(merge) | {"left_out": left_out}
+        yield self._report(merge)
         self._ranked[key] = merge
 
-    def _rest(self, key: Key, items: Sequence[Item]) -> tuple[list[Item], int]:
+    def _rest(self, key: MergeKey, items: Sequence[MergeText]) -> list[MergeText]:
         if not isinstance(key, Repository):
-            return [], 0
-        return self._gathering.rest(key, items, lambda: self._check(0, 0))
+            return []
+        return self._merges.rest(key, items, lambda: self._check(0, 0))
 
-    def _merge(self, key: Key, items: Sequence[Item]) -> _Merge:
+    def _merge(self, key: MergeKey, items: Sequence[MergeText]) -> _Merge:
         root = key.root if isinstance(key, Repository) else None
-        return _Merge(root, tuple(items), tuple(self._gathering.standing(key, item) for item in items))
+        return _Merge(root, tuple(items), tuple(self._merges.reconciled(key, item) for item in items))
 
     def _report(self, merge: _Merge, wanted: frozenset[ConflictKey] | None = None) -> Report:
         """What is offered for a merge, or for those of its conflicts that are wanted."""
@@ -153,42 +153,46 @@ class Ranking:
                 "path": item.source.path,
                 "text": None if item.uri else item.source.text,
                 "answered": len(here.file.answers),
-                "regions": [one.to_json() for one in regions(here, found, self._wishes.suggestions)],
+                "suggested": [one.to_json() for one in suggested(here, found, self._settings.suggestions)],
             }
-            for item, here, found in zip(merge.items, merge.stands, offers, strict=True)
+            for item, here, found in zip(merge.items, merge.reconciled, offers, strict=True)
             if found or wanted is None
         ]
-        for item, here, found in zip(merge.items, merge.stands, offers, strict=True):
-            self._lessons.see(item, here.file, found)
+        for item, here, found in zip(merge.items, merge.reconciled, offers, strict=True):
+            self._feedback.see(item, here.file, found)
         return {"kind": "offers", "is_part": wanted is not None, "files": files}
 
     def _offers(
         self, merge: _Merge, wanted: frozenset[ConflictKey] | None
     ) -> list[dict[int, RankedConflict]]:
         """The ranked resolutions of each open conflict of each text."""
-        grouped: list[dict[int, RankedConflict]] = [{} for _ in merge.stands]
-        if not merge.places:
+        grouped: list[dict[int, RankedConflict]] = [{} for _ in merge.reconciled]
+        if not merge.open_conflicts:
             return grouped
         resolver, max_error = self._models.of(merge.root)
-        work = OpenMerge([here.file for here in merge.stands], resolver, max_error)
+        work = OpenMerge([here.file for here in merge.reconciled], resolver, max_error)
         for (at, index), offer in work.offers({}, wanted).items():
             grouped[at][index] = offer
         return grouped
 
 
-def _near(merge: _Merge, last: Sequence[Item]) -> frozenset[ConflictKey]:
+def _near(merge: _Merge, last: Sequence[MergeText]) -> frozenset[ConflictKey]:
     """The conflicts next to the edit that was made since `last`; none where that is unknown, or all are near."""
     before = {item.name: item.source for item in last}
     changed = [at for at, item in enumerate(merge.items) if before.get(item.name) != item.source]
-    if len(changed) != 1 or merge.items[changed[0]].name not in before or len(merge.places) <= 2 * NEAR:
+    if (
+        len(changed) != 1
+        or merge.items[changed[0]].name not in before
+        or len(merge.open_conflicts) <= 2 * NEAR
+    ):
         return frozenset()
     at = changed[0]
     edited = _first_change(before[merge.items[at].name], merge.items[at].source)
-    nearest = sorted(merge.stands[at].places, key=lambda place: abs(place.start - edited))
-    return frozenset((at, slot.index) for place in nearest[:NEAR] for slot in place.slots)
+    nearest = sorted(merge.reconciled[at].open_parts, key=lambda part: abs(part.start - edited))
+    return frozenset((at, slot.index) for part in nearest[:NEAR] for slot in part.slots)
 
 
-def _first_change(before: Source, after: Source) -> int:
+def _first_change(before: EditorText, after: EditorText) -> int:
     """The first character in which two texts differ."""
     low, high = 0, min(len(before.text), len(after.text))
     while low < high:

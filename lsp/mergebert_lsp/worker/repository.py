@@ -21,7 +21,7 @@ class Versions:
     """What git knows of one conflicted file."""
 
     stages: ThreeWay[str]
-    recut: MergedFile
+    line_merge: MergedFile
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What the worker answers for each region of a text: the suggestions, and the choices that only git's versions tell."""
+"""What the worker suggests for each open part of a text, and the choices that only git's versions tell."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from mergebert_lsp.text.choices import CHOICES
-from mergebert_lsp.text.region import Region, Suggestion
-from mergebert_lsp.worker.reconciled import Place, Standing
+from mergebert_lsp.text.suggestions import ConflictSuggestions, Suggestion
+from mergebert_lsp.worker.reconciled import LocatedPart, ReconciledText
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolver import RankedConflict
@@ -16,28 +16,30 @@ if TYPE_CHECKING:
 LEAST = 0.01  # confidence worth a line; the best suggestion is shown whatever it is
 
 
-def regions(here: Standing, offers: Mapping[int, RankedConflict], count: int) -> tuple[Region, ...]:
-    """Each region with offers, in order; at most `count` suggestions each."""
+def suggested(
+    here: ReconciledText, offers: Mapping[int, RankedConflict], count: int
+) -> tuple[ConflictSuggestions, ...]:
+    """What is suggested for each open part with offers, in order; at most `count` suggestions each."""
     return tuple(
-        _region(place, [offers[slot.index] for slot in place.slots], count)
-        for place in here.places
-        if place.slots and all(slot.index in offers for slot in place.slots)
+        _suggestions_for(part, [offers[slot.index] for slot in part.slots], count)
+        for part in here.open_parts
+        if part.slots and all(slot.index in offers for slot in part.slots)
     )
 
 
-def _region(place: Place, offers: Sequence[RankedConflict], count: int) -> Region:
-    return Region(
-        text=place.text,
-        count=place.count,
-        suggestions=tuple(_suggestions(place, offers, count)),
+def _suggestions_for(part: LocatedPart, offers: Sequence[RankedConflict], count: int) -> ConflictSuggestions:
+    return ConflictSuggestions(
+        text=part.text,
+        count=part.count,
+        suggestions=tuple(_suggestions(part, offers, count)),
         is_sure=all(offer.accepted for offer in offers),
-        sides=place.sides,
-        choices=dict(_choices(place)),
+        sides=part.sides,
+        choices=dict(_choices(part)),
     )
 
 
-def _suggestions(place: Place, offers: Sequence[RankedConflict], count: int) -> Iterator[Suggestion]:
-    """The likeliest ways to resolve the whole region; where it holds several conflicts, they are resolved together."""
+def _suggestions(part: LocatedPart, offers: Sequence[RankedConflict], count: int) -> Iterator[Suggestion]:
+    """The likeliest ways to resolve the whole part; where it holds several conflicts, they are resolved together."""
     ways: list[tuple[float, tuple[int, ...]]] = [(1.0, ())]
     for offer in offers:
         longer = [
@@ -49,21 +51,21 @@ def _suggestions(place: Place, offers: Sequence[RankedConflict], count: int) -> 
     ways = [way for way in ways if way[0] >= LEAST or not any(way[1])]
     for confidence, taken in sorted(ways, key=lambda way: (-way[0], way[1])):
         chosen = [offer.resolutions[at] for offer, at in zip(offers, taken, strict=True)]
-        text = place.resolved({slot.index: one.text for slot, one in zip(place.slots, chosen, strict=True)})
+        text = part.resolved({slot.index: one.text for slot, one in zip(part.slots, chosen, strict=True)})
         if text is not None and chosen:
             pattern = " / ".join(dict.fromkeys(one.pattern for one in chosen))
             method = " / ".join(dict.fromkeys(one.method for one in chosen))
             yield Suggestion(text, confidence, pattern, method)
 
 
-def _choices(place: Place) -> Iterator[tuple[str, str]]:
+def _choices(part: LocatedPart) -> Iterator[tuple[str, str]]:
     """The choices whose text the markers that stand there cannot tell."""
-    ends_file = any(slot.stages is not None for slot in place.slots)
-    knows_base = all(slot.conflict.has_base for slot in place.slots)
+    ends_file = any(slot.stages is not None for slot in part.slots)
+    knows_base = all(slot.conflict.has_base for slot in part.slots)
     wanted = [name for name in CHOICES if ends_file or name == "base"]
     for name in wanted:
         if name == "base" and not knows_base:
             continue
-        text = place.resolved({slot.index: CHOICES[name](slot.conflict.sides) for slot in place.slots})
+        text = part.resolved({slot.index: CHOICES[name].text(slot.conflict.sides) for slot in part.slots})
         if text is not None:
             yield name, text

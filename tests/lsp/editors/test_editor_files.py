@@ -14,9 +14,10 @@ from lsprotocol.converters import get_converter
 from lsprotocol.types import ClientCapabilities
 
 from mergebert import __version__
-from mergebert_lsp.features.capabilities import USED, client_of
+from mergebert_lsp.features.capabilities import client_of
 from mergebert_lsp.server.options import options_of
 from tests.lsp.editors.merge_in_progress import EDITORS, HERE, ROOT
+from tests.lsp.features.test_capabilities import USED
 
 PAGE = (ROOT / "docs" / "editors.md").read_text(encoding="utf-8")
 QUOTE = re.compile(r"`lsp/editors/([\w.-]+)`(?:(?!\n\n).)*\n\n```\w+\n(.*?)```\n", re.DOTALL)

@@ -1,4 +1,7 @@
-"""What is made of each editor that pytest-lsp knows; `python -m tests.lsp.test_client` writes lsp/clients.md anew."""
+"""What is made of each editor that pytest-lsp knows.
+
+`python -m tests.lsp.features.test_capabilities` writes lsp/clients.md anew.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pytest
 import pytest_lsp
 from lsprotocol.types import ClientCapabilities
 
-from mergebert_lsp.features.capabilities import USED, Client, client_of
+from mergebert_lsp.features.capabilities import Client, client_of
 
 PROFILES = {
     "VS Code 1.65": "visual_studio_code@v1.65.2",
@@ -20,6 +23,20 @@ PROFILES = {
     "Neovim 0.7": "neovim@v0.7.0",
     "Neovim 0.6": "neovim@v0.6.1",
     "Emacs 29 (eglot)": "emacs@v29.1",
+}
+USED = {
+    "pulls_diagnostics": "textDocument.diagnostic, workspace.diagnostics.refreshSupport",
+    "shows_related": "textDocument.publishDiagnostics.relatedInformation",
+    "has_action_literals": "textDocument.codeAction.codeActionLiteralSupport",
+    "resolves_edits": "textDocument.codeAction.resolveSupport (edit), dataSupport",
+    "versions_edits": "workspace.workspaceEdit.documentChanges or resourceOperations",
+    "applies_edits": "workspace.applyEdit",
+    "shows_documents": "window.showDocument.support",
+    "shows_progress": "window.workDoneProgress",
+    "reads_markdown": "textDocument.hover.contentFormat (markdown)",
+    "refreshes_lenses": "workspace.codeLens.refreshSupport",
+    "refreshes_hints": "workspace.inlayHint.refreshSupport",
+    "has_configuration": "workspace.configuration",
 }
 INSTEAD = {
     "pulls_diagnostics": "diagnostics are sent",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert_lsp.server.options import Options, options_of
+from mergebert_lsp.server.options import EditorOptions, options_of
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -24,7 +24,7 @@ def test_every_setting_is_taken_over() -> None:
         "codeLens": False,
         "feedback": True,
     }
-    assert options_of(given_) == (Options(0.1, "/a", 5, False, False, True), ())
+    assert options_of(given_) == (EditorOptions(0.1, "/a", 5, False, False, True), ())
 
 
 def test_the_section_may_be_given_with_its_name() -> None:
@@ -33,7 +33,7 @@ def test_the_section_may_be_given_with_its_name() -> None:
 
 @pytest.mark.parametrize("given_", [None, [], "x", 7, {}, {"mergebert": None}, {"mergebert": [1]}])
 def test_no_settings_are_the_defaults(given_: Any) -> None:
-    assert options_of(given_) == (Options(), ())
+    assert options_of(given_) == (EditorOptions(), ())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_no_settings_are_the_defaults(given_: Any) -> None:
 )
 def test_a_wrong_value_is_named_and_the_default_stands(key: str, value: Any) -> None:
     options, [wrong] = options_of({key: value})
-    assert options == Options()
+    assert options == EditorOptions()
     assert f"mergebert.{key} is {value!r}" in wrong
 
 
@@ -67,5 +67,10 @@ def test_whatever_a_client_sends_there_are_options(whole: Any, settings: dict[st
 
 
 def test_what_the_worker_has_to_know_goes_with_the_question() -> None:
-    wishes = Options(0.2, "b", 4, feedback=True).wishes
-    assert (wishes.max_error, wishes.bundle, wishes.suggestions, wishes.feedback) == (0.2, "b", 4, True)
+    settings = EditorOptions(0.2, "b", 4, feedback=True).worker_settings
+    assert (settings.max_error, settings.bundle, settings.suggestions, settings.feedback) == (
+        0.2,
+        "b",
+        4,
+        True,
+    )

@@ -105,7 +105,7 @@ def test_nothing_is_done_before_initialize(made: MergebertServer, wire: Wire) ->
         (1, ErrorCodes.ServerNotInitialized),
         ("2", ErrorCodes.ServerNotInitialized),
     ]
-    assert made.session.views == {}
+    assert made.session.documents == {}
 
 
 def test_a_second_initialize_is_refused(made: MergebertServer, wire: Wire) -> None:
@@ -171,12 +171,12 @@ def test_whatever_is_sent_every_request_has_one_answer(
 
 
 @given(
-    document=st.text(st.sampled_from("<>|=+%\n ab\r😀"), max_size=120),
+    text=st.text(st.sampled_from("<>|=+%\n ab\r😀"), max_size=120),
     line=st.integers(0, 9),
     character=st.integers(0, 9),
 )
 @settings(deadline=None)
-def test_every_feature_answers_for_every_text(document: str, line: int, character: int) -> None:
+def test_every_feature_answers_for_every_text(text: str, line: int, character: int) -> None:
     from lsprotocol.types import Position
 
     from mergebert_lsp.features.actions import code_actions
@@ -184,9 +184,9 @@ def test_every_feature_answers_for_every_text(document: str, line: int, characte
     from mergebert_lsp.features.hints import hints
     from mergebert_lsp.features.hover import hover
     from mergebert_lsp.features.lenses import lenses
-    from tests.lsp.views import ABLE, view
+    from tests.lsp.documents import ABLE, document
 
-    one = view(document.replace("<", "<<<<<<<").replace(">", ">>>>>>>").replace("=", "======="))
+    one = document(text.replace("<", "<<<<<<<").replace(">", ">>>>>>>").replace("=", "======="))
     at = one.positions.offset(Position(line, character))
     assert len(diagnostics(one, ABLE, is_ranked=True)) == len(one.conflicts) + len(one.torn)
     assert bool(code_actions(one, at, at, ABLE, [])) == bool(one.at(at, at))

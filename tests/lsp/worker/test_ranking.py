@@ -10,10 +10,11 @@ import pytest
 
 from mergebert.errors import InputError, ModelBundleError
 from mergebert_lsp.worker.cache import StaleError
-from mergebert_lsp.worker.feedback import feedback_examples
+from mergebert_lsp.worker.feedback_log import feedback_folder
+from mergebert_lsp.worker.messages import EditorText, Task, WorkerSettings
 from mergebert_lsp.worker.ranking import NEAR, Ranking
-from mergebert_lsp.worker.wire import Source, Task, Wishes
 from tests.conftest import Repository
+from tests.lsp.worker.test_feedback_log import examples_in
 
 pytestmark = pytest.mark.usefixtures("shipped_bundle")
 
@@ -40,13 +41,13 @@ class Asking:
 
     def __call__(
         self,
-        texts: dict[str, Source | None],
-        wishes: Wishes | None = None,
+        texts: dict[str, EditorText | None],
+        settings: WorkerSettings | None = None,
         folders: tuple[str, ...] = (),
         saved: tuple[str, ...] = (),
     ) -> Reports:
         self._generation += 1
-        self.ranking.take(Task(self._generation, texts, wishes or Wishes(), folders, saved))
+        self.ranking.take(Task(self._generation, texts, settings or WorkerSettings(), folders, saved))
         return list(self.ranking.reports())
 
 
@@ -60,7 +61,7 @@ def shared() -> Asking:
 def ask(shared: Asking) -> Iterator[Asking]:
     yield shared
     shared.stale_after = None
-    shared(dict.fromkeys([*shared.ranking._gathering._texts]))
+    shared(dict.fromkeys([*shared.ranking._merges._texts]))
 
 
 def conflict(number: int) -> str:
@@ -70,23 +71,23 @@ def conflict(number: int) -> str:
     )
 
 
-def unsaved(text: str) -> Source:
-    return Source(text, None, "untitled.py")
+def unsaved(text: str) -> EditorText:
+    return EditorText(text, None, "untitled.py")
 
 
-def saved(path: Path) -> Source:
-    return Source(path.read_text(encoding="utf-8"), str(path), path.name)
+def saved(path: Path) -> EditorText:
+    return EditorText(path.read_text(encoding="utf-8"), str(path), path.name)
 
 
-def first_answered(path: Path) -> Source:
+def first_answered(path: Path) -> EditorText:
     """The file with ours in the place of its first conflict."""
     text = path.read_text(encoding="utf-8")
     after = text.split(">>>>>>> theirs\n", 1)[1]
-    return Source(text.split("<<<<<<<")[0] + "    return 1 + 0\n" + after, str(path), path.name)
+    return EditorText(text.split("<<<<<<<")[0] + "    return 1 + 0\n" + after, str(path), path.name)
 
 
 def suggestions(reports: Reports, at: int = 0) -> list[list[list[Any]]]:
-    return [region["suggestions"] for region in reports[-1]["files"][at]["regions"]]
+    return [suggested["suggestions"] for suggested in reports[-1]["files"][at]["suggested"]]
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_a_text_without_a_file_is_answered_and_learns(ask: Asking) -> None:
     before = ask({"u": unsaved(text)})
     after = ask({"u": unsaved(text.replace(conflict(0), "x0 = compute(1)\n"))})
 
-    assert [len(report["files"][0]["regions"]) for report in before] == [4]
+    assert [len(report["files"][0]["suggested"]) for report in before] == [4]
     assert [report["files"][0]["answered"] for report in after] == [1]
     assert len(suggestions(after)) == 3
     assert suggestions(after)[0][0][2] == "ours"
@@ -118,7 +119,7 @@ def test_a_text_without_a_file_is_answered_and_learns(ask: Asking) -> None:
 def test_the_answer_of_a_file_teaches_the_other_files_of_its_merge(ask: Asking, merging: Repository) -> None:
     app = merging.path / "app.py"
     before = ask({"file:a": saved(app)})
-    answered = Source(
+    answered = EditorText(
         app.read_text().split("<<<<<<<")[0]
         + "    return 1 + 0\n"
         + app.read_text().split(">>>>>>> theirs\n", 1)[1],
@@ -130,7 +131,7 @@ def test_the_answer_of_a_file_teaches_the_other_files_of_its_merge(ask: Asking, 
     other = [one for one in after[-1]["files"] if one["path"] == str(merging.path / "b.py")]
     assert [len(report["files"]) for report in before] == [1, 2]  # the text first, then the rest of the merge
     assert after[-1]["files"][0]["answered"] == 1
-    assert other[0]["regions"] != before[-1]["files"][1]["regions"]
+    assert other[0]["suggested"] != before[-1]["files"][1]["suggested"]
     assert other[0]["text"].startswith("<<<<<<<")
     assert ask.ranking.others == [str(merging.path / "b.py")]
 
@@ -147,19 +148,19 @@ def test_a_file_that_is_opened_through_a_link_to_its_folder_counts_once(
 def test_the_default_style_is_answered_with_the_base_of_the_index(ask: Asking, merging: Repository) -> None:
     app = saved(merging.path / "app.py")
     assert "|||||||" not in app.text
-    [region, *_] = ask({"file:a": app})[-1]["files"][0]["regions"]
-    assert region["choices"]["base"] == "    return 0\n"
-    assert region["sides"][0] == "    return 0\n"
-    assert region["text"].startswith("<<<<<<< HEAD\n")
+    [suggested, *_] = ask({"file:a": app})[-1]["files"][0]["suggested"]
+    assert suggested["choices"]["base"] == "    return 0\n"
+    assert suggested["sides"][0] == "    return 0\n"
+    assert suggested["text"].startswith("<<<<<<< HEAD\n")
 
 
 def test_a_final_newline_that_git_added_is_taken_away_again(ask: Asking, repository: Repository) -> None:
     repository.diverge({"a.py": "a = 0"}, {"a.py": "a = 1"}, {"a.py": "a = 2"})
     assert repository.run("merge", "theirs").returncode == 1
-    [region] = ask({"file:a": saved(repository.path / "a.py")})[-1]["files"][0]["regions"]
-    assert region["choices"]["ours"] == "a = 1"
-    assert region["choices"]["none"] == ""
-    assert all(not text.endswith("\n") for text, *_ in region["suggestions"])
+    [suggested] = ask({"file:a": saved(repository.path / "a.py")})[-1]["files"][0]["suggested"]
+    assert suggested["choices"]["ours"] == "a = 1"
+    assert suggested["choices"]["none"] == ""
+    assert all(not text.endswith("\n") for text, *_ in suggested["suggestions"])
 
 
 def test_only_the_merge_that_changed_is_answered_again(ask: Asking) -> None:
@@ -171,13 +172,13 @@ def test_only_the_merge_that_changed_is_answered_again(ask: Asking) -> None:
 
 def test_a_new_index_is_seen(ask: Asking, merging: Repository) -> None:
     app = saved(merging.path / "app.py")
-    assert "base" in ask({"file:a": app})[-1]["files"][0]["regions"][0]["choices"]
+    assert "base" in ask({"file:a": app})[-1]["files"][0]["suggested"][0]["choices"]
     merging.git("add", "app.py")
     assert (
         "base"
-        not in ask({"file:a": Source(app.text + "#\n", app.path, app.name)})[-1]["files"][0]["regions"][0][
-            "choices"
-        ]
+        not in ask({"file:a": EditorText(app.text + "#\n", app.path, app.name)})[-1]["files"][0]["suggested"][
+            0
+        ]["choices"]
     )
 
 
@@ -196,13 +197,16 @@ def test_what_is_near_an_edit_is_answered_first(ask: Asking) -> None:
 
     assert ask.settled == settled + 1
     assert near["is_part"]
-    assert len(near["files"][0]["regions"]) == NEAR
+    assert len(near["files"][0]["suggested"]) == NEAR
     assert {
-        f"x{at} " in region["text"] for at, region in zip((15, 16), near["files"][0]["regions"], strict=False)
+        f"x{at} " in suggested["text"]
+        for at, suggested in zip((15, 16), near["files"][0]["suggested"], strict=False)
     }
-    assert len(everything["files"][0]["regions"]) == count - 1
-    whole = {region["text"]: region["suggestions"] for region in everything["files"][0]["regions"]}
-    assert all(whole[region["text"]] == region["suggestions"] for region in near["files"][0]["regions"])
+    assert len(everything["files"][0]["suggested"]) == count - 1
+    whole = {suggested["text"]: suggested["suggestions"] for suggested in everything["files"][0]["suggested"]}
+    assert all(
+        whole[suggested["text"]] == suggested["suggestions"] for suggested in near["files"][0]["suggested"]
+    )
 
 
 def test_work_that_was_called_off_is_not_done_twice(ask: Asking) -> None:
@@ -214,42 +218,47 @@ def test_work_that_was_called_off_is_not_done_twice(ask: Asking) -> None:
     held = len(resolver._outlines)
     ask.stale_after = None
     assert held
-    assert len(ask({"u": unsaved(text)})[-1]["files"][0]["regions"]) == 8
+    assert len(ask({"u": unsaved(text)})[-1]["files"][0]["suggested"]) == 8
 
 
 def test_a_setting_is_taken_over_at_once(ask: Asking) -> None:
     text = unsaved(conflict(1))
-    assert len(suggestions(ask({"u": text}, Wishes(suggestions=2)))[0]) == 2
-    [report] = ask({}, Wishes(max_error=1.0))
-    assert report["files"][0]["regions"][0]["is_sure"]
-    [report] = ask({}, Wishes(max_error=0.0))
-    assert not report["files"][0]["regions"][0]["is_sure"]
+    assert len(suggestions(ask({"u": text}, WorkerSettings(suggestions=2)))[0]) == 2
+    [report] = ask({}, WorkerSettings(max_error=1.0))
+    assert report["files"][0]["suggested"][0]["is_sure"]
+    [report] = ask({}, WorkerSettings(max_error=0.0))
+    assert not report["files"][0]["suggested"][0]["is_sure"]
 
 
 def test_a_model_that_is_missing_is_an_error_each_time_and_can_be_put_right(tmp_path: Path) -> None:
     ask = Asking()
     for _ in range(2):
         with pytest.raises(ModelBundleError):
-            ask({"u": unsaved(conflict(1))}, Wishes(bundle=str(tmp_path)))
-    assert ask({}, Wishes())
+            ask({"u": unsaved(conflict(1))}, WorkerSettings(bundle=str(tmp_path)))
+    assert ask({}, WorkerSettings())
 
 
 def test_each_work_tree_has_the_settings_of_its_own_configuration(ask: Asking, merging: Repository) -> None:
     def sure(name: str, found: Reports) -> bool:
         files = [file for report in found for file in report["files"] if name in (file["uri"], file["path"])]
-        return bool(files[-1]["regions"][0]["is_sure"])
+        return bool(files[-1]["suggested"][0]["is_sure"])
 
-    texts: dict[str, Source | None] = {"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))}
+    texts: dict[str, EditorText | None] = {
+        "file:a": saved(merging.path / "app.py"),
+        "u": unsaved(conflict(1)),
+    }
     merging.git("config", "mergebert.maxError", "1")
-    found = ask(texts, Wishes(suggestions=1))
+    found = ask(texts, WorkerSettings(suggestions=1))
     assert sure("file:a", found)
     assert not sure("u", found)
-    assert not sure("file:a", ask({}, Wishes(max_error=0.0)))
+    assert not sure("file:a", ask({}, WorkerSettings(max_error=0.0)))
 
     merging.git("config", "mergebert.maxError", "much")
     with pytest.raises(InputError, match="maxError in git config"):
-        ask({}, Wishes(suggestions=1))
-    assert ask({"u": unsaved(conflict(2))}, Wishes(max_error=0.0))  # what the editor wishes goes first
+        ask({}, WorkerSettings(suggestions=1))
+    assert ask(
+        {"u": unsaved(conflict(2))}, WorkerSettings(max_error=0.0)
+    )  # what the editor settings goes first
 
 
 def test_one_work_tree_with_a_wrong_setting_is_no_concern_of_the_others(
@@ -268,22 +277,22 @@ def test_jj_conflicts_are_answered_in_their_place(ask: Asking) -> None:
         "a\n<<<<<<< conflict 1 of 1\n%%%%%%% diff from: base\n\\\\\\\\\\\\\\        to: side\n-x = 0\n+x = 1\n"
         "+++++++ other\nx = 2\n>>>>>>> conflict 1 of 1 ends\nb\n"
     )
-    [region] = ask({"u": unsaved(text)})[-1]["files"][0]["regions"]
-    assert region["text"] == text[2:-2]
-    assert {text for text, *_ in region["suggestions"]} & {"x = 1\n", "x = 2\n"}
+    [suggested] = ask({"u": unsaved(text)})[-1]["files"][0]["suggested"]
+    assert suggested["text"] == text[2:-2]
+    assert {text for text, *_ in suggested["suggestions"]} & {"x = 1\n", "x = 2\n"}
 
 
 def test_choices_are_kept_on_request_alone(ask: Asking, merging: Repository, tmp_path: Path) -> None:
     app = merging.path / "app.py"
     answered = first_answered(app)
 
-    for wishes, count in ((Wishes(), 0), (Wishes(feedback=True), 1)):
-        ask({"file:a": saved(app)}, wishes)
-        ask({"file:a": answered}, wishes)
-        ask({}, wishes, saved=("file:a",))
-        ask({}, wishes, saved=("file:a",))
-        assert len(list(feedback_examples())) == count
-    [example] = feedback_examples()
+    for settings, count in ((WorkerSettings(), 0), (WorkerSettings(feedback=True), 1)):
+        ask({"file:a": saved(app)}, settings)
+        ask({"file:a": answered}, settings)
+        ask({}, settings, saved=("file:a",))
+        ask({}, settings, saved=("file:a",))
+        assert len(examples_in(feedback_folder())) == count
+    [example] = examples_in(feedback_folder())
     assert example.conflicts[0].resolution == "    return 1 + 0\n"
     assert example.path == "app.py"
 
@@ -292,28 +301,28 @@ def test_choices_are_kept_on_request_alone(ask: Asking, merging: Repository, tmp
 def test_a_choice_is_kept_though_its_task_was_called_off_or_its_text_closed(
     ask: Asking, merging: Repository, is_closed: bool
 ) -> None:
-    app, wishes = merging.path / "app.py", Wishes(feedback=True)
-    ask({"file:a": saved(app)}, wishes)
-    ask({"file:a": first_answered(app)}, wishes)
-    ask.ranking.take(Task(98, {}, wishes, saved=("file:a",)))  # nobody waits for its reports
+    app, settings = merging.path / "app.py", WorkerSettings(feedback=True)
+    ask({"file:a": saved(app)}, settings)
+    ask({"file:a": first_answered(app)}, settings)
+    ask.ranking.take(Task(98, {}, settings, saved=("file:a",)))  # nobody waits for its reports
 
-    ask({"file:a": None} if is_closed else {}, wishes)
-    assert len(list(feedback_examples())) == 1
+    ask({"file:a": None} if is_closed else {}, settings)
+    assert len(examples_in(feedback_folder())) == 1
 
 
 def test_large_and_binary_and_torn_texts_are_left_alone(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     torn = conflict(1).replace(">>>>>>> feature\n", "")
     assert ask({"u": unsaved(torn)}) == []
-    monkeypatch.setattr("mergebert_lsp.worker.gathering.LARGEST_TEXT", 10)
+    monkeypatch.setattr("mergebert_lsp.worker.merges.LARGEST_TEXT", 10)
     assert ask({"u": unsaved(conflict(1))}) == []
 
 
 def test_memory_is_given_back_when_texts_are_closed(ask: Asking, merging: Repository) -> None:
     ask({"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))})
     ask({"file:a": None, "u": None})
-    gathering = ask.ranking._gathering
-    assert not gathering._texts
-    assert not gathering._before
-    assert not [name for name in gathering._stood if name in ("file:a", "u")]
-    assert not ask.ranking._lessons._texts
+    merges = ask.ranking._merges
+    assert not merges._texts
+    assert not merges._before
+    assert not [name for name in merges._reconciled if name in ("file:a", "u")]
+    assert not ask.ranking._feedback._texts
     assert not ask.ranking._ranked

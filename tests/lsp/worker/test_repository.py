@@ -45,7 +45,7 @@ def test_the_versions_of_a_conflicted_file_are_read_once(merging: Repository, gi
     assert versions[0] is versions[1]
     assert versions[0] is not None
     assert versions[0].stages.base == "x = 0\n"
-    assert len(versions[0].recut.conflicts) == 1
+    assert len(versions[0].line_merge.conflicts) == 1
     assert sorted(git_calls) == ["git_output", "git_output", "repository_root", "stages_of"]
 
 

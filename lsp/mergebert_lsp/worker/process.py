@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 from mergebert.errors import MergebertError
 from mergebert_lsp.worker.cache import StaleError
+from mergebert_lsp.worker.messages import Task, decoded, encoded, task_of
 from mergebert_lsp.worker.ranking import Ranking
-from mergebert_lsp.worker.wire import Task, framed, read_message, task_of
 
 QUIET = 0.2  # seconds without an edit before what is far from it is looked at
 PATIENCE = 0.5  # seconds before progress is worth a message, and between two of them
@@ -54,7 +54,7 @@ class Inbox:
         return self._waiting is not None
 
     def _read(self) -> None:
-        while (message := read_message(self._stream)) is not None:
+        while (message := decoded(self._stream.readline())) is not None:
             task = task_of(message)
             with self._changed:
                 if self._waiting is not None:
@@ -74,7 +74,7 @@ class Outbox:
 
     def send(self, message: dict[str, Any]) -> None:
         """Sends one message at once."""
-        self._stream.write(framed({"generation": self.generation, **message}))
+        self._stream.write(encoded({"generation": self.generation, **message}))
         self._stream.flush()
 
 
@@ -114,7 +114,9 @@ class Worker:
         if self._inbox.is_waiting:
             raise StaleError
         now = time.monotonic()
-        if of and now >= self._next_word:
+        if (
+            now >= self._next_word
+        ):  # also where there is nothing to count: a worker that is silent is replaced
             self._next_word = now + PATIENCE
             self._outbox.send({"kind": "progress", "done": done, "of": of})
 

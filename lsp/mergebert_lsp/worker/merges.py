@@ -10,19 +10,19 @@ from mergebert.commands.workfile import decoded, read_bytes
 from mergebert.errors import InputError
 from mergebert.text.markers import MergedFile
 from mergebert_lsp.worker.cache import MOST_CONFLICTS
-from mergebert_lsp.worker.reconciled import Standing, resolvable, standing
+from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
+from mergebert_lsp.worker.reconciled import ReconciledText, reconciled_text, resolvable
 from mergebert_lsp.worker.repository import Repositories, Repository, Versions
-from mergebert_lsp.worker.wire import LARGEST_TEXT, Source
 
-Key = Repository | str  # a work tree, or the URI of a text that belongs to none
+MergeKey = Repository | str  # a work tree, or the URI of a text that belongs to none
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class MergeText:
     """A text of a merge; `uri` is empty for a file that no editor holds."""
 
     uri: str
-    source: Source
+    source: EditorText
 
     @property
     def name(self) -> str:
@@ -31,37 +31,36 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stood:
+class _Reconciled:
     """A text told apart, and from what."""
 
-    source: Source
+    source: EditorText
     versions: Versions | None
     before: MergedFile | None
-    here: Standing
+    here: ReconciledText
 
-    def holds_for(self, source: Source, versions: Versions | None, before: MergedFile | None) -> bool:
+    def holds_for(self, source: EditorText, versions: Versions | None, before: MergedFile | None) -> bool:
         """Whether it would be told apart in the same way again; comparing a text with itself tells nothing new."""
         known = (self.before, self.here.file.line_merge)
         return self.source == source and self.versions is versions and before in known
 
 
-class Gathering:
+class Merges:
     """Every text, and what was made of it last."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, Source] = {}
-        self._before: dict[
-            str, MergedFile
-        ] = {}  # of texts without versions: the merge with what was resolved since
-        self._stood: dict[str, _Stood] = {}
+        self._texts: dict[str, EditorText] = {}
+        # Of texts without versions: the merge with what was resolved since.
+        self._before: dict[str, MergedFile] = {}
+        self._reconciled: dict[str, _Reconciled] = {}
         self._repositories = Repositories()
         self._files = _Files()
 
-    def take(self, texts: Mapping[str, Source | None]) -> None:
+    def take(self, texts: Mapping[str, EditorText | None]) -> None:
         """Takes over texts that have changed, and lets go of closed ones."""
         for uri, source in texts.items():
             if source is None:
-                for held in (self._texts, self._before, self._stood):
+                for held in (self._texts, self._before, self._reconciled):
                     held.pop(uri, None)
             else:
                 self._texts[uri] = source
@@ -70,24 +69,24 @@ class Gathering:
             self._repositories.forget(paths)
             self._files.forget()
 
-    def text(self, uri: str) -> Item | None:
+    def text(self, uri: str) -> MergeText | None:
         """A text of the editor."""
         source = self._texts.get(uri)
-        return Item(uri, source) if source else None
+        return MergeText(uri, source) if source else None
 
-    def merges(self) -> dict[Key, list[Item]]:
+    def by_work_tree(self) -> dict[MergeKey, list[MergeText]]:
         """The texts that hold conflicts or did, by the work tree that they belong to; others stand alone."""
-        found: dict[Key, list[Item]] = {}
+        found: dict[MergeKey, list[MergeText]] = {}
         for uri, source in self._texts.items():
             if len(source.text) > LARGEST_TEXT:
                 continue
             repository = self.repository(source)
             is_unmerged = repository is not None and repository.is_unmerged(Path(source.path or ""))
             if is_unmerged or uri in self._before or resolvable(source.text):
-                found.setdefault(repository or uri, []).append(Item(uri, source))
+                found.setdefault(repository or uri, []).append(MergeText(uri, source))
         return found
 
-    def repository(self, source: Source) -> Repository | None:
+    def repository(self, source: EditorText) -> Repository | None:
         """The work tree that a text lies in, if it is a file of one."""
         return self._repositories.around(Path(source.path)) if source.path else None
 
@@ -97,12 +96,12 @@ class Gathering:
         yield from dict.fromkeys(found for found in around if found is not None)
 
     def rest(
-        self, repository: Repository, items: Sequence[Item], check: Callable[[], None]
-    ) -> tuple[list[Item], int]:
-        """The files of a merge that no editor holds, and how many were left out to keep it within bounds."""
+        self, repository: Repository, items: Sequence[MergeText], check: Callable[[], None]
+    ) -> list[MergeText]:
+        """The files of a merge that no editor holds, as many as keep it within bounds."""
         held = {repository.name_of(Path(item.source.path or "")) for item in items}
         size = sum(len(resolvable(item.source.text)) for item in items)
-        rest, left_out = [], 0
+        rest = []
         for name in repository.unmerged():
             if name in held:
                 continue
@@ -113,13 +112,11 @@ class Gathering:
             if source is None or not (count or repository.versions_of(path)):
                 continue
             size += max(count, 1)
-            if size > MOST_CONFLICTS:
-                left_out += 1
-            else:
-                rest.append(Item("", source))
-        return rest, left_out
+            if size <= MOST_CONFLICTS:
+                rest.append(MergeText("", source))
+        return rest
 
-    def standing(self, key: Key, item: Item) -> Standing:
+    def reconciled(self, key: MergeKey, item: MergeText) -> ReconciledText:
         """The text told apart by what git knows of it, or by what it was before."""
         source, versions = item.source, None
         if isinstance(key, Repository) and source.path:
@@ -127,11 +124,11 @@ class Gathering:
             source = replace(source, name=key.name_of(path) or source.name)
             versions = key.versions_of(path)
         before = self._before.get(item.name) if versions is None and item.uri else None
-        last = self._stood.get(item.name)
+        last = self._reconciled.get(item.name)
         if last is not None and last.holds_for(source, versions, before):
             return last.here
-        here = standing(source, versions, before)
-        self._stood[item.name] = _Stood(source, versions, before, here)
+        here = reconciled_text(source, versions, before)
+        self._reconciled[item.name] = _Reconciled(source, versions, before, here)
         if item.uri and versions is None:
             self._before[item.uri] = here.file.line_merge
         return here
@@ -141,9 +138,9 @@ class _Files:
     """Files of the disk as an editor would open them, read again when they were written again."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[tuple[int, int], Source | None]] = {}
+        self._read: dict[Path, tuple[tuple[int, int], EditorText | None]] = {}
 
-    def read(self, path: Path, name: str) -> Source | None:
+    def read(self, path: Path, name: str) -> EditorText | None:
         """The file; None where it is no text of a usual size."""
         try:
             found = path.stat()
@@ -159,8 +156,8 @@ class _Files:
         self._read.clear()
 
 
-def _source(path: Path, name: str) -> Source | None:
+def _source(path: Path, name: str) -> EditorText | None:
     try:
-        return Source(decoded(path, read_bytes(path)), str(path), name)
+        return EditorText(decoded(path, read_bytes(path)), str(path), name)
     except InputError:
         return None

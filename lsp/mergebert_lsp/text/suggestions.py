@@ -10,7 +10,7 @@ from mergebert.text.threeway import ThreeWay
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A text for a region, the calibrated confidence that it is right, and how it was made."""
+    """A text for conflicts, the calibrated confidence that it is right, and how it was made."""
 
     text: str
     confidence: float
@@ -19,12 +19,12 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class ConflictSuggestions:
     """Conflicts of a text that belong together, nearly always one, and what may stand in their place.
 
-    `text` is the region as it stands, from the first marker to the end of the last one, and `count` how many
-    conflicts it holds. `sides` are its versions where git knows more of them. `choices` are texts of the region that
-    the markers alone could not tell.
+    `text` is how they stand there, from the first marker to the end of the last one, and `count` how many
+    conflicts that is. `sides` are their versions where git knows more of them. `choices` are texts for them that the
+    markers alone could not tell.
     """
 
     text: str
@@ -35,7 +35,7 @@ class Region:
     choices: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The region as `region_of` reads it; by hand, since there are hundreds of them in an answer."""
+        """The suggestions as `suggestions_of` reads them; by hand, since there are hundreds of them in an answer."""
         suggestions = [[one.text, one.confidence, one.pattern, one.method] for one in self.suggestions]
         return {
             "text": self.text,
@@ -47,8 +47,8 @@ class Region:
         }
 
 
-def region_of(row: dict[str, Any]) -> Region:
-    """The region that `Region.to_json` wrote."""
+def suggestions_of(row: dict[str, Any]) -> ConflictSuggestions:
+    """The suggestions that `ConflictSuggestions.to_json` wrote."""
     suggestions = tuple(Suggestion(*one) for one in row["suggestions"])
     sides = None if row["sides"] is None else ThreeWay(*row["sides"])
-    return Region(**row | {"suggestions": suggestions, "sides": sides})
+    return ConflictSuggestions(**row | {"suggestions": suggestions, "sides": sides})

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mergebert.commands.workfile import open_work_files
 from mergebert.errors import InputError
-from mergebert.example import FileExample
+from mergebert.example import FileExample, example_from_json
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.text.conflicted import ConflictedText
 from mergebert.text.markers import MergedFile, parse
@@ -26,10 +24,9 @@ from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert.training.prepare import file_merge
 from mergebert_data.dataset.store import read_examples
-from mergebert_lsp.text.jj_markers import Marked, marked
-from mergebert_lsp.text.region import Suggestion
-from mergebert_lsp.worker import feedback
-from mergebert_lsp.worker.feedback import CHOSEN, Verdict, feedback_examples, feedback_folder, record
+from mergebert_lsp.text.suggestions import Suggestion
+from mergebert_lsp.worker import feedback_log
+from mergebert_lsp.worker.feedback_log import CHOSEN, Verdict, feedback_folder, record
 
 TWO = """\
 import os
@@ -59,8 +56,14 @@ def file_of(text: str, name: str = "src/a.py") -> ConflictedText:
 
 
 def lines_in(folder: Path) -> list[dict[str, Any]]:
+    """The whole lines of the files, the older ones first."""
     files = sorted(folder.glob("*.jsonl"), key=lambda path: "older" not in path.name)
-    return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+    lines = [line for path in files for line in path.read_bytes().splitlines()]
+    return [json.loads(line) for line in lines if line.endswith(b"}")]
+
+
+def examples_in(folder: Path) -> list[FileExample]:
+    return [example_from_json(row) for row in lines_in(folder)]
 
 
 def resolutions(examples: Sequence[FileExample]) -> list[list[str | None]]:
@@ -70,7 +73,7 @@ def resolutions(examples: Sequence[FileExample]) -> list[list[str | None]]:
 def test_a_choice_is_read_back_as_an_example(tmp_path: Path) -> None:
     taken = SUGGESTED[1].text
     assert record(Verdict(file_of(TWO), 0, taken, "2", SUGGESTED), tmp_path / "a.py", tmp_path / "state")
-    (example,) = feedback_examples(tmp_path / "state")
+    (example,) = examples_in(tmp_path / "state")
     assert [(one.resolution, one.proof) for one in example.conflicts] == [(taken, (CHOSEN,)), (None, ())]
     assert (example.path, example.language, example.kind) == ("src/a.py", "python", "conflict")
     assert example.merged == TWO.replace(TWO[TWO.index("<") : TWO.index("between")], taken)
@@ -106,18 +109,7 @@ def test_the_files_are_what_training_and_mining_read(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.jsonl")
     mined = list(read_examples(path))
     assert resolutions(mined) == [["import re\n", None], [None, "one\n"]]
-    (example,) = feedback_examples(tmp_path)
-    assert resolutions([example]) == [["import re\n", "one\n"]]
-    assert len(FileEvidence(file_merge(example)).conflicts) == 2
-
-
-def test_the_last_choice_for_a_conflict_counts(tmp_path: Path) -> None:
-    for text in ["import re\n", "import json\n"]:
-        record(Verdict(file_of(TWO), 0, text), tmp_path / "a.py", tmp_path)
-    record(Verdict(file_of(TWO), 0, None), tmp_path / "a.py", tmp_path)  # a refusal decides nothing
-    record(Verdict(file_of(TWO, "b.py"), 0, ""), tmp_path / "a.py", tmp_path)
-    found = {example.path: example for example in feedback_examples(tmp_path)}
-    assert resolutions([found["src/a.py"], found["b.py"]]) == [["import json\n", None], ["", None]]
+    assert [len(FileEvidence(file_merge(example)).conflicts) for example in mined] == [2, 2]
 
 
 def test_no_label_of_a_person_or_commit_is_kept(tmp_path: Path) -> None:
@@ -128,15 +120,14 @@ def test_no_label_of_a_person_or_commit_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
-    case = Path(__file__).parent.parent / "cases" / "jj_diff" / "text"
+    case = Path(__file__).parents[2] / "mergebert" / "text" / "cases_markers" / "jj_diff" / "text"
     text = case.read_text(encoding="utf-8")
-    (one,) = marked(text)
-    assert isinstance(one, Marked)
-    merged = MergedFile((text[: one.start], one.conflict, text[one.end :]))
+    merged = parse(text)
+    (conflict,) = merged.conflicts
     file = ConflictedText("a.txt", unreconciled(merged))
     assert record(Verdict(file, 0, "apple\n"), None, tmp_path)
-    (example,) = feedback_examples(tmp_path)
-    assert parse(example.conflicted).conflicts[0].sides == one.conflict.sides
+    (example,) = examples_in(tmp_path)
+    assert parse(example.conflicted).conflicts[0].sides == conflict.sides
     assert example.merged == "fruits:\napple\nrest\n"
     assert [path.name for path in tmp_path.glob("*.jsonl")] == ["unsaved.jsonl"]
 
@@ -163,7 +154,7 @@ def test_versions_of_the_index_are_kept_and_work_trees_share_a_file(
     assert record(Verdict(file_of(TWO), 0, ""), tmp_path / "other" / "file.txt", state)
     (kept,) = state.glob("*.jsonl")
     assert kept.name.startswith(f"{conflicted_repository.path.name}-")
-    first, _ = feedback_examples(state)
+    first, _ = examples_in(state)
     assert (first.stages, first.merged) == (file.text.stages, "def total(items):\n")
     assert "|||||||" in first.conflicted and "|||||||" not in path.read_text(encoding="utf-8")
 
@@ -185,29 +176,24 @@ def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
         record(Verdict(file_of(TWO, name), 0, "x\n"), None, tmp_path)
     (path,) = tmp_path.glob("*.jsonl")
     path.write_bytes(path.read_bytes()[:-40])
-    assert [example.path for example in feedback_examples(tmp_path)] == ["a.py"]
+    assert [example.path for example in examples_in(tmp_path)] == ["a.py"]
     record(Verdict(file_of(TWO, "c.py"), 0, "x\n"), None, tmp_path)
-    assert [example.path for example in feedback_examples(tmp_path)] == ["a.py", "c.py"]
-
-
-@given(st.binary(max_size=60) | st.sampled_from([b"{}", b"[" * 100_000, b"null", b'{"path": 1}', b"\xff"]))
-def test_lines_that_are_no_examples_are_left_out(junk: bytes) -> None:
-    assert feedback._example(junk) is None
+    assert [example.path for example in examples_in(tmp_path)] == ["a.py", "c.py"]
 
 
 def test_the_oldest_go_when_the_files_are_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record(Verdict(file_of(TWO, "000"), 0, "x\n"), None, tmp_path)
     size = next(tmp_path.glob("*.jsonl")).stat().st_size
-    monkeypatch.setattr(feedback, "LARGEST_FILE", 4 * size)
+    monkeypatch.setattr(feedback_log, "LARGEST_FILE", 4 * size)
     for number in range(1, 30):
         record(Verdict(file_of(TWO, f"{number:03}"), 0, "x\n"), None, tmp_path)
         assert all(path.stat().st_size <= 4 * size for path in tmp_path.glob("*.jsonl"))
     assert len(list(tmp_path.glob("*.jsonl"))) == 2
-    assert [example.path for example in feedback_examples(tmp_path)] == [f"{at:03}" for at in range(24, 30)]
+    assert [example.path for example in examples_in(tmp_path)] == [f"{at:03}" for at in range(24, 30)]
 
 
 def test_a_file_too_large_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feedback, "LARGEST_LINE", 500)
+    monkeypatch.setattr(feedback_log, "LARGEST_LINE", 500)
     assert not record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -221,7 +207,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pyte
         os.write(descriptor, content[:50])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(feedback, "write_all", full)
+    monkeypatch.setattr(feedback_log, "write_all", full)
     with pytest.raises(InputError, match="No space left"):
         record(Verdict(file_of(TWO), 1, "x\n"), None, tmp_path)
     assert path.read_bytes() == before
@@ -234,8 +220,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_never_ends_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feedback, "_PATIENCE", 0.05)
-    with feedback._alone(tmp_path / "unsaved.lock"), pytest.raises(InputError, match="another program"):
+    monkeypatch.setattr(feedback_log, "_PATIENCE", 0.05)
+    with feedback_log._alone(tmp_path / "unsaved.lock"), pytest.raises(InputError, match="another program"):
         record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
     assert record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
 
@@ -246,14 +232,14 @@ from pathlib import Path
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.conflicted import ConflictedText
-from mergebert_lsp.worker import feedback
+from mergebert_lsp.worker import feedback_log
 folder, name, count, largest = sys.argv[1:]
-feedback.LARGEST_FILE = int(largest)
-feedback._PATIENCE = 60.0
+feedback_log.LARGEST_FILE = int(largest)
+feedback_log._PATIENCE = 60.0
 text = sys.stdin.read()
 file = ConflictedText(name, unreconciled(parse(text)))
 for number in range(int(count)):
-    assert feedback.record(feedback.Verdict(file, 0, f"{name} {number}\\n"), None, Path(folder))
+    assert feedback_log.record(feedback_log.Verdict(file, 0, f"{name} {number}\\n"), None, Path(folder))
 """
 
 
@@ -303,9 +289,9 @@ def test_the_folder_is_the_state_folder_of_the_system(monkeypatch: pytest.Monkey
     }
     monkeypatch.setenv("LOCALAPPDATA", "/home/x/local")
     for system, place in places.items():
-        monkeypatch.setattr(feedback.sys, "platform", system)
+        monkeypatch.setattr(feedback_log.sys, "platform", system)
         assert feedback_folder() == Path(place, "mergebert", "feedback")
 
 
 def test_nothing_is_read_where_nothing_was_kept(tmp_path: Path) -> None:
-    assert list(feedback_examples(tmp_path / "absent")) == []
+    assert list(examples_in(tmp_path / "absent")) == []

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,25 +17,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mergebert.errors import MarkerError
-from mergebert.text.markers import lines_of, parse
+from mergebert.text.markers import (
+    DIFF3,
+    JJ_DIFF,
+    JJ_GIT,
+    JJ_SNAPSHOT,
+    MERGE,
+    UNOPENED,
+    MarkedConflict,
+    TornMarkers,
+    cut_at,
+    lines_of,
+    marked_conflicts,
+    parse,
+    render,
+)
 from mergebert.text.threeway import ThreeWay
-from mergebert_lsp.text.jj_markers import DIFF3, JJ_DIFF, JJ_GIT, JJ_SNAPSHOT, MERGE, Marked, Torn, marked
 
-CASES = Path(__file__).parent.parent / "cases"
+CASES = Path(__file__).parent / "cases_markers"
 
 
 # --- cases: a folder each, the text and what stands in it ---------------------------------------------------------
 
 
-def as_json(one: Marked | Torn, text: str) -> dict[str, Any]:
+def as_json(one: MarkedConflict | TornMarkers, text: str) -> dict[str, Any]:
     """`one` as the expected.json of a case spells it: lines are counted from one."""
     lines = [text.count("\n", 0, one.start) + 1, text.count("\n", 0, one.end - 1) + 1]
-    if isinstance(one, Torn):
+    if isinstance(one, TornMarkers):
         return {"torn": one.reason, "lines": lines}
     return {
         "style": one.style,
         "lines": lines,
-        "sides": one.sides_count,
+        "sides": one.conflict.sides_count,
         "labels": asdict(one.conflict.labels),
         "texts": asdict(one.conflict.sides),
         "has_base": one.conflict.has_base,
@@ -47,12 +60,12 @@ def as_json(one: Marked | Torn, text: str) -> dict[str, Any]:
 def test_case(case: Path) -> None:
     text = (case / "text").read_bytes().decode()
     expected = json.loads((case / "expected.json").read_text(encoding="utf-8"))
-    found = marked(text)
+    found = marked_conflicts(text)
     assert [as_json(one, text) for one in found] == expected
     assert_sound(text, found)
 
 
-def assert_sound(text: str, found: Sequence[Marked | Torn]) -> None:
+def assert_sound(text: str, found: Sequence[MarkedConflict | TornMarkers]) -> None:
     """The findings are whole lines, in order and apart, and show the texts they claim to."""
     end = 0
     for one in found:
@@ -60,14 +73,13 @@ def assert_sound(text: str, found: Sequence[Marked | Torn]) -> None:
         end = one.end
         assert text[: one.start].endswith("\n") or not one.start
         assert text[: one.end].endswith("\n") or one.end == len(text)
-        if isinstance(one, Torn):
+        if isinstance(one, TornMarkers):
             assert "; " in one.reason and one.reason.endswith(".")
             continue
         for span, side in zip(one.spans, one.conflict.sides, strict=True):
             assert span is None or text[slice(*span)] == side
             assert span is None or one.start < span[0] <= span[1] < one.end
-        if one.style in (MERGE, DIFF3):
-            assert str(one.conflict) == text[one.start : one.end]
+        assert str(one.conflict) == text[one.start : one.end]
 
 
 # --- the inverse pair: conflicts are written in every style and found again ---------------------------------------
@@ -235,15 +247,15 @@ def conflicts(draw: st.DrawFn, at_end: bool = False, most_sides: int = 2) -> tup
     return versions, before, "" if lacks else draw(texts(newline))
 
 
-def found_again(before: str, written: str, after: str, size: int) -> Marked:
+def found_again(before: str, written: str, after: str, size: int) -> MarkedConflict:
     """The one conflict that is found in the text, of which the rest is untouched."""
     text = before + written + after
-    found = marked(text, size)
+    found = marked_conflicts(text, size)
     assert_sound(text, found)
     (one,) = found
-    assert isinstance(one, Marked)
+    assert isinstance(one, MarkedConflict)
     assert (text[: one.start], text[one.end :]) == (before, after)
-    assert one == next(other for other in marked(text) if other.start == one.start)
+    assert one == next(other for other in marked_conflicts(text) if other.start == one.start)
     return one
 
 
@@ -277,7 +289,7 @@ def test_snapshots_are_found_again(given_: tuple[Versions, str, str]) -> None:
     versions, before, after = given_
     one = found_again(before, write_snapshots(versions), after, versions.size)
     assert (one.style, one.conflict.sides) == (JJ_SNAPSHOT, versions.shown)
-    assert one.sides_count == len(versions.sides)
+    assert one.conflict.sides_count == len(versions.sides)
     assert one.conflict.labels == ThreeWay("base #1", "side #1", "side #2")
     assert None not in tuple(one.spans)
 
@@ -290,7 +302,7 @@ def test_diffs_are_found_again(given_: tuple[Versions, str, str], data: st.DataO
     written = write_diffs(versions, snapshot_at, has_to_lines=data.draw(st.booleans()))
     one = found_again(before, written, after, versions.size)
     assert (one.style, one.conflict.sides) == (JJ_DIFF, versions.shown)
-    assert one.sides_count == len(versions.sides)
+    assert one.conflict.sides_count == len(versions.sides)
     assert one.conflict.labels == ThreeWay("base #1", "side #1", "side #2")
     assert [span is not None for span in one.spans] == [False, snapshot_at == 0, snapshot_at == 1]
 
@@ -303,8 +315,9 @@ def test_a_conflict_of_jj_is_given_as_the_diff3_that_says_the_same(
     written = write_diffs(versions, 1, has_to_lines=True) if is_diff else write_snapshots(versions)
     one = found_again(before, written, after, versions.size)
     if all(text.endswith("\n") or not text for text in versions.all):
-        (again,) = parse(str(one.conflict), versions.size).conflicts
-        assert again == one.conflict
+        in_git = replace(one.conflict, written="")
+        (again,) = parse(str(in_git), versions.size).conflicts
+        assert again == in_git
         assert again.labels == one.conflict.labels
 
 
@@ -344,9 +357,11 @@ def test_what_git_writes_is_read_as_the_core_reads_it(
     answer = subprocess.run(command, capture_output=True, check=False)
     assert answer.returncode == 2
     text = answer.stdout.decode()
-    found = marked(text)
-    assert [one.conflict for one in found if isinstance(one, Marked)] == list(parse(text).conflicts)
-    assert [one.style for one in found if isinstance(one, Marked)] == [MERGE if "no" in option else DIFF3] * 2
+    found = marked_conflicts(text)
+    assert [one.conflict for one in found if isinstance(one, MarkedConflict)] == list(parse(text).conflicts)
+    assert [one.style for one in found if isinstance(one, MarkedConflict)] == [
+        MERGE if "no" in option else DIFF3
+    ] * 2
     assert_sound(text, found)
 
 
@@ -374,27 +389,23 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200) | MARKER_
 @given(ANY_TEXT, st.sampled_from([None, 7, 9]))
 @settings(max_examples=600)
 def test_no_text_raises_and_every_finding_is_sound(text: str, size: int | None) -> None:
-    assert_sound(text, marked(text, size))
+    assert_sound(text, marked_conflicts(text, size))
 
 
-@given(MARKER_DENSE)
-@settings(max_examples=300)
-def test_what_the_core_reads_as_plain_conflicts_is_read_alike(text: str) -> None:
+@given(ANY_TEXT, st.sampled_from([None, 7, 9]))
+@settings(max_examples=600)
+def test_the_strict_reading_is_the_tolerant_one_or_an_error(text: str, size: int | None) -> None:
+    found = marked_conflicts(text, size)
+    whole = [one for one in found if isinstance(one, MarkedConflict)]
     try:
-        core = parse(text).conflicts
+        merged = parse(text, size)
     except MarkerError:
-        return
-    is_plain = all(len(marker_runs(str(conflict))) == 3 + conflict.has_base for conflict in core)
-    rest = "".join(part for part in parse(text).parts if isinstance(part, str))
-    if is_plain and not marker_runs(rest):
-        found = marked(text)
-        assert [one.conflict for one in found if isinstance(one, Marked)] == list(core)
-        assert not any(isinstance(one, Torn) for one in found)
-
-
-def marker_runs(text: str) -> list[str]:
-    """The lines that start like a marker of any size."""
-    return re.findall(r"^(?:<{7}|>{7}|={7}|\|{7}|\+{7}|-{7}|%{7}|\\{7})", text, re.MULTILINE)
+        rest = "".join(part for part in cut_at(text, whole).parts if isinstance(part, str))
+        assert re.search(r"^<{7,}(?: |\r?$)", rest, re.MULTILINE)  # an opening marker outside whole conflicts
+    else:
+        assert render(merged) == text
+        assert list(merged.conflicts) == [one.conflict for one in whole]
+        assert all(one.reason == UNOPENED for one in found if isinstance(one, TornMarkers))
 
 
 @given(conflicts(), st.data())
@@ -410,14 +421,19 @@ def test_a_conflict_that_lost_a_marker_line_is_torn_and_hides_no_other(
     del lines[data.draw(st.sampled_from(places))]
     whole = write_git(versions, has_base=True)
     text = before + "".join(lines) + after + whole
-    found = marked(text, versions.size)
+    found = marked_conflicts(text, versions.size)
     assert_sound(text, found)
-    assert [type(one) for one in found] == [Torn, Marked]
+    assert [type(one) for one in found] == [TornMarkers, MarkedConflict]
     assert (found[1].start, found[1].end) == (len(text) - len(whole), len(text))
 
 
 def test_texts_without_markers_are_not_searched() -> None:
-    assert marked("") == marked("=======\n" * 5) == marked("a\n<<<<<< \n >>>>>>> x") == ()
+    assert (
+        marked_conflicts("")
+        == marked_conflicts("=======\n" * 5)
+        == marked_conflicts("a\n<<<<<< \n >>>>>>> x")
+        == ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -434,7 +450,7 @@ def test_texts_without_markers_are_not_searched() -> None:
     ],
 )
 def test_the_work_grows_no_faster_than_the_text(piece: str) -> None:
-    small, large = (work(partial(marked, piece * times)) for times in (200, 800))
+    small, large = (work(partial(marked_conflicts, piece * times)) for times in (200, 800))
     assert large <= 4.2 * small + 100
 
 
@@ -444,9 +460,9 @@ def test_nested_conflicts_of_every_size_are_read_in_linear_work() -> None:
         closed = ("=" * size + "\n" + ">" * size + " x\n" for size in reversed(sizes))
         return "".join("<" * size + " x\n" for size in sizes) + "".join(closed)
 
-    small, large = (work(partial(marked, nested(count))) for count in (50, 200))
+    small, large = (work(partial(marked_conflicts, nested(count))) for count in (50, 200))
     assert large <= 4.2 * small + 100
-    (one,) = marked(nested(200))
+    (one,) = marked_conflicts(nested(200))
     assert (one.start, one.end) == (0, len(nested(200)))
 
 
