@@ -33,13 +33,20 @@ def answer_of(task: Callable[[], bytes], seconds: float, give_up: Callable[[], N
 
 def _forked(task: Callable[[], bytes], seconds: float) -> bytes:
     reading, writing = os.pipe()
-    child = os.fork()
+    # A signal between the fork and the `try` would leave the child behind: it has to wait.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _stops())
+    try:
+        child = os.fork()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
     if not child:
         os.close(reading)
         _run(task, seconds, writing)
-    os.close(writing)
     code = None
     try:
+        os.close(writing)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         answer = _content_of(reading)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
@@ -50,6 +57,11 @@ def _forked(task: Callable[[], bytes], seconds: float) -> bytes:
     if code < 0:
         raise ChildError(_end_of(-code, seconds))
     return answer if code == 0 else b""
+
+
+def _stops() -> tuple[signal.Signals, ...]:
+    """What asks a process to stop; Windows, where nothing is forked, does not have all of them."""
+    return (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def _content_of(pipe: int) -> bytes:
@@ -78,8 +90,9 @@ def _run(task: Callable[[], bytes], seconds: float, writing: int) -> None:
     """Runs `task` in the child and ends it there, past every handler and buffer it shares with its parent."""
     code = 1
     try:
-        for stop in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM):
+        for stop in (*_stops(), signal.SIGALRM):
             signal.signal(stop, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _stops())
         # The system itself ends the child in time, even in a computation that never returns to Python.
         signal.setitimer(signal.ITIMER_REAL, seconds)
         # A third of a second of imports and one answer: looking for garbage costs time and finds none.
