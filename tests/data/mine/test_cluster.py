@@ -182,6 +182,7 @@ def left_in(out: Path) -> list[Path]:
     return [*out.glob(".*"), *out.glob("*/.*"), *out.glob("scratch/*")]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_of_a_block_changes_no_row(
     repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -255,6 +256,7 @@ def ray_node(post: Post, name: str, *options: str) -> Iterator[None]:
                 node.kill()
 
 
+@pytest.mark.slow
 def test_a_running_cluster_makes_the_same_rows(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -267,6 +269,7 @@ def test_a_running_cluster_makes_the_same_rows(
     assert (left_in(out), post.scratch) == ([], [])
 
 
+@pytest.mark.slow
 def test_interrupted_on_a_cluster_and_gone_on_with(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -285,6 +288,7 @@ def test_interrupted_on_a_cluster_and_gone_on_with(
     assert list(read_rows(out)) == rows
 
 
+@pytest.mark.slow
 def test_a_block_that_every_worker_dies_of_is_left_out_and_the_others_go_on(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -302,6 +306,7 @@ def test_a_block_that_every_worker_dies_of_is_left_out_and_the_others_go_on(
     assert post.scratch == []
 
 
+@pytest.mark.slow
 def test_a_node_lost_in_the_middle_of_a_block_changes_no_row(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
