@@ -17,7 +17,8 @@ from pathlib import Path
 
 from interleaved import Result, medians, parser_of, process, scratch, tell, whole_path
 
-from mergebert_data.history.merges import CLEAN_GIT, Source, merges, open_source
+from mergebert_data.history.merges import Source, listed, open_source
+from mergebert_data.history.plumbing import CLEAN_GIT
 
 BUDGET = 0.6
 SEED = 0
@@ -25,7 +26,7 @@ SEED = 0
 
 def loop_side(source: Source, limit: int, jobs: int, environment: Mapping[str, str]) -> Callable[[], None]:
     """A function that merges every pair of parents and does nothing with the results."""
-    pairs = "".join(f"{merge.ours} {merge.theirs}\n" for merge in merges(source, limit, SEED))
+    pairs = "".join(f"{merge.ours} {merge.theirs}\n" for merge in listed(source, limit, SEED).merges)
     command = ["xargs", "-n", "2", "-P", str(jobs), "git", "merge-tree", "--write-tree"]
     clean = {**environment, **CLEAN_GIT, "GIT_DIR": source.git_dir}
 
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("-j", "--jobs", type=int, default=2, metavar="J", help="processes of either side (2)")
     arguments = parser.parse_args()
     source = open_source(arguments.repository)
-    count = len(merges(source, arguments.max_merges, SEED))
+    count = len(listed(source, arguments.max_merges, SEED).merges)
     if not count:
         sys.exit(f"{arguments.repository} has no merges to do again.")
     limits = ["--max-merges", str(arguments.max_merges), "--seed", str(SEED), "--jobs", str(arguments.jobs)]

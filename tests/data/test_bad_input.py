@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from git.cmd import Git
-from tests.data.commands.test_mine import conflicting_merges
 
 from mergebert_data.commands.mine import main
 from mergebert_data.dataset.store import read_rows
@@ -18,6 +17,7 @@ from mergebert_data.mine.block import mine_block
 from mergebert_data.mine.join import joined
 from mergebert_data.mine.plan import Settings, planned
 from tests.conftest import Repository
+from tests.data.commands.test_mine import conflicting_merges
 
 LICENCE = "Permission to use, copy, modify, and/or distribute this software for any purpose\n"
 

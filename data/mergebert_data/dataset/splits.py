@@ -27,12 +27,6 @@ class Member:
     hunks: int
 
 
-def split_of(family: str, seed: int = 0) -> str:
-    """The split of a family of forks, by chance alone: for a repository that no table of splits names."""
-    drawn = _draw(family, seed) / 2**64
-    return SPLITS[0] if drawn < SHARES[0] else SPLITS[1] if drawn < SHARES[0] + SHARES[1] else SPLITS[2]
-
-
 def assigned(
     repositories: Mapping[str, Member], seed: int = 0, kept: Mapping[str, str] | None = None
 ) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.errors import DatasetError
-from mergebert.example import FileExample, example_from_json
+from mergebert.example import FileExample
 
 _TEXTS = pa.struct([(side, pa.string()) for side in ("base", "ours", "theirs")])
 _CONTEXT = pa.struct(
@@ -108,11 +108,6 @@ def read_shard(path: Path) -> tuple[pa.Table, dict[str, int]]:
             f"{path} cannot be read ({error}); delete it and mine again, the rest is kept."
         ) from error
     return table, json.loads((table.schema.metadata or {})[_COUNTS])
-
-
-def read_examples(path: Path, columns: Sequence[str] | None = None) -> Iterator[FileExample]:
-    """The examples of a Parquet file, a JSON Lines file or a mined folder, one after the other."""
-    return map(example_from_json, read_rows(path, columns))
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

@@ -13,8 +13,7 @@ from git.cmd import Git
 from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
 
 from mergebert.errors import GitError
-from mergebert_data.history.plumbing import CLEAN_GIT as CLEAN_GIT
-from mergebert_data.history.plumbing import answer_of, environment_of
+from mergebert_data.history.plumbing import CLEAN_GIT, answer_of, environment_of
 
 OCTOPUS = "merge: of more than two parents"
 CUT_OFF = "merge: cut off by a shallow clone"
@@ -122,13 +121,8 @@ def git_in(git_dir: Path | str) -> Git:
     return git
 
 
-def merges(source: Source, limit: int | None = None, seed: int = 0) -> list[Merge]:
-    """Every two-parent merge over all refs, newest first, or a sample of `limit` of them."""
-    return listed(source, limit, seed).merges
-
-
 def listed(source: Source, limit: int | None = None, seed: int = 0) -> Listing:
-    """Every two-parent merge over all refs, or a sample of `limit` of them, with the count of those left out.
+    """Every two-parent merge over all refs, newest first, or a sample of `limit` of them, with the count of those left out.
 
     Of a shallow clone only merges whose sides are whole down to their base are listed.
     """

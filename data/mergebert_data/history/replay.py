@@ -101,14 +101,11 @@ class Scratch:
         """The answer of one git command in this repository."""
         return answer_of(self._environment, *arguments, asked=asked)
 
-    def content(self, name: str) -> bytes | None:
-        """The content of a blob (`<id>` or `<commit>:<path>`); None if there is none of that name."""
-        return self._objects.read([name])[0]
-
     def contents(
         self, names: Sequence[str], kind: str = "blob", largest: int | None = None
     ) -> list[bytes | None]:
-        """The contents of objects of one kind, cut off behind byte `largest`; None for what cannot be read."""
+        """The contents of objects of one kind, named `<id>` or `<commit>:<path>` and cut off behind byte `largest`; None for
+        what cannot be read."""
         return self._objects.read(names, kind, largest)
 
     def changes(self, wanted: Sequence[str]) -> list[TreeDiff | None]:

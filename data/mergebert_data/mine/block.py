@@ -40,13 +40,6 @@ def mine_block(block: Block, place: Path | None = None) -> Progress:
         return Progress(block.count, failure=f"{block.source.name}: {reason}")
 
 
-def replay_block(block: Block) -> Progress:
-    """Replays the merges of one block and keeps what git called a conflict, for `mine_block` to go on from."""
-    with Scratch(block.source, _scratch_place(block)) as scratch:
-        _replays(block, scratch)
-    return Progress(block.count)
-
-
 def _mine_block(block: Block, place: Path) -> Progress:
     counts: Counter[str] = Counter(merges=block.count)
     examples, keys = [], []

@@ -49,11 +49,3 @@ def recorded(out: Path, jobs: int) -> Iterator[Run]:
         run.peak_bytes = max(own.ru_maxrss, workers.ru_maxrss) * _UNIT
         with (out / "runs.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(run)) + "\n")
-
-
-def runs_of(out: Path) -> list[Run]:
-    """The runs recorded in a mined folder, oldest first."""
-    path = out / "runs.jsonl"
-    if not path.exists():
-        return []
-    return [Run(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -17,12 +17,12 @@ import pytest
 import mergebert_data.dataset.statistics
 import mergebert_data.mine.local
 from mergebert.errors import DatasetError
+from mergebert.example import example_from_json
 from mergebert_data.commands.mine import main
-from mergebert_data.dataset.store import read_examples, read_rows
-from mergebert_data.mine.block import mine_block, replay_block
+from mergebert_data.dataset.store import read_rows
+from mergebert_data.mine.block import mine_block
 from mergebert_data.mine.join import joined
 from mergebert_data.mine.plan import Settings, planned
-from mergebert_data.mine.runs import runs_of
 from tests.conftest import Repository
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -61,13 +61,13 @@ def test_two_repositories_into_one_dataset(
     out = tmp_path / "out"
     assert mine(two, out, "--jsonl") == 0
     assert "| python | 2 | 6 | 6 | 6 (100.0%) | 3 | 3 (100.0%) |" in capsys.readouterr().out
-    examples = list(read_examples(out))
+    examples = list(map(example_from_json, read_rows(out)))
     assert [example.repository for example in examples] == ["owner/one"] * 3 + ["owner/two"] * 3
     assert [example.conflicts[0].duplicate for example in examples] == [False] * 3 + [True] * 3
     assert {example.conflicts[0].resolution for example in examples} == {
         f"    {OURS} + {n}\n" for n in range(3)
     }
-    assert list(read_examples(out / "examples.jsonl")) == examples
+    assert list(map(example_from_json, read_rows(out / "examples.jsonl"))) == examples
     assert (
         pq.read_table(out / "examples.parquet", columns=["language"])["language"].to_pylist()
         == ["python"] * 6
@@ -112,7 +112,7 @@ def test_a_finished_block_is_not_mined_again(
     before = {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()}
     assert mine(two, out) == 0
     assert {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()} == before
-    assert [run.merges for run in runs_of(out)] == [6, 0]
+    assert [run["merges"] for run in read_rows(out / "runs.jsonl")] == [6, 0]
 
 
 def test_a_file_of_a_fork_is_kept_once(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
@@ -135,8 +135,9 @@ def test_no_time_mines_nothing_and_says_so(two: list[Path], tmp_path: Path) -> N
 def test_replays_are_kept_and_give_the_same_rows(two: list[Path], tmp_path: Path) -> None:
     mine(two, tmp_path / "whole")
     out = tmp_path / "in two steps"
-    for block in planned(two, Settings(out)).blocks:
-        assert replay_block(block).merges == 3
+    assert mine(two, out) == 0
+    for shard in (out / "shards").iterdir():
+        shard.unlink()
     kept = {path: path.stat().st_mtime_ns for path in (out / "replays").iterdir()}
     assert len(kept) == 2
     assert mine(two, out) == 0

@@ -12,7 +12,6 @@ from mergebert_data.history.merges import (
     grafted_commits,
     graphed,
     listed,
-    merges,
     open_source,
     repository_name,
     sampled,
@@ -48,7 +47,7 @@ def test_merges_of_two_parents_over_all_refs(branches: tuple[Repository, str, st
     found = listed(open_source(repository.path))
     assert set(found.merges) == {Merge(two, first, second), Merge(other, third, first)}
     assert found.skipped == {"merge: of more than two parents": 1}
-    assert merges(open_source(repository.path), limit=1)[0] in found.merges
+    assert listed(open_source(repository.path), limit=1).merges[0] in found.merges
 
 
 def test_a_sample_does_not_depend_on_the_order() -> None:

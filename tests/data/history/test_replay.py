@@ -10,7 +10,7 @@ from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import Merge, merges, open_source
+from mergebert_data.history.merges import Merge, listed, open_source
 from mergebert_data.history.replay import ConflictedFile, Scratch, Stage, parsed
 from tests.conftest import Repository
 
@@ -49,14 +49,14 @@ def test_a_conflict_is_found_and_the_repository_is_left_alone(repository: Reposi
     merge = resolved_merge(repository, dict.fromkeys(names, OURS))
     before = objects_of(repository)
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
         assert replay.merge == merge
         assert [file.path for file in replay.conflicts or ()] == list(names)
         blobs = (replay.conflicts or ())[0].blobs
         assert blobs is not None
-        assert [scratch.content(blob) for blob in blobs] == [text.encode() for text in (BASE, OURS, THEIRS)]
-        assert scratch.content(f"{merge.commit}:{names[0]}") == OURS.encode()
-        assert scratch.content(f"{merge.commit}:no such file") is None
+        assert scratch.contents(blobs) == [text.encode() for text in (BASE, OURS, THEIRS)]
+        assert scratch.contents([f"{merge.commit}:{names[0]}"])[0] == OURS.encode()
+        assert scratch.contents([f"{merge.commit}:no such file"])[0] is None
     assert objects_of(repository) == before
     assert repository.git("status", "--porcelain") == ""
 
@@ -70,7 +70,7 @@ def test_the_merge_driver_of_a_repository_is_never_run(repository: Repository) -
     resolved_merge(repository, {"a.py": OURS})
     trap.unlink()
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
         assert replay.conflicts
     assert not trap.exists()
 
@@ -83,7 +83,7 @@ def test_deleted_on_one_side_is_no_three_way_conflict(repository: Repository) ->
     repository.git("checkout", "--quiet", "main")
     resolved_merge(repository, {"a.py": OURS})
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
     (file,) = replay.conflicts or ()
     assert file.stages.theirs is None
     assert file.blobs is None
@@ -112,7 +112,7 @@ def test_a_criss_cross_merge_is_replayed(repository: Repository) -> None:
         (replay,) = scratch.replayed([last])
         (file,) = replay.conflicts or ()
         assert file.blobs is not None
-        assert b"<<<<<<<<<" in (scratch.content(file.blobs.base) or b"")
+        assert b"<<<<<<<<<" in (scratch.contents([file.blobs.base])[0] or b"")
 
 
 def test_what_git_merge_file_makes(repository: Repository) -> None:
@@ -180,5 +180,5 @@ def test_paths_of_any_bytes_are_told_apart(repository: Repository) -> None:
     repository.diverge(*(dict.fromkeys(names, text) for text in (BASE, OURS, THEIRS)))
     resolved_merge(repository, dict.fromkeys(names, OURS))
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
     assert {file.path for file in replay.conflicts or ()} == set(names)

@@ -8,9 +8,9 @@ import pytest
 
 from mergebert.text.markers import Conflict, Markers, MergedFile
 from mergebert.text.threeway import ThreeWay
+from mergebert_data.locate import by_context as unique
 from mergebert_data.locate.by_context import unique_spans
 from mergebert_data.locate.context_lines import LineKeys, Lines, Span, skeleton_of
-from mergebert_data.locate import by_context as unique
 
 DISPUTED = Conflict(
     ThreeWay("o\n", "x\n", "y\n"),

@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.data.commands.test_mine import conflicting_merges
 
 from mergebert_data.commands.mine import main
 from mergebert_data.dataset.store import read_rows
 from mergebert_data.mine.plan import Settings, planned
 from mergebert_data.mine.ray_worker import Folder, introduction, mined_block, mining_task, versions
 from tests.conftest import Repository
+from tests.data.commands.test_mine import conflicting_merges
 
 pytest.importorskip("ray", reason="the Ray engine needs the extra ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9, and Ray has no clusters on Windows")

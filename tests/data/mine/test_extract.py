@@ -10,10 +10,10 @@ import pytest
 from mergebert.errors import GitError
 from mergebert.example import FileExample, SideChange
 from mergebert.text.markers import parse
-from mergebert_data.history.merges import Merge, merges, open_source
+from mergebert_data.dataset.content import content_key
+from mergebert_data.history.merges import Merge, listed, open_source
 from mergebert_data.history.replay import Replay, Scratch
 from mergebert_data.mine import clean
-from mergebert_data.dataset.content import content_key
 from mergebert_data.mine.extract import Extractor
 from tests.conftest import Repository
 
@@ -29,7 +29,7 @@ def extracted(
     source = open_source(repository.path, "owner/name")
     with Scratch(source, repository.path.parent) as scratch:
         extractor = Extractor(source.name, scratch, keep_flagged=keep_flagged)
-        replays = list(scratch.replayed(merges(source)))
+        replays = list(scratch.replayed(listed(source).merges))
         between()
         extractor.expect(replays)
         found = [example for replay in replays for example in extractor.examples(replay)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mergebert_data.history.merges import merges, open_source
+from mergebert_data.history.merges import listed, open_source
 from mergebert_data.history.replay import Scratch
 from mergebert_data.mine.replays import read_replays, write_replays
 from tests.conftest import Repository
@@ -32,7 +32,7 @@ def crossed(repository: Repository) -> Repository:
 
 def test_what_is_read_is_what_was_written(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
     source = open_source(crossed(make_repository("owner+crossed")).path)
-    every = merges(source)
+    every = listed(source).merges
     kept = tmp_path / "replays.json.gz"
     with Scratch(source, tmp_path) as scratch:
         replays = list(scratch.replayed(every))
@@ -41,12 +41,12 @@ def test_what_is_read_is_what_was_written(make_repository: Callable[..., Reposit
         assert read_replays(kept, every, scratch) == (replays, 1.5)
         base = replays[0].conflicts[0].stages.base  # type: ignore[index]
         assert base is not None
-        assert b"<<<<<<<" in (scratch.content(base.blob) or b"")
+        assert b"<<<<<<<" in (scratch.contents([base.blob])[0] or b"")
 
 
 def test_a_path_of_any_bytes_survives(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
     source = open_source(crossed(make_repository("owner+odd")).path)
-    merge = merges(source)[0]
+    merge = listed(source).merges[0]
     with Scratch(source, tmp_path) as scratch:
         (replay,) = scratch.replayed([merge])
         assert replay.conflicts is not None

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from mergebert.commands.workfile import WorkFile, open_work_files
 from mergebert.errors import InputError
-from mergebert.example import FileExample
+from mergebert.example import FileExample, example_from_json
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import opened
 from mergebert.text.threeway import ThreeWay
 from mergebert.training.prepare import file_merge
-from mergebert_data.dataset.store import read_examples
+from mergebert_data.dataset.store import read_rows
 from mergebert_lsp.text.jj_markers import Marked, marked
 from mergebert_lsp.text.region import Suggestion
 from mergebert_lsp.worker import feedback
@@ -103,7 +103,7 @@ def test_the_files_are_what_training_and_mining_read(tmp_path: Path) -> None:
     for index, text in enumerate(["import re\n", "one\n"]):
         record(Verdict(file_of(TWO), index, text), tmp_path / "a.py", tmp_path)
     (path,) = tmp_path.glob("*.jsonl")
-    mined = list(read_examples(path))
+    mined = list(map(example_from_json, read_rows(path)))
     assert resolutions(mined) == [["import re\n", None], [None, "one\n"]]
     (example,) = feedback_examples(tmp_path)
     assert resolutions([example]) == [["import re\n", "one\n"]]
