@@ -69,8 +69,8 @@ def answer_of(environment: Mapping[str, str], *arguments: str, asked: bytes | No
     return Answer(done.returncode, done.stdout)
 
 
-class _Conversation:
-    """A git process that answers one line after the other, started when first asked, anew when a question killed it."""
+class BatchProcess:
+    """A long-lived git process that answers line by line; started when first asked, and again where a line ended it."""
 
     def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
         self._environment = dict(environment)
@@ -78,7 +78,7 @@ class _Conversation:
         self._process: subprocess.Popen[bytes] | None = None
 
     def answers(self, lines: Sequence[bytes], read: Callable[[IO[bytes]], T], lost: T) -> list[T]:
-        """What `read` makes of the answer to each line; `lost` for one that killed the process."""
+        """What `read` makes of the answer to each line; `lost` for a line that ended the process."""
         found: list[T] = []
         while len(found) < len(lines):
             ends = accumulate(len(line) for line in lines[len(found) :])
@@ -124,7 +124,7 @@ class Objects:
     """The objects of a repository, read through one long-lived process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._git = _Conversation(environment, "cat-file", "--batch")
+        self._git = BatchProcess(environment, "cat-file", "--batch")
         self.close = self._git.close
 
     def read(
@@ -171,7 +171,7 @@ class TreeDiffs:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         options = ("--stdin", "-r", "-z", "--raw", "--no-renames", "--abbrev=64", "--format=%x01%at %ae")
-        self._git = _Conversation(environment, "diff-tree", *options)
+        self._git = BatchProcess(environment, "diff-tree", *options)
         self.close = self._git.close
         # git repeats a line that names no object: where an answer ends. No path of a repository can be made to hold it.
         self._end = f"end {secrets.token_hex(16)}\n".encode()

@@ -14,6 +14,7 @@ from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
+from mergebert_data.history.attributes import LARGEST, AttributeIndex, Attributes
 from mergebert_data.history.merges import BATCHING_GIT, Merge, Source, git_in, grafted_commits
 from mergebert_data.history.plumbing import Answer, Objects, TreeDiff, TreeDiffs, answer_of, environment_of
 
@@ -87,13 +88,14 @@ class Scratch:
         self._environment = environment_of(self.folder)
         self._objects = Objects(self._environment)
         self._diffs = TreeDiffs(self._environment)
+        self._attributes = AttributeIndex(self._environment)
 
     def __enter__(self) -> Scratch:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._objects.close()
-        self._diffs.close()
+        for process in (self._objects, self._diffs, self._attributes):
+            process.close()
         self.git.clear_cache()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -111,6 +113,13 @@ class Scratch:
     def changes(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
         """The change of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
         return self._diffs.of(wanted)
+
+    def attributes(self, commit: str) -> Attributes:
+        """What the .gitattributes files of a commit say of its paths."""
+        return Attributes(
+            lambda paths: self.contents([f"{commit}:{path}" for path in paths], largest=LARGEST),
+            self._attributes,
+        )
 
     def entry(self, commit: str, path: str) -> Stage | None:
         """What a commit has at a path; None if nothing, GitError if its trees cannot be read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -40,12 +40,13 @@ LONGEST_SHEBANG = 200  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A file both sides changed, what it is written in and what it is by its name."""
+class RecognizedFile:
+    """A file both sides changed, its language, and why its path would usually be left out."""
 
     file: ConflictedFile
     language: Language
     flags: tuple[str, ...]
+    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class Extractor:
         """The examples of one merge, those in conflict first; none if people left conflict markers in it."""
         if replay.conflicts is None:
             return []
-        attributes = self._attributes(replay.merge)
+        attributes = self.scratch.attributes(replay.merge.commit)
         cuts = list(self._cuts(replay, attributes))
         if any(is_marked(cut.merged) for cut in cuts):
             self.dropped["merge committed with conflict markers"] += 1
@@ -112,14 +113,6 @@ class Extractor:
             self.dropped[reason] += 1
             return []
         return [self._example(cut, replay.merge, provenance) for cut in cuts]
-
-    def _attributes(self, merge: Merge) -> Attributes:
-        """What the merge commit's .gitattributes files say."""
-        return Attributes(
-            lambda paths: self.scratch.contents(
-                [f"{merge.commit}:{path}" for path in paths], largest=LARGEST_FILE
-            )
-        )
 
     def _cuts(self, replay: Replay, attributes: Attributes) -> Iterator[Cut]:
         files = replay.conflicts or ()
@@ -151,10 +144,11 @@ class Extractor:
         reason = path_drop(file.path)
         if reason:
             return reason
-        language = self._language(file, attributes)
+        set_in_commit = attributes.of(file.path)
+        language = self._language(file, set_in_commit)
         if language.grammar is None:
             return NO_LANGUAGE
-        flags = path_flags(file.path, attributes)
+        flags = path_flags(file.path, set_in_commit)
         if flags and not self.keep_flagged:
             return f"{flags[0]} file"
         if file.blobs is None:
@@ -169,9 +163,10 @@ class Extractor:
         if identity in self.seen:
             return "same conflict and result seen before"
         self.seen.add(identity)
-        return self._cut_texts(Named(file, language, flags), [committed, *versions], attributes)
+        recognized = RecognizedFile(file, language, flags, set_in_commit)
+        return self._cut_texts(recognized, [committed, *versions])
 
-    def _language(self, file: ConflictedFile, attributes: Attributes) -> Language:
+    def _language(self, file: ConflictedFile, attributes: Mapping[str, str]) -> Language:
         """The language of a file: by its name, as its repository says, or as its first line says."""
         language = language_at(file.path, attributes)
         if language.grammar is not None or file.blobs is None or not may_be_script(file.path):
@@ -195,7 +190,7 @@ class Extractor:
         self.scratch.require_source()
         return "a version is missing or damaged"
 
-    def _cut_texts(self, named: Named, contents: Sequence[bytes | None], attributes: Attributes) -> Cut | str:
+    def _cut_texts(self, recognized: RecognizedFile, contents: Sequence[bytes | None]) -> Cut | str:
         """The cut of a file out of the contents of its merged version and its three stages."""
         texts = []
         for content in contents:
@@ -208,8 +203,7 @@ class Extractor:
         merged, *versions = texts
         if any(map(is_marked, versions)):
             return "conflict markers in an input"
-        path = named.file.path
-        flags = text_flags(path, versions, attributes)
+        flags = text_flags(recognized.file.path, versions, recognized.attributes)
         if flags and not self.keep_flagged:
             return f"{flags[0]} file"
         stages = ThreeWay(*versions)
@@ -220,8 +214,8 @@ class Extractor:
             parsed = parse(conflicted, 7)
         except MarkerError:
             return "conflict markers in an input"
-        flags = tuple(dict.fromkeys((*named.flags, *flags)))
-        return Cut(named.file, named.language, flags, stages, conflicted, parsed, merged)
+        flags = tuple(dict.fromkeys((*recognized.flags, *flags)))
+        return Cut(recognized.file, recognized.language, flags, stages, conflicted, parsed, merged)
 
     def _example(self, cut: Cut, merge: Merge, provenance: Provenance) -> FileExample:
         ours_change, theirs_change = provenance.change(cut.file.path)

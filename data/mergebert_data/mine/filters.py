@@ -1,15 +1,14 @@
-"""What is not worth an example, and why: every drop has a name and is counted under it."""
+"""Which files give no example and why: the reasons are what the miner counts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mergebert.errors import InputError
 from mergebert.text.languages import TEXT, Language, by_name, language_of
 from mergebert.text.markers import MergedFile, has_markers
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.attributes import Attributes
 from mergebert_data.history.replay import Stage
 from mergebert_data.mine.generated import (
     FLAGS,
@@ -26,19 +25,19 @@ NO_LANGUAGE = "not a programming language"
 _SEPARATOR = re.compile(r"^={7}\r?$", re.MULTILINE)
 
 
-def language_at(path: str, attributes: Attributes) -> Language:
-    """The language of a path by its name, or the one its repository says it is in."""
-    told = attributes.of(path).get("linguist-language")
-    if told is None:
+def language_at(path: str, attributes: Mapping[str, str]) -> Language:
+    """The language of a path by its name, or the one that its git attributes name."""
+    name = attributes.get("linguist-language")
+    if name is None:
         return language_of(path)
     try:
-        return by_name(told.replace("-", " "))
+        return by_name(name.replace("-", " "))
     except InputError:
         return TEXT
 
 
 def may_be_script(path: str) -> bool:
-    """Whether only the first line of such a file tells its language."""
+    """Whether the language of a file shows in its first line alone, because its name has no extension."""
     return "." not in path.rpartition("/")[2]
 
 
@@ -56,21 +55,20 @@ def stages_drop(stages: ThreeWay[Stage | None]) -> str:
     return "a symbolic link or submodule on a side"
 
 
-def path_flags(path: str, attributes: Attributes) -> tuple[str, ...]:
-    """Why a path would usually be left out: generated, vendored, by its name unless its repository says otherwise."""
-    told = attributes.of(path)
+def path_flags(path: str, attributes: Mapping[str, str]) -> tuple[str, ...]:
+    """Why a path would usually be left out: generated or vendored, by its git attributes or else by its name."""
     by_path = (is_generated_path(path), is_vendored_path(path))
     found = zip(FLAGS, by_path, strict=True)
     return tuple(
-        flag for flag, is_so in found if told.get(f"linguist-{flag}", "true" if is_so else "") == "true"
+        flag for flag, is_so in found if attributes.get(f"linguist-{flag}", "true" if is_so else "") == "true"
     )
 
 
-def text_flags(path: str, texts: Iterable[str], attributes: Attributes) -> tuple[str, ...]:
-    """Why texts would usually be left out, unless their repository says otherwise."""
+def text_flags(path: str, texts: Iterable[str], attributes: Mapping[str, str]) -> tuple[str, ...]:
+    """Why texts would usually be left out: generated, unless the git attributes of their path deny it."""
     if not any(is_generated_text(path, text) for text in texts):
         return ()
-    return () if attributes.of(path).get("linguist-generated") == "false" else (GENERATED,)
+    return () if attributes.get("linguist-generated") == "false" else (GENERATED,)
 
 
 def text_of(content: bytes) -> tuple[str, str | None]:

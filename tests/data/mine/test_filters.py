@@ -4,7 +4,6 @@ import pytest
 
 from mergebert.text.markers import parse
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.attributes import Attributes
 from mergebert_data.history.replay import Stage
 from mergebert_data.mine.filters import (
     LARGEST_FILE,
@@ -21,27 +20,21 @@ from mergebert_data.mine.filters import (
 )
 
 
-def attributes(text: str) -> Attributes:
-    """What a .gitattributes file at the root says."""
-    return Attributes(lambda names: [text.encode() if name == ".gitattributes" else None for name in names])
-
-
-NONE = attributes("")
-
-
 @pytest.mark.parametrize(
-    ("path", "told", "name"),
+    ("path", "attributes", "name"),
     [
-        ("a.py", "", "python"),
-        ("a.inc", "*.inc linguist-language=PHP", "php"),
-        ("a.h", "*.h linguist-language=C++", "cpp"),
-        ("a.h", "*.h linguist-language=C#", "csharp"),
-        ("a.py", "*.py linguist-language=Jupyter-Notebook", "text"),
-        ("a.py", "*.py linguist-language", "text"),
+        ("a.py", {}, "python"),
+        ("a.inc", {"linguist-language": "PHP"}, "php"),
+        ("a.h", {"linguist-language": "C++"}, "cpp"),
+        ("a.h", {"linguist-language": "C#"}, "csharp"),
+        ("a.py", {"linguist-language": "Jupyter-Notebook"}, "text"),
+        ("a.py", {"linguist-language": "true"}, "text"),
     ],
 )
-def test_a_repository_may_say_what_its_files_are_written_in(path: str, told: str, name: str) -> None:
-    assert language_at(path, attributes(told)).name == name
+def test_a_repository_may_say_what_its_files_are_written_in(
+    path: str, attributes: dict[str, str], name: str
+) -> None:
+    assert language_at(path, attributes).name == name
 
 
 def test_only_names_without_an_extension_may_be_scripts() -> None:
@@ -51,30 +44,30 @@ def test_only_names_without_an_extension_may_be_scripts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told", "flags"),
+    ("path", "attributes", "flags"),
     [
-        ("src/a.py", "", ()),
-        ("vendor/a.py", "", ("vendored",)),
-        ("a_pb2.py", "", ("generated",)),
-        ("vendor/a_pb2.py", "", ("generated", "vendored")),
-        ("vendor/a.py", "vendor/** -linguist-vendored", ()),
-        ("a_pb2.py", "*.py linguist-generated=false", ()),
-        ("src/a.py", "*.py linguist-generated=true", ("generated",)),
-        ("src/a.py", "*.py linguist-vendored", ("vendored",)),
-        ("src/a.py", "*.py linguist-documentation", ()),
+        ("src/a.py", {}, ()),
+        ("vendor/a.py", {}, ("vendored",)),
+        ("a_pb2.py", {}, ("generated",)),
+        ("vendor/a_pb2.py", {}, ("generated", "vendored")),
+        ("vendor/a.py", {"linguist-vendored": "false"}, ()),
+        ("a_pb2.py", {"linguist-generated": "false"}, ()),
+        ("src/a.py", {"linguist-generated": "true"}, ("generated",)),
+        ("src/a.py", {"linguist-vendored": "true"}, ("vendored",)),
+        ("src/a.py", {"linguist-documentation": "true"}, ()),
     ],
 )
 def test_a_repository_may_say_what_was_not_written_in_it(
-    path: str, told: str, flags: tuple[str, ...]
+    path: str, attributes: dict[str, str], flags: tuple[str, ...]
 ) -> None:
-    assert path_flags(path, attributes(told)) == flags
+    assert path_flags(path, attributes) == flags
 
 
 def test_a_text_that_says_it_is_generated_may_be_contradicted() -> None:
     texts = ["x = 1\n", "# @generated\n"]
-    assert text_flags("a.py", texts, NONE) == ("generated",)
-    assert text_flags("a.py", texts[:1], NONE) == ()
-    assert text_flags("a.py", texts, attributes("*.py -linguist-generated")) == ()
+    assert text_flags("a.py", texts, {}) == ("generated",)
+    assert text_flags("a.py", texts[:1], {}) == ()
+    assert text_flags("a.py", texts, {"linguist-generated": "false"}) == ()
 
 
 @pytest.mark.parametrize(
