@@ -13,6 +13,7 @@ from git.cmd import Git
 from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
 
 from mergebert.errors import GitError
+from mergebert.repository_names import file_name, repository_name
 from mergebert_data.history.plumbing import CLEAN_GIT, answer_of, environment_of
 
 OCTOPUS = "merge: of more than two parents"
@@ -87,13 +88,13 @@ def open_source(path: Path, name: str | None = None) -> Source:
     except GitCommandError as error:
         raise GitError(f"git cannot read the history of {path}: {_last_line(error)}") from error
     objects = str(common / "objects")
-    return Source(name or repository_name(path, common), str(common), objects, min(roots, default=""))
+    return Source(name or default_name(path, common), str(common), objects, min(roots, default=""))
 
 
 def graphed(source: Source, place: Path) -> Source:
     """The source with a commit graph in a folder of its own inside `place`, made once: history is walked several times
     faster. Where git makes none (a shallow clone) it is as it was."""
-    folder = place / source.name.replace("/", "+")
+    folder = place / file_name(source.name)
     environment = environment_of(folder)
     if not (folder / "objects" / "info" / "commit-graph").exists():
         answer_of(environment, "init", "--quiet", "--bare", "--template=", str(folder))
@@ -156,8 +157,8 @@ def sampled(found: Sequence[Merge], limit: int, seed: str) -> list[Merge]:
     return [merge for merge in found if merge.commit in chosen]
 
 
-def repository_name(path: Path, git_dir: Path) -> str:
-    """`owner/name` from the remote called origin or the folders; the folder's own name if neither tells."""
+def default_name(path: Path, git_dir: Path) -> str:
+    """`owner/name` by the remote called origin, or by a folder called `owner+name`; else the folder's own name."""
     git = git_in(git_dir)
     url = git.config("--get", "remote.origin.url", with_exceptions=False)
     found = _SLUG.search(url) if url and not _is_local(url) else None
@@ -165,8 +166,8 @@ def repository_name(path: Path, git_dir: Path) -> str:
         return found[1]
     parts = path.resolve().parts
     for part in reversed(parts[-2:]):
-        if "+" in part:
-            return part.replace("+", "/", 1)
+        if "+" in part and all(part.split("+")):
+            return repository_name(part)
     name = parts[-2] if parts[-1] == ".git" else parts[-1]
     return name.removesuffix(".git")
 

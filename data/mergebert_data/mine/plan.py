@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mergebert.errors import GitError
+from mergebert.repository_names import file_name
 from mergebert_data.dataset.repositories import Facts, facts_of
 from mergebert_data.dataset.store import remove_halves, replacing
 from mergebert_data.history.merges import Merge, Source, graphed, listed, open_source
@@ -160,7 +161,7 @@ def _prepare(out: Path) -> None:
 def _blocks(source: Source, found: Sequence[Merge], settings: Settings) -> list[Block]:
     """The blocks of one repository; its merges are written to a plan, a line of fixed length each."""
     lines = [f"{merge.commit} {merge.ours} {merge.theirs}\n" for merge in found]
-    stem = source.name.replace("/", "+")
+    stem = file_name(source.name)
     path = settings.out / "plans" / f"{stem}.txt"
     with replacing(path) as temporary:
         temporary.write_text("".join(lines), encoding="ascii", newline="\n")

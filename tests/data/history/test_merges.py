@@ -9,11 +9,11 @@ from mergebert.errors import GitError
 from mergebert_data.history.merges import (
     Listing,
     Merge,
+    default_name,
     grafted_commits,
     graphed,
     listed,
     open_source,
-    repository_name,
     sampled,
 )
 from mergebert_data.history.replay import Scratch
@@ -71,7 +71,7 @@ def test_a_sample_does_not_depend_on_the_order() -> None:
 )
 def test_the_name_comes_from_the_origin(repository: Repository, url: str, name: str) -> None:
     repository.git("remote", "add", "origin", url)
-    assert repository_name(repository.path, repository.path / ".git") == name
+    assert default_name(repository.path, repository.path / ".git") == name
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,9 @@ def test_the_name_comes_from_the_origin(repository: Repository, url: str, name: 
     [
         ("owner+name/repo", "owner/name"),
         ("owner+name", "owner/name"),
+        ("group+sub+name", "group/sub/name"),
+        ("owner+na%2Bme", "owner/na+me"),
+        ("lib++", "lib++"),
         ("x/name.git", "name"),
         ("name", "name"),
     ],
@@ -87,7 +90,7 @@ def test_the_name_comes_from_the_folders(
     make_repository: Callable[..., Repository], folder: str, name: str
 ) -> None:
     bare = make_repository(folder, bare=True).path
-    assert repository_name(bare, bare) == name
+    assert default_name(bare, bare) == name
 
 
 def test_forks_are_of_one_family_and_others_are_not(
