@@ -13,9 +13,9 @@ from git.cmd import Git
 
 from mergebert_data.commands.mine import main
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.mine.block import mine_block
 from mergebert_data.mine.join import joined
-from mergebert_data.mine.plan import Settings, planned
+from mergebert_data.mine.merge_block import mine_block
+from mergebert_data.mine.plan import MiningSettings, planned
 from tests.conftest import Repository
 from tests.data.commands.test_mine import conflicting_merges
 
@@ -127,7 +127,7 @@ def test_a_submodule_both_sides_moved_is_counted(
 def test_a_repository_that_vanishes_while_it_is_mined_is_named_and_the_others_go_on(
     good: Path, bad: Repository, tmp_path: Path
 ) -> None:
-    settings = Settings(tmp_path / "out")
+    settings = MiningSettings(tmp_path / "out")
     plan = planned([bad.path, good], settings)
     shutil.rmtree(bad.path)
     failures = [failure for block in plan.blocks if (failure := mine_block(block).failure)]

@@ -11,7 +11,7 @@ from mergebert.example import GRADES
 from mergebert_data.commands import dataset_commands as commands
 from mergebert_data.dataset.dedupe import THRESHOLD
 from mergebert_data.dataset.export import SHARD_BYTES
-from mergebert_data.dataset.flat import CONTEXT_LINES
+from mergebert_data.dataset.flat_rows import CONTEXT_LINES
 from mergebert_data.dataset.sample import TRAITS
 
 EXAMPLES = {

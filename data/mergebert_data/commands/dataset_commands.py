@@ -14,21 +14,21 @@ from mergebert.terminal import has_colour
 from mergebert_data.commands.progress import progress, waiting
 from mergebert_data.dataset import dedupe as duplicates
 from mergebert_data.dataset.card import Card, write_card
+from mergebert_data.dataset.card_counts import card_counts
 from mergebert_data.dataset.dedupe import Found, found_duplicates
-from mergebert_data.dataset.export import JSON_LINES, PARQUET, Choice
+from mergebert_data.dataset.export import JSON_LINES, PARQUET, ExportOptions
 from mergebert_data.dataset.export import export as exported
-from mergebert_data.dataset.figures import figures_of
-from mergebert_data.dataset.flat import Surroundings
+from mergebert_data.dataset.flat_rows import Surroundings
 from mergebert_data.dataset.leaks import leak_report, leak_table
 from mergebert_data.dataset.manifest import write_manifest
 from mergebert_data.dataset.recount import recounted, write_statistics
-from mergebert_data.dataset.repositories import Facts, asked, dealt, read_facts, write_facts
-from mergebert_data.dataset.sample import Wish, sampled, shown
+from mergebert_data.dataset.repositories import RepositoryFacts, asked, dealt, read_facts, write_facts
+from mergebert_data.dataset.sample import SampleOptions, sampled, shown
 from mergebert_data.dataset.splits import FILE as SPLITS_FILE
 from mergebert_data.dataset.splits import SPLITS, read_splits
 from mergebert_data.dataset.statistics import markdown_table, repository_table, table_of
 from mergebert_data.dataset.store import opened, write_json
-from mergebert_data.history.merges import open_source
+from mergebert_data.history.repository import open_repository
 from mergebert_data.mine.rebuild import rebuilt
 
 
@@ -89,7 +89,7 @@ def dedupe(arguments: Namespace) -> int:
 def sample(arguments: Namespace) -> int:
     """Shows a few conflicts."""
     out = arguments.mined
-    wish = Wish(arguments.count, arguments.seed, arguments.by, dict(arguments.only))
+    wish = SampleOptions(arguments.count, arguments.seed, arguments.by, dict(arguments.only))
     around = Surroundings(_splits(out), read_facts(out), arguments.context)
     with waiting("drawing"):
         drawn = sampled(out, wish, around)
@@ -106,7 +106,9 @@ def export(arguments: Namespace) -> int:
     out, target = arguments.mined, arguments.output
     facts = _facts(out, arguments.repositories)
     formats = (PARQUET, JSON_LINES) if arguments.jsonl else (PARQUET,)
-    choice = Choice(arguments.grades, arguments.distinct, 1_000_000 * arguments.shard_megabytes, formats)
+    choice = ExportOptions(
+        arguments.grades, arguments.distinct, 1_000_000 * arguments.shard_megabytes, formats
+    )
     around = Surroundings(_splits(out), facts, arguments.context)
     with progress("files", _rows(out)) as advance:
         figures = exported(out, target, choice, around, advance)
@@ -124,7 +126,7 @@ def card(arguments: Namespace) -> int:
     out = arguments.mined
     around = Surroundings(_splits(out), _facts(out, arguments.repositories))
     with waiting("counting"):
-        figures = figures_of(out, around)
+        figures = card_counts(out, around)
     target = arguments.output or out
     write_card(target, figures, Card(arguments.title, _mined(out)), has_pictures=not arguments.no_pictures)
     print(target / "README.md")
@@ -142,7 +144,7 @@ def manifest(arguments: Namespace) -> int:
 
 def rebuild(arguments: Namespace) -> int:
     """Makes the examples of a manifest again; 1 where some had to be left out."""
-    sources = {source.name: source for source in map(open_source, arguments.repositories)}
+    sources = {source.name: source for source in map(open_repository, arguments.repositories)}
     with progress("files", None) as advance:
         counts = rebuilt(arguments.manifest, sources, arguments.output, arguments.jobs, advance)
     left_out = {reason: count for reason, count in sorted(counts.items()) if reason != "rows" and count}
@@ -162,8 +164,8 @@ def split_table(split_of: Mapping[str, str], counts: Mapping[str, Mapping[str, i
         (part, f"{len(names[part])}", f"{sum(counts.get(name, {}).get('hunks', 0) for name in names[part])}")
         for part in SPLITS
     ]
-    listed = (f"{part}: {', '.join(names[part])}" for part in SPLITS if names[part])
-    return "\n\n".join((markdown_table(("split", "repositories", "conflicts"), rows), *listed))
+    names_listed = (f"{part}: {', '.join(names[part])}" for part in SPLITS if names[part])
+    return "\n\n".join((markdown_table(("split", "repositories", "conflicts"), rows), *names_listed))
 
 
 def _found(arguments: Namespace) -> Found:
@@ -183,7 +185,7 @@ def _splits(out: Path) -> dict[str, str]:
     return read_splits(out) if (out / SPLITS_FILE).exists() else {}
 
 
-def _facts(out: Path, repositories: tuple[Path, ...]) -> dict[str, Facts]:
+def _facts(out: Path, repositories: tuple[Path, ...]) -> dict[str, RepositoryFacts]:
     """What is known of the repositories, after asking those given."""
     facts = read_facts(out)
     if repositories:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mergebert.example import GRADES, ConflictExample
-from mergebert_data.locate.locations import METHODS
+from mergebert_data.locate.majority_vote import METHODS
 
 NOT_LOCATED = "not located"
 

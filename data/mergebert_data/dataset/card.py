@@ -11,7 +11,7 @@ from typing import Any
 import mergebert
 from mergebert.example import GRADES
 from mergebert_data.dataset.agreement import NOT_LOCATED
-from mergebert_data.dataset.figures import Figures
+from mergebert_data.dataset.card_counts import CardCounts
 from mergebert_data.dataset.pictures import draw
 from mergebert_data.dataset.splits import DEVELOPMENT, SPLITS, TEST, TRAIN
 from mergebert_data.dataset.statistics import markdown_table
@@ -68,7 +68,7 @@ class Card:
     left_out: str = ""
 
 
-def write_card(folder: Path, figures: Figures, card: Card, *, has_pictures: bool) -> None:
+def write_card(folder: Path, figures: CardCounts, card: Card, *, has_pictures: bool) -> None:
     """Writes README.md into a folder, and the pictures it shows beside it."""
     drawn = draw(figures, folder / PICTURES) if has_pictures else []
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def write_card(folder: Path, figures: Figures, card: Card, *, has_pictures: bool
         temporary.write_text(card_text(figures, card, [path.name for path in drawn]), encoding="utf-8")
 
 
-def card_text(figures: Figures, card: Card, pictures: Sequence[str] = ()) -> str:
+def card_text(figures: CardCounts, card: Card, pictures: Sequence[str] = ()) -> str:
     """The whole card."""
     shown = {name.partition(".")[0]: f"![{name.partition('.')[0]}]({PICTURES}/{name})" for name in pictures}
     sections = [
@@ -97,7 +97,7 @@ def card_text(figures: Figures, card: Card, pictures: Sequence[str] = ()) -> str
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
-def _front_matter(figures: Figures, card: Card) -> str:
+def _front_matter(figures: CardCounts, card: Card) -> str:
     """The YAML that a hub of datasets reads; every value is a plain word of ours, so nothing needs quoting but titles."""
     size = next((name for most, name in _SIZES if figures.totals["conflicts"] < most), "1M<n<10M")
     lines = [
@@ -118,7 +118,7 @@ def _front_matter(figures: Figures, card: Card) -> str:
     return "---\n" + "\n".join(lines) + "\n---"
 
 
-def _summary(figures: Figures, card: Card) -> str:
+def _summary(figures: CardCounts, card: Card) -> str:
     total = figures.totals
     told = (
         f"{total['conflicts']:,} conflicts of {len(figures.repositories):,} git repositories in "
@@ -138,7 +138,7 @@ def _summary(figures: Figures, card: Card) -> str:
     return told
 
 
-def _splits(figures: Figures) -> str:
+def _splits(figures: CardCounts) -> str:
     places = {split: Counter[str]() for split in SPLITS}
     for repository, split in figures.places.items():
         places[split].update(figures.repositories[repository].keys())
@@ -155,7 +155,7 @@ def _splits(figures: Figures) -> str:
     return markdown_table(header, rows)
 
 
-def _patterns(figures: Figures) -> str:
+def _patterns(figures: CardCounts) -> str:
     total = sum(figures.patterns.values(), Counter[str]())
     languages = [name for name in figures.languages if figures.patterns.get(name)]
     rows = [
@@ -168,7 +168,7 @@ def _patterns(figures: Figures) -> str:
     return f"{told}\n\n{markdown_table(('pattern', *languages, 'all'), rows)}"
 
 
-def _grades(figures: Figures) -> str:
+def _grades(figures: CardCounts) -> str:
     names = (*GRADES, NOT_LOCATED)
     total = sum(figures.grades.values(), Counter[str]())
     rows = [
@@ -181,7 +181,7 @@ def _grades(figures: Figures) -> str:
     return markdown_table(("language", *names, "conflicts"), rows)
 
 
-def _licences(figures: Figures) -> str:
+def _licences(figures: CardCounts) -> str:
     rows = [
         (name, f"{counts['repositories']}", f"{counts['conflicts']}")
         for name, counts in figures.by_licence().items()
@@ -192,12 +192,12 @@ def _licences(figures: Figures) -> str:
         "permission."
     )
     names = sorted(figures.repositories)
-    listed = "\n".join(f"- {name}: {figures.licences[name]}" for name in names)
+    names_listed = "\n".join(f"- {name}: {figures.licences[name]}" for name in names)
     table = markdown_table(("licence", "repositories", "conflicts"), rows)
-    return f"{told}\n\n{table}\n\n<details><summary>Repositories</summary>\n\n{listed}\n\n</details>"
+    return f"{told}\n\n{table}\n\n<details><summary>Repositories</summary>\n\n{names_listed}\n\n</details>"
 
 
-def _largest(figures: Figures) -> str:
+def _largest(figures: CardCounts) -> str:
     sizes = Counter({name: languages.total() for name, languages in figures.repositories.items()})
     share = sum(count for _, count in sizes.most_common(5)) / max(1, sizes.total())
     return f"the five largest hold {share:.0%} of all conflicts"

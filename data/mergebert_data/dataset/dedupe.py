@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from mergebert.text.languages import by_name
 from mergebert.text.markers import parse
-from mergebert_data.dataset.near import EXACT, NEAR, Seen, content_of
+from mergebert_data.dataset.duplicate_index import EXACT, NEAR, DuplicateIndex, conflict_content
 from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
 from mergebert_data.dataset.statistics import markdown_table
 from mergebert_data.dataset.store import (
@@ -107,7 +107,7 @@ def found_duplicates(
     """
     found = Found(threshold)
     rows, indices, places = array("q"), array("q"), array("b")
-    with opened(out) as file, Seen(threshold) as seen:
+    with opened(out) as file, DuplicateIndex(threshold) as seen:
         for split in ORDER:
             is_here = {name for name in _repositories(file) if split_of.get(name, TRAIN) == split}
             for number, row in rows_of(file, is_here, _READ):
@@ -116,7 +116,7 @@ def found_duplicates(
                 for conflict, known in zip(
                     parse(row["conflicted"], 7).conflicts, row["conflicts"], strict=False
                 ):
-                    content = content_of(conflict, known["resolution"], language)
+                    content = conflict_content(conflict, known["resolution"], language)
                     match = seen.match(content, len(rows), is_kept=split != TRAIN)
                     if match:
                         kind, at = match

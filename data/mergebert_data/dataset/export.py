@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from mergebert.errors import InputError
 from mergebert_data.dataset.card import FOLDERS
-from mergebert_data.dataset.figures import Figures
-from mergebert_data.dataset.flat import SCHEMA, Surroundings, flat_rows
+from mergebert_data.dataset.card_counts import CardCounts
+from mergebert_data.dataset.flat_rows import SCHEMA, Surroundings, flat_rows
 from mergebert_data.dataset.store import COMPRESSION, read_rows
 
 SHARD_BYTES = 256_000_000
@@ -28,7 +28,7 @@ _CHARACTERS = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ExportOptions:
     """Which conflicts are exported, and how: grades (None for all, located or not), distinct ones, size of a shard."""
 
     grades: Collection[str] | None = None
@@ -95,8 +95,8 @@ class Shards:
 
 
 def export(
-    out: Path, target: Path, choice: Choice, around: Surroundings, advance: Callable[[int], object]
-) -> Figures:
+    out: Path, target: Path, choice: ExportOptions, around: Surroundings, advance: Callable[[int], object]
+) -> CardCounts:
     """Writes the chosen conflicts of a mined folder into a new folder, whole or not at all, and counts them.
 
     InputError where the folder holds something already.
@@ -116,9 +116,9 @@ def export(
 
 
 def _exported(
-    out: Path, draft: Path, choice: Choice, around: Surroundings, advance: Callable[[int], object]
-) -> Figures:
-    figures = Figures()
+    out: Path, draft: Path, choice: ExportOptions, around: Surroundings, advance: Callable[[int], object]
+) -> CardCounts:
+    figures = CardCounts()
     waiting: dict[str, list[dict[str, Any]]] = {split: [] for split in FOLDERS}
     sizes = dict.fromkeys(FOLDERS, 0)
     with ExitStack() as stack:

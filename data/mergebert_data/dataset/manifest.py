@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from mergebert.errors import DatasetError
 from mergebert.text.markers import lines_of
-from mergebert_data.dataset.flat import grade_of
+from mergebert_data.dataset.flat_rows import grade_of
 from mergebert_data.dataset.store import COMPRESSION, SCHEMA, batches, read_rows, replacing
-from mergebert_data.locate.spans import Span, resolution_spans
+from mergebert_data.locate.context_lines import Span
+from mergebert_data.locate.resolution_spans import resolution_spans
 
 TEXTS = ("stages", "conflicted", "merged")
 _PIECE = 1_000  # rows written at once

@@ -18,7 +18,7 @@ from mergebert.errors import DatasetError
 from mergebert_data.dataset.splits import assigned, linked, members_of
 from mergebert_data.dataset.store import batches, opened, write_json
 from mergebert_data.history.licences import UNKNOWN, licence_of
-from mergebert_data.history.merges import Source, open_source
+from mergebert_data.history.repository import SourceRepository, open_repository
 
 FILE = "repositories.json"
 SMALLEST_BLOB = 200  # bytes; an empty `__init__` and one line that re-exports another stand everywhere
@@ -27,36 +27,36 @@ MOST_SHARED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RepositoryFacts:
     """The family of a repository (forks have the same; empty where unknown) and its licence."""
 
     family: str = ""
     licence: str = UNKNOWN
 
 
-def facts_of(source: Source) -> Facts:
+def facts_of(source: SourceRepository) -> RepositoryFacts:
     """What a repository on disk says of itself."""
-    return Facts(source.family, licence_of(Path(source.git_dir)))
+    return RepositoryFacts(source.family, licence_of(Path(source.git_dir)))
 
 
-def asked(paths: Iterable[Path]) -> dict[str, Facts]:
+def asked(paths: Iterable[Path]) -> dict[str, RepositoryFacts]:
     """What the repositories at these paths say of themselves, by name; GitError where one cannot be read."""
-    return {source.name: facts_of(source) for source in map(open_source, paths)}
+    return {source.name: facts_of(source) for source in map(open_repository, paths)}
 
 
-def read_facts(out: Path) -> dict[str, Facts]:
+def read_facts(out: Path) -> dict[str, RepositoryFacts]:
     """What a mined folder knows of its repositories; nothing where it was never recorded."""
     path = out / FILE
     if not path.exists():
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Facts(**of_one) for name, of_one in found.items()}
+        return {name: RepositoryFacts(**of_one) for name, of_one in found.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); delete it and give --repositories.") from error
 
 
-def write_facts(out: Path, facts: Mapping[str, Facts]) -> None:
+def write_facts(out: Path, facts: Mapping[str, RepositoryFacts]) -> None:
     """Records what is known of the repositories of a mined folder."""
     write_json(out / FILE, {name: asdict(facts[name]) for name in sorted(facts)})
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mergebert.errors import InputError
 from mergebert.terminal import coloured, shown_lines, visible
-from mergebert_data.dataset.flat import Surroundings, flat_rows, grade_of, identity
+from mergebert_data.dataset.flat_rows import Surroundings, conflict_id, flat_rows, grade_of
 from mergebert_data.dataset.statistics import NO_CANDIDATE
 from mergebert_data.dataset.store import opened, read_rows
 
@@ -23,7 +23,7 @@ _LONGEST = 40  # lines of a text shown whole
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SampleOptions:
     """How many conflicts to draw, evenly over which traits, and which traits they must have."""
 
     count: int = 10
@@ -41,7 +41,7 @@ class Drawn:
     index: int
 
 
-def sampled(out: Path, wish: Wish, around: Surroundings) -> list[dict[str, Any]]:
+def sampled(out: Path, wish: SampleOptions, around: Surroundings) -> list[dict[str, Any]]:
     """The flat rows of conflicts drawn by seed alone, whatever the order of the rows; InputError where none fits."""
     drawn = _dealt(_strata(out, wish, around), wish)
     if not drawn:
@@ -92,7 +92,7 @@ def _part(mark: str, text: str) -> Iterator[str]:
         yield f"{mark} ({len(lines) - _LONGEST} more lines)"
 
 
-def _strata(out: Path, wish: Wish, around: Surroundings) -> dict[tuple[str, ...], list[Drawn]]:
+def _strata(out: Path, wish: SampleOptions, around: Surroundings) -> dict[tuple[str, ...], list[Drawn]]:
     """Of each combination of traits the conflicts that are drawn first, never more than are asked for in all."""
     strata: dict[tuple[str, ...], list[tuple[int, int, int]]] = defaultdict(list)
     for number, row in enumerate(read_rows(out, _READ)):
@@ -102,12 +102,12 @@ def _strata(out: Path, wish: Wish, around: Surroundings) -> dict[tuple[str, ...]
                 continue
             heap = strata[tuple(traits[trait] for trait in wish.by)]
             # The heap gives up its smallest, so draws are negative: what stays is drawn first.
-            entry = (-_draw(wish.seed, identity(row, conflict["index"])), number, conflict["index"])
+            entry = (-_draw(wish.seed, conflict_id(row, conflict["index"])), number, conflict["index"])
             (heapq.heappush if len(heap) < wish.count else heapq.heappushpop)(heap, entry)
     return {name: sorted(Drawn(-draw, *place) for draw, *place in heap) for name, heap in strata.items()}
 
 
-def _dealt(strata: Mapping[tuple[str, ...], Sequence[Drawn]], wish: Wish) -> list[Drawn]:
+def _dealt(strata: Mapping[tuple[str, ...], Sequence[Drawn]], wish: SampleOptions) -> list[Drawn]:
     """One conflict of every stratum in turns, the strata in an order of no meaning, until there are enough."""
     order = sorted(strata, key=lambda names: _draw(wish.seed, " ".join(names)))
     turns = max(map(len, strata.values()), default=0)

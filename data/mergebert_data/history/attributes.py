@@ -5,7 +5,7 @@
 not a byte). So the .gitattributes files that a path depends on are put into the index of the scratch repository, and one
 long-lived `git check-attr --cached` answers for all merges of a block.
 
-Each distinct set of files stands in a numbered folder of its own, because it changes rarely from merge to merge: git is
+ParallelMap distinct set of files stands in a numbered folder of its own, because it changes rarely from merge to merge: git is
 started anew only for a new one. Below the top folder git takes no macros (`[attr]`), so those are passed over.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha1
 from typing import IO
 
-from mergebert_data.history.plumbing import BatchProcess, answer_of
+from mergebert_data.history.plumbing import BatchProcess, git_result
 
 FILE_NAME = ".gitattributes"
 LARGEST = 1_000_000  # bytes; a longer file counts as none
@@ -51,7 +51,7 @@ class AttributeIndex:
                 entries += [f"100644 {blob}\t{number}/{path}\0" for path, blob in files]
         if entries:
             asked = os.fsencode("".join(entries))
-            answer_of(self._environment, "update-index", "-z", "--index-info", asked=asked)
+            git_result(self._environment, "update-index", "-z", "--index-info", asked=asked)
             self._git.close()  # it has read the index as it was
 
 

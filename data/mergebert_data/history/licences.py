@@ -12,7 +12,7 @@ from pathlib import Path
 from git.cmd import Git
 from git.exc import GitCommandError
 
-from mergebert_data.history.merges import git_in
+from mergebert_data.history.repository import git_in
 
 UNKNOWN = "unknown"
 _LARGEST = 500_000  # bytes; what follows in longer files are other people's licences

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GitResult:
     """What a git command printed, and its exit status."""
 
     status: int
@@ -51,7 +51,7 @@ def environment_of(git_dir: Path | str) -> dict[str, str]:
     return {**os.environ, **CLEAN_GIT, "GIT_DIR": str(git_dir)}
 
 
-def answer_of(environment: Mapping[str, str], *arguments: str, asked: bytes | None = None) -> Answer:
+def git_result(environment: Mapping[str, str], *arguments: str, asked: bytes | None = None) -> GitResult:
     """The answer of `git ARGUMENTS`, with `asked` on its standard input."""
     try:
         done = subprocess.run(
@@ -66,7 +66,7 @@ def answer_of(environment: Mapping[str, str], *arguments: str, asked: bytes | No
         )
     except FileNotFoundError as error:
         raise GitError("git is not installed or not on the PATH; install git 2.38 or newer.") from error
-    return Answer(done.returncode, done.stdout)
+    return GitResult(done.returncode, done.stdout)
 
 
 class BatchProcess:

@@ -11,7 +11,7 @@ from mergebert.example import UNKNOWN_CHANGE, MergeContext, SideChange
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.messages import branches_of
 from mergebert_data.history.plumbing import TreeDiff
-from mergebert_data.history.replay import Scratch
+from mergebert_data.history.replay import ScratchRepository
 
 # The commits of a side, newest first, among which changes of a file are counted: the first of these stretches that
 # holds any. Each commit costs; measured, 3 of 4 files are found in the first and 9 of 10 in both.
@@ -48,10 +48,10 @@ class Author:
 
 
 @dataclass(slots=True)
-class Provenances:
+class ProvenanceReader:
     """Tells the provenance of merges of one repository."""
 
-    scratch: Scratch
+    scratch: ScratchRepository
     bases: dict[Merge, str | None] = field(default_factory=dict)
     _remembered: dict[str, TreeDiff | None] = field(default_factory=dict)
 
@@ -61,7 +61,7 @@ class Provenances:
         for start in range(0, len(wanted), _RANGES):
             part = wanted[start : start + _RANGES]
             ranges = [f"{merge.ours}...{merge.theirs}" for merge in part]
-            answer = self.scratch.answer("rev-parse", *ranges)
+            answer = self.scratch.git_result("rev-parse", *ranges)
             found = _bases(answer.output.decode())
             if (
                 answer.status
@@ -98,7 +98,7 @@ class Provenances:
 
     def _sides(self, merge: Merge) -> Sides | None:
         """The commits of ours and of theirs since the base, newest first."""
-        answer = self.scratch.answer("rev-list", "--left-right", f"{merge.ours}...{merge.theirs}")
+        answer = self.scratch.git_result("rev-list", "--left-right", f"{merge.ours}...{merge.theirs}")
         if answer.status:
             return None
         lines = answer.output.decode().split("\n")

@@ -15,8 +15,16 @@ from git.cmd import Git
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.attributes import LARGEST, AttributeIndex, Attributes
-from mergebert_data.history.merges import BATCHING_GIT, Merge, Source, git_in, grafted_commits
-from mergebert_data.history.plumbing import Answer, Objects, TreeDiff, TreeDiffs, answer_of, environment_of
+from mergebert_data.history.merges import Merge
+from mergebert_data.history.plumbing import (
+    GitResult,
+    Objects,
+    TreeDiff,
+    TreeDiffs,
+    environment_of,
+    git_result,
+)
+from mergebert_data.history.repository import BATCHING_GIT, SourceRepository, git_in, shallow_commits
 
 # Renamed folders move files nobody in the merge touched; scratch objects need not be durable or small.
 SETTINGS = tuple(
@@ -66,14 +74,14 @@ class Replay:
     conflicts: tuple[ConflictedFile, ...] | None
 
 
-class Scratch:
+class ScratchRepository:
     """An empty bare repository that borrows the objects of another.
 
     New objects land here, in a new folder inside `place`, and vanish with it; the other's configuration,
     attributes and hooks are never read.
     """
 
-    def __init__(self, source: Source, place: Path) -> None:
+    def __init__(self, source: SourceRepository, place: Path) -> None:
         self.source = source
         self.folder = Path(tempfile.mkdtemp(dir=place.resolve()))
         self.git: Git = git_in(self.folder)
@@ -82,7 +90,7 @@ class Scratch:
         alternates.parent.mkdir(exist_ok=True)
         borrowed = "".join(f"{place}\n" for place in (source.graph, source.objects) if place)
         alternates.write_text(borrowed, encoding="utf-8", errors="surrogateescape")
-        self.grafted = grafted_commits(source)
+        self.grafted = shallow_commits(source)
         if self.grafted:
             (self.folder / "shallow").write_text("".join(f"{commit}\n" for commit in self.grafted))
         self._environment = environment_of(self.folder)
@@ -90,7 +98,7 @@ class Scratch:
         self._diffs = TreeDiffs(self._environment)
         self._attributes = AttributeIndex(self._environment)
 
-    def __enter__(self) -> Scratch:
+    def __enter__(self) -> ScratchRepository:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -99,9 +107,9 @@ class Scratch:
         self.git.clear_cache()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def answer(self, *arguments: str, asked: bytes | None = None) -> Answer:
+    def git_result(self, *arguments: str, asked: bytes | None = None) -> GitResult:
         """The answer of one git command in this repository."""
-        return answer_of(self._environment, *arguments, asked=asked)
+        return git_result(self._environment, *arguments, asked=asked)
 
     def contents(
         self, names: Sequence[str], kind: str = "blob", largest: int | None = None
@@ -123,7 +131,7 @@ class Scratch:
 
     def entry(self, commit: str, path: str) -> Stage | None:
         """What a commit has at a path; None if nothing, GitError if its trees cannot be read."""
-        listing = self.answer("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
+        listing = self.git_result("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
         if listing.status:
             raise GitError(f"git cannot read the files of commit {commit}; run git fsck on the repository.")
         mode, _, rest = listing.output.partition(b"\t")[0].decode().partition(" ")
@@ -143,7 +151,7 @@ class Scratch:
             with open(name, "wb", opener=_opened_as_it_is) as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
                 file.truncate()
-        merged = self.answer(*MERGE_FILE, str(names.ours), str(names.base), str(names.theirs))
+        merged = self.git_result(*MERGE_FILE, str(names.ours), str(names.base), str(names.theirs))
         refused = not 0 <= merged.status < REFUSED
         return None if refused else merged.output.decode("utf-8", "surrogateescape")
 

@@ -16,21 +16,21 @@ from mergebert.text.markers import Conflict, MergedFile, parse
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.attributes import Attributes
 from mergebert_data.history.merges import Merge
-from mergebert_data.history.provenance import Provenance, Provenances
-from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Replay, Scratch
-from mergebert_data.locate.locations import Located, located
-from mergebert_data.mine.clean import MOST_FILES, clean_files, in_drawn_order, is_drawn
+from mergebert_data.history.provenance import Provenance, ProvenanceReader
+from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Replay, ScratchRepository
+from mergebert_data.locate.majority_vote import Location, locations
+from mergebert_data.mine.cleanly_merged import MOST_FILES, clean_files, in_drawn_order, is_drawn
 from mergebert_data.mine.filters import (
     LARGEST_FILE,
     NO_LANGUAGE,
-    clean_drop,
-    cut_drop,
+    clean_drop_reason,
+    conflicts_drop_reason,
     is_marked,
     language_at,
     may_be_script,
-    path_drop,
+    path_drop_reason,
     path_flags,
-    stages_drop,
+    stages_drop_reason,
     text_flags,
     text_of,
 )
@@ -50,7 +50,7 @@ class RecognizedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class MineableFile:
     """A file both sides changed, ready to be mined: its versions, its conflicts, and the file people committed."""
 
     file: ConflictedFile
@@ -76,15 +76,15 @@ class Extractor:
     """
 
     repository: str
-    scratch: Scratch
+    scratch: ScratchRepository
     seed: int = 0
     keep_flagged: bool = False
     dropped: Counter[str] = field(default_factory=Counter)
     seen: set[tuple[str, ...]] = field(default_factory=set)
-    provenances: Provenances = field(init=False)
+    provenances: ProvenanceReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.provenances = Provenances(self.scratch)
+        self.provenances = ProvenanceReader(self.scratch)
 
     def expect(self, replays: Iterable[Replay]) -> None:
         """Prepares for the replays of a block: what is cheaper to ask for all of them than for each."""
@@ -114,18 +114,18 @@ class Extractor:
             return []
         return [self._example(cut, replay.merge, provenance) for cut in cuts]
 
-    def _cuts(self, replay: Replay, attributes: Attributes) -> Iterator[Cut]:
+    def _cuts(self, replay: Replay, attributes: Attributes) -> Iterator[MineableFile]:
         files = replay.conflicts or ()
         attributes.prepare(file.path for file in files if file.path.isprintable())
         for file in files:
             cut = self._cut(file, replay.merge, attributes)
-            reason = cut if isinstance(cut, str) else cut_drop(cut.parsed)
+            reason = cut if isinstance(cut, str) else conflicts_drop_reason(cut.parsed)
             if reason:
                 self.dropped[f"file: {reason}"] += 1
-            elif isinstance(cut, Cut):
+            elif isinstance(cut, MineableFile):
                 yield cut
 
-    def _clean_cuts(self, replay: Replay, attributes: Attributes) -> Iterator[Cut]:
+    def _clean_cuts(self, replay: Replay, attributes: Attributes) -> Iterator[MineableFile]:
         """Files that git merged cleanly, in the order they are drawn in; after some vain tries no more."""
         base = self.provenances.base(replay.merge)
         files = clean_files(self.scratch, replay.merge, base) if base else []
@@ -133,15 +133,15 @@ class Extractor:
         files = [file for file in files if language_of(file.path).grammar and file.path not in in_conflict]
         for file in in_drawn_order(files, self.seed, replay.merge)[: 2 * MOST_FILES]:
             cut = self._cut(file, replay.merge, attributes)
-            reason = cut if isinstance(cut, str) else clean_drop(cut.parsed, cut.merged)
+            reason = cut if isinstance(cut, str) else clean_drop_reason(cut.parsed, cut.merged)
             if reason:
                 self.dropped[f"clean file: {reason}"] += 1
-            elif isinstance(cut, Cut):
+            elif isinstance(cut, MineableFile):
                 yield cut
 
-    def _cut(self, file: ConflictedFile, merge: Merge, attributes: Attributes) -> Cut | str:
+    def _cut(self, file: ConflictedFile, merge: Merge, attributes: Attributes) -> MineableFile | str:
         """A file ready to be mined, or why it is not."""
-        reason = path_drop(file.path)
+        reason = path_drop_reason(file.path)
         if reason:
             return reason
         set_in_commit = attributes.of(file.path)
@@ -152,7 +152,7 @@ class Extractor:
         if flags and not self.keep_flagged:
             return f"{flags[0]} file"
         if file.blobs is None:
-            return stages_drop(file.stages)
+            return stages_drop_reason(file.stages)
         names = [f"{merge.commit}:{file.path}", *file.blobs]
         committed, *versions = self.scratch.contents(names, largest=LARGEST_FILE)
         if committed is None or b"\n" not in committed:
@@ -190,7 +190,7 @@ class Extractor:
         self.scratch.require_source()
         return "a version is missing or damaged"
 
-    def _cut_texts(self, recognized: RecognizedFile, contents: Sequence[bytes | None]) -> Cut | str:
+    def _cut_texts(self, recognized: RecognizedFile, contents: Sequence[bytes | None]) -> MineableFile | str:
         """The cut of a file out of the contents of its merged version and its three stages."""
         texts = []
         for content in contents:
@@ -215,9 +215,9 @@ class Extractor:
         except MarkerError:
             return "conflict markers in an input"
         flags = tuple(dict.fromkeys((*recognized.flags, *flags)))
-        return Cut(recognized.file, recognized.language, flags, stages, conflicted, parsed, merged)
+        return MineableFile(recognized.file, recognized.language, flags, stages, conflicted, parsed, merged)
 
-    def _example(self, cut: Cut, merge: Merge, provenance: Provenance) -> FileExample:
+    def _example(self, cut: MineableFile, merge: Merge, provenance: Provenance) -> FileExample:
         ours_change, theirs_change = provenance.change(cut.file.path)
         assert cut.file.blobs is not None
         return FileExample(
@@ -246,7 +246,7 @@ def conflict_examples(conflicted: MergedFile, merged: str, language: Language) -
     if not conflicted.conflicts:
         return ()
     found = [_candidates(conflict, language) for conflict in conflicted.conflicts]
-    resolutions = located(conflicted, merged, [[candidate.text for candidate in some] for some in found])
+    resolutions = locations(conflicted, merged, [[candidate.text for candidate in some] for some in found])
     return tuple(
         _conflict_example(index, resolution, some)
         for index, (resolution, some) in enumerate(zip(resolutions, found, strict=True))
@@ -266,7 +266,7 @@ def _candidates(conflict: Conflict, language: Language) -> tuple[Candidate, ...]
 
 
 def _conflict_example(
-    index: int, resolution: Located | None, found: tuple[Candidate, ...]
+    index: int, resolution: Location | None, found: tuple[Candidate, ...]
 ) -> ConflictExample:
     if resolution is None:
         return ConflictExample(index, None, (), (), False, ())

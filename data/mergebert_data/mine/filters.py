@@ -41,14 +41,14 @@ def may_be_script(path: str) -> bool:
     return "." not in path.rpartition("/")[2]
 
 
-def path_drop(path: str) -> str | None:
+def path_drop_reason(path: str) -> str | None:
     """Why a path is not mined in whatever language; None if it is."""
     if path.isprintable():
         return None
     return NO_LANGUAGE if language_of(path).grammar is None else "unprintable path"
 
 
-def stages_drop(stages: ThreeWay[Stage | None]) -> str:
+def stages_drop_reason(stages: ThreeWay[Stage | None]) -> str:
     """Why the versions of a conflicted path are no three texts to merge."""
     if None in tuple(stages):
         return "added, deleted or renamed on a side"
@@ -88,7 +88,7 @@ def is_marked(text: str) -> bool:
     return ("<<<<<<<" in text or ">>>>>>>" in text) and has_markers(text)
 
 
-def cut_drop(cut: MergedFile) -> str | None:
+def conflicts_drop_reason(cut: MergedFile) -> str | None:
     """Why a file's conflicts are not mined; None if they are."""
     count = len(cut.conflicts)
     if not count:
@@ -98,7 +98,7 @@ def cut_drop(cut: MergedFile) -> str | None:
     return "too many conflicts" if count > MOST_CONFLICTS else None
 
 
-def clean_drop(cut: MergedFile, merged: str) -> str | None:
+def clean_drop_reason(cut: MergedFile, merged: str) -> str | None:
     """Why a file that git merged without a conflict is not kept; None if it is."""
     if cut.conflicts:
         return "a conflict when cut by lines"

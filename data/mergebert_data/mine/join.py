@@ -22,10 +22,10 @@ from mergebert_data.dataset.store import (
     write_json,
     write_json_lines,
 )
-from mergebert_data.mine.plan import Plan, Settings
+from mergebert_data.mine.plan import MiningSettings, Plan
 
 
-def joined(plan: Plan, settings: Settings) -> Statistics:
+def joined(plan: Plan, settings: MiningSettings) -> Statistics:
     """Joins the shards of the plan into the dataset, duplicates flagged, and writes what was counted."""
     statistics = Statistics()
     statistics.counts["repositories"] = len(plan.facts)
@@ -88,7 +88,7 @@ def _file_key(row: Mapping[str, Any]) -> bytes:
     return blake2b(f"{row['path']} {told}".encode("utf-8", "surrogateescape"), digest_size=12).digest()
 
 
-def _write_summaries(plan: Plan, settings: Settings, statistics: Statistics) -> None:
+def _write_summaries(plan: Plan, settings: MiningSettings, statistics: Statistics) -> None:
     figures = statistics.to_json() | {"skipped": dict(plan.skipped)}
     write_statistics(settings.out, figures)
     write_facts(settings.out, plan.facts)

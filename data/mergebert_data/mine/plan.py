@@ -22,9 +22,10 @@ from typing import Protocol, TypeVar
 
 from mergebert.errors import GitError
 from mergebert.repository_names import file_name
-from mergebert_data.dataset.repositories import Facts, facts_of
+from mergebert_data.dataset.repositories import RepositoryFacts, facts_of
 from mergebert_data.dataset.store import remove_halves, replacing
-from mergebert_data.history.merges import Merge, Source, graphed, listed, open_source
+from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.repository import SourceRepository, open_repository, with_commit_graph
 
 VERSION = 3  # of what a shard holds; raise it when the same replays give other examples
 REPLAY_VERSION = 1  # of what a replay holds; raise it when the same merge gives another replay
@@ -36,7 +37,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class MiningSettings:
     """What decides which examples are mined."""
 
     out: Path
@@ -49,10 +50,10 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MergeBlock:
     """A run of merges of one repository, the file that keeps their replays and the shard its examples go to."""
 
-    source: Source
+    source: SourceRepository
     plan: Path
     start: int
     count: int
@@ -73,8 +74,8 @@ class Block:
 class Plan:
     """The blocks of all repositories, why some repositories have none, and how many merges are in no block, by reason."""
 
-    blocks: tuple[Block, ...]
-    facts: Mapping[str, Facts]
+    blocks: tuple[MergeBlock, ...]
+    facts: Mapping[str, RepositoryFacts]
     skipped: Mapping[str, str]
     left_out: Mapping[str, int]
 
@@ -84,7 +85,7 @@ class Plan:
         return sum(block.count for block in self.blocks)
 
 
-class Each(Protocol):
+class ParallelMap(Protocol):
     """Maps a function over items, here or on other computers: results in order, a sentence where there is none."""
 
     def __call__(
@@ -94,12 +95,12 @@ class Each(Protocol):
 
 
 def planned(
-    repositories: Sequence[Path], settings: Settings, name: str | None = None, each: Each = map
+    repositories: Sequence[Path], settings: MiningSettings, name: str | None = None, each: ParallelMap = map
 ) -> Plan:
     """What to mine: repositories in turns, so that whenever it stops all of them have had their share."""
     _prepare(settings.out)
     skipped: dict[str, str] = {}
-    found: dict[str, tuple[Path, Source]] = {}
+    found: dict[str, tuple[Path, SourceRepository]] = {}
     for path, source in zip(repositories, each(partial(_opened, name=name), repositories), strict=True):
         if isinstance(source, str):
             skipped[str(path)] = source
@@ -122,10 +123,10 @@ def planned(
     return Plan(tuple(turns), facts, skipped, left_out)
 
 
-def _opened(path: Path, name: str | None) -> Source | str:
+def _opened(path: Path, name: str | None) -> SourceRepository | str:
     """The repository at a path, or why it cannot be mined."""
     try:
-        return open_source(path, name)
+        return open_repository(path, name)
     except GitError as error:
         return str(error)
 
@@ -134,16 +135,16 @@ def _opened(path: Path, name: str | None) -> Source | str:
 class _Share:
     """What one repository adds to a plan."""
 
-    blocks: list[Block]
+    blocks: list[MergeBlock]
     left_out: Mapping[str, int]
-    facts: Facts
+    facts: RepositoryFacts
 
 
-def _listed(source: Source, settings: Settings) -> _Share | str:
+def _listed(source: SourceRepository, settings: MiningSettings) -> _Share | str:
     """What one repository adds to the plan, or why its merges cannot be listed."""
     try:
-        listing = listed(source, settings.max_merges, settings.seed)
-        blocks = _blocks(graphed(source, settings.out / "graphs"), listing.merges, settings)
+        listing = merge_listing(source, settings.max_merges, settings.seed)
+        blocks = _blocks(with_commit_graph(source, settings.out / "graphs"), listing.merges, settings)
         return _Share(blocks, listing.skipped, facts_of(source))
     except GitError as error:
         return str(error)
@@ -158,7 +159,7 @@ def _prepare(out: Path) -> None:
     remove_halves(out)
 
 
-def _blocks(source: Source, found: Sequence[Merge], settings: Settings) -> list[Block]:
+def _blocks(source: SourceRepository, found: Sequence[Merge], settings: MiningSettings) -> list[MergeBlock]:
     """The blocks of one repository; its merges are written to a plan, a line of fixed length each."""
     lines = [f"{merge.commit} {merge.ours} {merge.theirs}\n" for merge in found]
     stem = file_name(source.name)
@@ -172,7 +173,7 @@ def _blocks(source: Source, found: Sequence[Merge], settings: Settings) -> list[
         kind = f"{VERSION} {settings.seed} {settings.keep_flagged}"
         shard = f"{stem}-{start // BLOCK:04}-{_mark(kind, source, part)}"
         blocks.append(
-            Block(
+            MergeBlock(
                 source,
                 path,
                 start,
@@ -189,5 +190,5 @@ def _blocks(source: Source, found: Sequence[Merge], settings: Settings) -> list[
     return blocks
 
 
-def _mark(version: object, source: Source, lines: Sequence[str]) -> str:
+def _mark(version: object, source: SourceRepository, lines: Sequence[str]) -> str:
     return blake2b(f"{version} {source.name} {''.join(lines)}".encode(), digest_size=6).hexdigest()

@@ -16,15 +16,15 @@ from git.cmd import Git
 from git.exc import GitCommandError
 
 from mergebert import __version__
-from mergebert_data.mine.block import Progress, mine_block
-from mergebert_data.mine.plan import REPLAY_VERSION, VERSION, Block
+from mergebert_data.mine.merge_block import BlockResult, mine_block
+from mergebert_data.mine.plan import REPLAY_VERSION, VERSION, MergeBlock
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class SharedFolder:
     """The output folder as tasks know it; `token` names a file in it that proves it is the same one everywhere."""
 
     out: Path
@@ -52,7 +52,7 @@ class Folder:
         )
 
 
-def introduction(folder: Folder, node: str) -> dict[str, str] | str:
+def introduction(folder: SharedFolder, node: str) -> dict[str, str] | str:
     """What this node mines with, or why it cannot mine; it answers in the folder, and clears away old scratch."""
     sweep(folder)
     try:
@@ -73,26 +73,28 @@ def versions() -> dict[str, str]:
     return {"mergebert": __version__, "the miner's format": f"{VERSION}.{REPLAY_VERSION}", "git": git}
 
 
-def mining_task(folder: Folder, function: Callable[[_Item], _Result | str], item: _Item) -> _Result | str:
+def mining_task(
+    folder: SharedFolder, function: Callable[[_Item], _Result | str], item: _Item
+) -> _Result | str:
     """What a function makes of an item, or why not on this node, which may have joined after the others were asked."""
     if not folder.mark.exists():
         return folder.unshared(socket.gethostname())
     return function(item)
 
 
-def mined_block(folder: Folder, block: Block) -> Progress:
+def mined_block(folder: SharedFolder, block: MergeBlock) -> BlockResult:
     """Mines one block into its shard, once; git replays in a temporary folder of this node."""
     if block.shard.exists():
-        return Progress(block.count, was_done=True)
+        return BlockResult(block.count, was_done=True)
     if not Path(block.source.objects).is_dir():
         missing = f"{block.source.git_dir} is not on node {socket.gethostname()}"
         advice = "let every node have the repositories under the same paths and mine again"
-        return Progress(block.count, failure=f"{block.source.name}: {missing}; {advice}.")
+        return BlockResult(block.count, failure=f"{block.source.name}: {missing}; {advice}.")
     with tempfile.TemporaryDirectory(prefix=folder.scratch, ignore_cleanup_errors=True) as place:
         return mine_block(block, Path(place))
 
 
-def sweep(folder: Folder) -> None:
+def sweep(folder: SharedFolder) -> None:
     """Removes the scratch folders that killed tasks have left on this node."""
     for left in Path(tempfile.gettempdir()).glob(f"{folder.scratch}*"):
         with suppress(OSError):

@@ -22,8 +22,9 @@ from mergebert_data.dataset.manifest import example_row, read_manifest, text_sha
 from mergebert_data.dataset.recount import recounted, write_statistics
 from mergebert_data.dataset.splits import FILE as SPLITS_FILE
 from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, replacing, write_json
-from mergebert_data.history.merges import Merge, Source
-from mergebert_data.history.replay import Scratch
+from mergebert_data.history.merges import Merge
+from mergebert_data.history.replay import ScratchRepository
+from mergebert_data.history.repository import SourceRepository
 from mergebert_data.mine.filters import text_of
 
 NOT_GIVEN = "repository not given"
@@ -37,14 +38,14 @@ _SIDES = ("base", "ours", "theirs")
 class Piece:
     """Some rows of a manifest, all of one repository, and the file their examples go to."""
 
-    source: Source
+    source: SourceRepository
     rows: tuple[dict[str, Any], ...]
     part: Path
 
 
 def rebuilt(
     manifest: Path,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, SourceRepository],
     out: Path,
     jobs: int,
     advance: Callable[[int], object],
@@ -74,7 +75,9 @@ def rebuilt(
     return counts
 
 
-def rebuilt_row(row: Mapping[str, Any], scratch: Scratch, replayed: set[str]) -> dict[str, Any] | str:
+def rebuilt_row(
+    row: Mapping[str, Any], scratch: ScratchRepository, replayed: set[str]
+) -> dict[str, Any] | str:
     """The example of a row of a manifest, or why there is none; `replayed` remembers the merges made again."""
     blobs = [row["blobs"][side] for side in _SIDES]
     contents = scratch.contents([*blobs, row["merged_blob"]])
@@ -98,7 +101,7 @@ def _made_piece(piece: Piece) -> tuple[Path, Counter[str]]:
     skipped: Counter[str] = Counter()
     rows = []
     replayed: set[str] = set()
-    with Scratch(piece.source, piece.part.parent) as scratch:
+    with ScratchRepository(piece.source, piece.part.parent) as scratch:
         for row in piece.rows:
             found = rebuilt_row(row, scratch, replayed)
             if isinstance(found, str):
@@ -111,7 +114,7 @@ def _made_piece(piece: Piece) -> tuple[Path, Counter[str]]:
 
 def _known(
     manifest: Path,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, SourceRepository],
     split_of: dict[str, str],
     counts: Counter[str],
     advance: Callable[[int], object],
@@ -128,7 +131,9 @@ def _known(
         yield row
 
 
-def _pieces(rows: Iterator[dict[str, Any]], sources: Mapping[str, Source], folder: Path) -> Iterator[Piece]:
+def _pieces(
+    rows: Iterator[dict[str, Any]], sources: Mapping[str, SourceRepository], folder: Path
+) -> Iterator[Piece]:
     number = 0
     for name, group in groupby(rows, key=lambda row: str(row["repository"])):
         while some := [row for _, row in zip(range(_PIECE), group, strict=False)]:

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import mergebert_data.dataset.statistics
-import mergebert_data.mine.local
+import mergebert_data.mine.local_engine
 from mergebert.errors import DatasetError
 from mergebert.example import example_from_json
 from mergebert_data.commands.mine import main
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.mine.block import mine_block
 from mergebert_data.mine.join import joined
-from mergebert_data.mine.plan import Settings, planned
+from mergebert_data.mine.merge_block import mine_block
+from mergebert_data.mine.plan import MiningSettings, planned
 from tests.conftest import Repository
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -108,7 +108,7 @@ def test_a_finished_block_is_not_mined_again(
 ) -> None:
     out = tmp_path / "out"
     mine(two, out)
-    monkeypatch.setattr(mergebert_data.mine.local, "over_processes", lambda todo, *_: iter(todo))
+    monkeypatch.setattr(mergebert_data.mine.local_engine, "mine_block", None)
     before = {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()}
     assert mine(two, out) == 0
     assert {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()} == before
@@ -146,13 +146,13 @@ def test_replays_are_kept_and_give_the_same_rows(two: list[Path], tmp_path: Path
 
 
 def test_torn_replays_say_what_to_do(two: list[Path], tmp_path: Path) -> None:
-    (block,) = planned(two[:1], Settings(tmp_path)).blocks
+    (block,) = planned(two[:1], MiningSettings(tmp_path)).blocks
     block.replays.write_bytes(b"torn")
     assert "delete it and mine again" in (mine_block(block).failure or "")
 
 
 def test_a_block_that_fails_is_reported(two: list[Path], tmp_path: Path) -> None:
-    settings = Settings(tmp_path)
+    settings = MiningSettings(tmp_path)
     plan = planned(two[:1], settings)
     (block,) = plan.blocks
     block.plan.unlink()
@@ -161,7 +161,7 @@ def test_a_block_that_fails_is_reported(two: list[Path], tmp_path: Path) -> None
 
 
 def test_a_broken_shard_says_what_to_do(two: list[Path], tmp_path: Path) -> None:
-    settings = Settings(tmp_path)
+    settings = MiningSettings(tmp_path)
     plan = planned(two[:1], settings)
     plan.blocks[0].shard.write_bytes(b"PAR1 torn")
     with pytest.raises(DatasetError, match="delete it and mine again"):

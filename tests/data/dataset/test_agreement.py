@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mergebert_data.dataset.agreement import NOT_LOCATED, Agreement, table_of, verdict
-from mergebert_data.locate.locations import METHODS
+from mergebert_data.locate.majority_vote import METHODS
 
 
 def conflict(proof: Sequence[str], dissent: Sequence[str] = ()) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mergebert.example import FileExample
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.repositories import (
     MOST_SHARED,
-    Facts,
+    RepositoryFacts,
     asked,
     dealt,
     read_facts,
@@ -61,7 +61,14 @@ def test_forks_and_copies_are_dealt_together(tmp_path: Path) -> None:
     files = [file for name in ("a/a", "b/copy") for file in copied(name, MOST_SHARED + 1)]
     files += [file_of(name, [numbered(n)]) for n, name in enumerate([*names, "c/fork"], start=100)]
     out = mined_folder(tmp_path / "out", files)
-    write_facts(out, {"a/a": Facts("root a"), "c/fork": Facts("root a"), "b/copy": Facts("root b")})
+    write_facts(
+        out,
+        {
+            "a/a": RepositoryFacts("root a"),
+            "c/fork": RepositoryFacts("root a"),
+            "b/copy": RepositoryFacts("root b"),
+        },
+    )
     counts = {name: {"in python": 1, "distinct": 1} for name in (*names, "a/a", "b/copy", "c/fork")}
     for seed in range(10):
         split_of = dealt(out, counts, seed)
@@ -75,7 +82,7 @@ def test_facts_are_asked_written_and_read(make_repository: Callable[..., Reposit
     repository = make_repository("owner+name")
     root = repository.commit("begin", {"LICENSE": "Apache License\nVersion 2.0"})
     found = asked([repository.path])
-    assert found == {"owner/name": Facts(root, "Apache-2.0")}
+    assert found == {"owner/name": RepositoryFacts(root, "Apache-2.0")}
     assert read_facts(tmp_path) == {}
     write_facts(tmp_path, found)
     assert read_facts(tmp_path) == found

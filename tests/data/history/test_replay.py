@@ -10,8 +10,9 @@ from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import Merge, listed, open_source
-from mergebert_data.history.replay import ConflictedFile, Scratch, Stage, parsed
+from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.replay import ConflictedFile, ScratchRepository, Stage, parsed
+from mergebert_data.history.repository import open_repository
 from tests.conftest import Repository
 
 BASE, OURS, THEIRS = "one\ntwo\nthree\n", "one\nTWO\nthree\n", "one\n2\nthree\n"
@@ -24,10 +25,10 @@ def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @contextmanager
-def scratch_of(repository: Repository) -> Iterator[Scratch]:
+def scratch_of(repository: Repository) -> Iterator[ScratchRepository]:
     place = repository.path.parent / "scratch"
     place.mkdir(exist_ok=True)
-    with Scratch(open_source(repository.path), place) as scratch:
+    with ScratchRepository(open_repository(repository.path), place) as scratch:
         yield scratch
     assert list(place.iterdir()) == []
 
@@ -49,7 +50,7 @@ def test_a_conflict_is_found_and_the_repository_is_left_alone(repository: Reposi
     merge = resolved_merge(repository, dict.fromkeys(names, OURS))
     before = objects_of(repository)
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
         assert replay.merge == merge
         assert [file.path for file in replay.conflicts or ()] == list(names)
         blobs = (replay.conflicts or ())[0].blobs
@@ -70,7 +71,7 @@ def test_the_merge_driver_of_a_repository_is_never_run(repository: Repository) -
     resolved_merge(repository, {"a.py": OURS})
     trap.unlink()
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
         assert replay.conflicts
     assert not trap.exists()
 
@@ -83,7 +84,7 @@ def test_deleted_on_one_side_is_no_three_way_conflict(repository: Repository) ->
     repository.git("checkout", "--quiet", "main")
     resolved_merge(repository, {"a.py": OURS})
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
     (file,) = replay.conflicts or ()
     assert file.stages.theirs is None
     assert file.blobs is None
@@ -180,5 +181,5 @@ def test_paths_of_any_bytes_are_told_apart(repository: Repository) -> None:
     repository.diverge(*(dict.fromkeys(names, text) for text in (BASE, OURS, THEIRS)))
     resolved_merge(repository, dict.fromkeys(names, OURS))
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(listed(open_source(repository.path)).merges)
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
     assert {file.path for file in replay.conflicts or ()} == set(names)

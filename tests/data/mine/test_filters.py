@@ -7,14 +7,14 @@ from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.replay import Stage
 from mergebert_data.mine.filters import (
     LARGEST_FILE,
-    clean_drop,
-    cut_drop,
+    clean_drop_reason,
+    conflicts_drop_reason,
     is_marked,
     language_at,
     may_be_script,
-    path_drop,
+    path_drop_reason,
     path_flags,
-    stages_drop,
+    stages_drop_reason,
     text_flags,
     text_of,
 )
@@ -81,7 +81,7 @@ def test_a_text_that_says_it_is_generated_may_be_contradicted() -> None:
     ],
 )
 def test_paths_nobody_can_read_are_dropped(path: str, reason: str | None) -> None:
-    assert path_drop(path) == reason
+    assert path_drop_reason(path) == reason
 
 
 def test_what_is_no_text_is_dropped() -> None:
@@ -93,8 +93,8 @@ def test_what_is_no_text_is_dropped() -> None:
 
 def test_stages_that_are_no_texts_say_what_they_are() -> None:
     file, link = Stage("100644", "a"), Stage("120000", "b")
-    assert stages_drop(ThreeWay(None, file, file)) == "added, deleted or renamed on a side"
-    assert stages_drop(ThreeWay(file, file, link)) == "a symbolic link or submodule on a side"
+    assert stages_drop_reason(ThreeWay(None, file, file)) == "added, deleted or renamed on a side"
+    assert stages_drop_reason(ThreeWay(file, file, link)) == "a symbolic link or submodule on a side"
 
 
 def test_markers_are_seen_where_they_stand_alone() -> None:
@@ -118,10 +118,13 @@ def cut(body: str) -> str:
     ],
 )
 def test_cuts_that_are_not_mined(text: str, reason: str | None) -> None:
-    assert cut_drop(parse(text, 7)) == reason
+    assert conflicts_drop_reason(parse(text, 7)) == reason
 
 
 def test_a_clean_file_has_no_conflict_and_no_markers() -> None:
-    assert clean_drop(parse("a\n", 7), "a\n") is None
-    assert clean_drop(parse("a\n", 7), "<<<<<<< x\n") == "conflict markers in the merge commit"
-    assert clean_drop(parse(cut("a\n||||||| base\n=======\nb\n"), 7), "a\n") == "a conflict when cut by lines"
+    assert clean_drop_reason(parse("a\n", 7), "a\n") is None
+    assert clean_drop_reason(parse("a\n", 7), "<<<<<<< x\n") == "conflict markers in the merge commit"
+    assert (
+        clean_drop_reason(parse(cut("a\n||||||| base\n=======\nb\n"), 7), "a\n")
+        == "a conflict when cut by lines"
+    )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mergebert.example import ConflictExample
 from mergebert.text.markers import Conflict, lines_of, parse
-from mergebert_data.dataset.repositories import Facts
+from mergebert_data.dataset.repositories import RepositoryFacts
 from mergebert_data.dataset.splits import TRAIN
 from mergebert_data.history.licences import UNKNOWN
 
@@ -51,7 +51,7 @@ class Surroundings:
     """What the rows of mined files do not say themselves: splits, licences, and how much context to give."""
 
     split_of: Mapping[str, str] = field(default_factory=dict)
-    facts: Mapping[str, Facts] = field(default_factory=dict)
+    facts: Mapping[str, RepositoryFacts] = field(default_factory=dict)
     lines: int = CONTEXT_LINES
 
     def split(self, repository: str) -> str:
@@ -81,7 +81,7 @@ def flat_rows(row: Mapping[str, Any], around: Surroundings) -> Iterator[dict[str
         conflict = parts[at]
         assert isinstance(conflict, Conflict)
         yield same | _labels(known) | {
-            "id": identity(row, known["index"]),
+            "id": conflict_id(row, known["index"]),
             "base": conflict.sides.base,
             "ours": conflict.sides.ours,
             "theirs": conflict.sides.theirs,
@@ -90,7 +90,7 @@ def flat_rows(row: Mapping[str, Any], around: Surroundings) -> Iterator[dict[str
         }  # fmt: skip
 
 
-def identity(row: Mapping[str, Any], index: int) -> str:
+def conflict_id(row: Mapping[str, Any], index: int) -> str:
     """A name of a conflict that stays the same whenever it is mined again."""
     told = f"{row['repository']} {row['merge']} {row['path']} {index}"
     return blake2b(told.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()

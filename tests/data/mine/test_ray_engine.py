@@ -26,8 +26,8 @@ import pytest
 
 from mergebert_data.commands.mine import main
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.mine.plan import Settings, planned
-from mergebert_data.mine.ray_worker import Folder, introduction, mined_block, mining_task, versions
+from mergebert_data.mine.plan import MiningSettings, planned
+from mergebert_data.mine.ray_worker import SharedFolder, introduction, mined_block, mining_task, versions
 from tests.conftest import Repository
 from tests.data.commands.test_mine import conflicting_merges
 
@@ -330,8 +330,8 @@ def test_a_node_lost_in_the_middle_of_a_block_changes_no_row(
 def test_a_repository_that_is_not_on_the_node_is_named_and_the_others_go_on(
     repositories: list[Path], tmp_path: Path
 ) -> None:
-    folder = Folder(tmp_path / "out", "token")
-    plan = planned(repositories, Settings(folder.out))
+    folder = SharedFolder(tmp_path / "out", "token")
+    plan = planned(repositories, MiningSettings(folder.out))
     repositories[1].rename(tmp_path / "elsewhere")
     steps = [mined_block(folder, block) for block in plan.blocks]
     (failure,) = [step.failure for step in steps if step.failure]
@@ -340,15 +340,15 @@ def test_a_repository_that_is_not_on_the_node_is_named_and_the_others_go_on(
 
 
 def test_a_block_that_is_done_is_not_mined_again(repositories: list[Path], tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "out", "token")
-    (block,) = planned(repositories[:1], Settings(folder.out)).blocks
+    folder = SharedFolder(tmp_path / "out", "token")
+    (block,) = planned(repositories[:1], MiningSettings(folder.out)).blocks
     assert mined_block(folder, block).files == 2
     gone = replace(block, source=replace(block.source, objects="nowhere"))
     assert mined_block(folder, gone).was_done
 
 
 def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, "token")
+    folder = SharedFolder(tmp_path, "token")
     assert "does not share the folder" in str(introduction(folder, "node"))
     assert "does not share the folder" in str(mining_task(folder, str.upper, "mined"))
     assert list(tmp_path.iterdir()) == []
@@ -359,7 +359,7 @@ def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
 
 
 def test_a_node_that_would_mine_otherwise_is_named() -> None:
-    from mergebert_data.mine.cluster import objection
+    from mergebert_data.mine.ray_engine import objection
 
     assert objection("far", versions()) is None
     assert "Node far has git 2.20.1, this computer" in (
@@ -369,7 +369,7 @@ def test_a_node_that_would_mine_otherwise_is_named() -> None:
 
 
 def test_what_ray_tells_at_length_is_a_line_of_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    from mergebert_data.mine.cluster import Notices
+    from mergebert_data.mine.ray_engine import Notices
 
     with redirect_stdout(Notices()):
         print(

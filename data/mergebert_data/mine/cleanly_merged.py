@@ -9,7 +9,7 @@ from hashlib import blake2b
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.plumbing import TreeDiff
-from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Scratch, Stage
+from mergebert_data.history.replay import FILE_MODES, ConflictedFile, ScratchRepository, Stage
 
 # One in so many merges gives clean files; where conflicts are mined the base is known already and more are affordable.
 # Measured over twenty repositories: about one clean file for four in conflict.
@@ -24,7 +24,7 @@ def is_drawn(seed: int, merge: Merge, is_conflicted: bool) -> bool:
     return _draw(seed, merge.commit) % (ONE_IN_CONFLICTED if is_conflicted else ONE_IN_OTHERS) == 0
 
 
-def clean_files(scratch: Scratch, merge: Merge, base: str) -> list[ConflictedFile]:
+def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[ConflictedFile]:
     """The regular files both sides changed since `base`, each to something else."""
     commits = scratch.contents((base, merge.ours, merge.theirs), kind="commit")
     trees = [_TREE.match(commit or b"") for commit in commits]

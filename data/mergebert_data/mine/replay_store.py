@@ -17,10 +17,10 @@ from mergebert.errors import DatasetError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.store import replacing
 from mergebert_data.history.merges import Merge
-from mergebert_data.history.replay import ConflictedFile, Replay, Scratch, Stage
+from mergebert_data.history.replay import ConflictedFile, Replay, ScratchRepository, Stage
 
 
-def write_replays(path: Path, replays: Sequence[Replay], scratch: Scratch, seconds: float) -> None:
+def write_replays(path: Path, replays: Sequence[Replay], scratch: ScratchRepository, seconds: float) -> None:
     """Writes the replays of a block, whole or not at all, with the objects of `scratch` they name."""
     value = {
         "seconds": round(seconds, 3),
@@ -32,7 +32,9 @@ def write_replays(path: Path, replays: Sequence[Replay], scratch: Scratch, secon
         json.dump(value, out, separators=(",", ":"))
 
 
-def read_replays(path: Path, merges: Sequence[Merge], scratch: Scratch) -> tuple[list[Replay], float]:
+def read_replays(
+    path: Path, merges: Sequence[Merge], scratch: ScratchRepository
+) -> tuple[list[Replay], float]:
     """The replays of a block, their objects put into `scratch`, and the seconds they took."""
     try:
         with gzip.open(path, "rt", encoding="ascii") as file:
@@ -70,7 +72,7 @@ def _replay(merge: Merge, files: Sequence[Any] | None) -> Replay:
     return Replay(merge, tuple(found))
 
 
-def _made(scratch: Scratch, replays: Sequence[Replay]) -> Iterator[tuple[str, bytes]]:
+def _made(scratch: ScratchRepository, replays: Sequence[Replay]) -> Iterator[tuple[str, bytes]]:
     """The objects of the scratch repository that the replays name, as git stores them."""
     blobs = {
         stage.blob
@@ -85,5 +87,5 @@ def _made(scratch: Scratch, replays: Sequence[Replay]) -> Iterator[tuple[str, by
             yield name, place.read_bytes()
 
 
-def _loose(scratch: Scratch, name: str) -> Path:
+def _loose(scratch: ScratchRepository, name: str) -> Path:
     return scratch.folder / "objects" / name[:2] / name[2:]

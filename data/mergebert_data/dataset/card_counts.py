@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert_data.dataset.agreement import NOT_LOCATED
-from mergebert_data.dataset.flat import Surroundings, grade_of
+from mergebert_data.dataset.flat_rows import Surroundings, grade_of
 from mergebert_data.dataset.statistics import NO_CANDIDATE
 from mergebert_data.dataset.store import read_rows
 
@@ -17,7 +17,7 @@ _READ = ("repository", "language", "conflicts")
 
 
 @dataclass(slots=True)
-class Figures:
+class CardCounts:
     """Counts of conflicts, patterns of distinct ones; `add` takes them one at a time."""
 
     splits: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -54,9 +54,9 @@ class Figures:
         return {name: counted[name] for name in order}
 
 
-def figures_of(out: Path, around: Surroundings) -> Figures:
+def card_counts(out: Path, around: Surroundings) -> CardCounts:
     """What a mined folder holds."""
-    figures = Figures()
+    figures = CardCounts()
     for row in read_rows(out, _READ):
         for conflict in row["conflicts"]:
             figures.add(row["language"], row["repository"], conflict, around)

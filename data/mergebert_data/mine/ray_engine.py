@@ -13,19 +13,27 @@ import secrets
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stdout
 from functools import partial
 from io import TextIOBase
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mergebert import __version__
 from mergebert.errors import DatasetError
-from mergebert_data.mine.block import Progress
-from mergebert_data.mine.plan import Plan, Settings
-from mergebert_data.mine.ray_worker import Folder, introduction, mined_block, mining_task, sweep, versions
+from mergebert_data.mine.engine import Engine
+from mergebert_data.mine.merge_block import BlockResult
+from mergebert_data.mine.plan import MergeBlock
+from mergebert_data.mine.ray_worker import (
+    SharedFolder,
+    introduction,
+    mined_block,
+    mining_task,
+    sweep,
+    versions,
+)
 
 # Ray reads these when it is imported. By itself it would try again for ever where memory runs out, and let every other
 # process go before the workers of a cluster that is started here.
@@ -67,9 +75,9 @@ class Notices(TextIOBase):
 class Cluster:
     """Tasks on a cluster Ray is connected to; few are handed out at a time."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: SharedFolder) -> None:
         self._folder = folder
-        self._running: dict[ray.ObjectRef[Any], int] = {}
+        self._running: dict[ray.ObjectRef[Any], tuple[int, Any]] = {}
 
     @property
     def cpus(self) -> int:
@@ -80,23 +88,16 @@ class Cluster:
         self, function: Callable[[_Item], _Result | str], items: Sequence[_Item]
     ) -> Iterator[_Result | str]:
         """What a function makes of each item, in order, a task each; a sentence where it makes nothing."""
-        results = dict(self._over(function, items))
-        return (results[at] for at in range(len(items)))
+        results = {number: result for number, _, result in self._tasks(function, items)}
+        return (results[number] for number in range(len(items)))
 
-    def mined(self, plan: Plan, settings: Settings) -> Iterator[Progress]:
-        """Mines every block that has no shard yet, reporting each; ends early when the minutes are over."""
-        deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
-        todo = []
-        for block in plan.blocks:
-            if block.shard.exists():
-                yield Progress(block.count, was_done=True)
-            else:
-                todo.append(block)
-        for at, result in self._over(partial(mined_block, self._folder), todo, deadline):
-            if isinstance(result, Progress):
+    def mined_blocks(self, blocks: Iterable[MergeBlock]) -> Iterator[BlockResult]:
+        """The results of blocks, a task each, as they come."""
+        for _, block, result in self._tasks(partial(mined_block, self._folder), blocks):
+            if isinstance(result, BlockResult):
                 yield result
             else:
-                yield Progress(todo[at].count, failure=f"{todo[at].source.name}: {result}")
+                yield BlockResult(block.count, failure=f"{block.source.name}: {result}")
 
     def stop(self) -> None:
         """Ends what is still running and clears away what killed tasks have left behind on the nodes."""
@@ -109,41 +110,35 @@ class Cluster:
         if swept:
             ray.wait(swept, num_returns=len(swept), timeout=SWEEPING_SECONDS)
 
-    def _over(
-        self,
-        function: Callable[[_Item], _Result | str],
-        items: Iterable[_Item],
-        deadline: float | None = None,
-    ) -> Iterator[tuple[int, _Result | str]]:
-        """The number of each item with its result, as they come."""
+    def _tasks(
+        self, function: Callable[[_Item], _Result | str], items: Iterable[_Item]
+    ) -> Iterator[tuple[int, _Item, _Result | str]]:
+        """Each item with its number and result, as they come."""
         remote: Any = ray.remote(num_cpus=1, max_retries=RETRIES, max_calls=TASKS_PER_WORKER)(mining_task)
         remote = remote.options(name="mergebert mine")
         waiting = iter(enumerate(items))
         while True:
             most = TASKS_PER_CPU * max(1, self.cpus)
-            while len(self._running) < most and (deadline is None or time.monotonic() < deadline):
-                following = next(waiting, None)
-                if following is None:
-                    break
-                self._running[remote.remote(self._folder, function, following[1])] = following[0]
+            for number, item in islice(waiting, max(0, most - len(self._running))):
+                self._running[remote.remote(self._folder, function, item)] = number, item
             if not self._running:
                 return
             ray.wait(list(self._running), num_returns=1)
             ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
             for reference in ready:
-                yield self._running.pop(reference), _result(reference)
+                yield *self._running.pop(reference), _result(reference)
 
 
 @contextmanager
-def cluster(out: Path, jobs: int, address: str | None = None) -> Iterator[Cluster]:
-    """A cluster that can mine into a folder: the one at an address, or one of `jobs` CPUs that ends with the block."""
+def ray_engine(out: Path, jobs: int, address: str | None = None) -> Iterator[Engine]:
+    """The engine of a cluster that can write into a folder: the one at an address, or one of `jobs` CPUs made for it."""
     with redirect_stdout(Notices()), _connected(jobs, address), _marked(out) as folder:
-        engine = Cluster(folder)
+        cluster = Cluster(folder)
         _check_nodes(folder)
         try:
-            yield engine
+            yield Engine(cluster.each, cluster.mined_blocks, cluster.cpus)
         finally:
-            engine.stop()
+            cluster.stop()
 
 
 @contextmanager
@@ -206,9 +201,9 @@ def _check_address(address: str) -> None:
 
 
 @contextmanager
-def _marked(out: Path) -> Iterator[Folder]:
+def _marked(out: Path) -> Iterator[SharedFolder]:
     """The output folder, with a file in it that nodes look for; nothing of it is left on this computer in the end."""
-    folder = Folder(out.resolve(), secrets.token_hex(8))
+    folder = SharedFolder(out.resolve(), secrets.token_hex(8))
     folder.out.mkdir(parents=True, exist_ok=True)
     _unmark(folder)
     folder.mark.touch()
@@ -219,12 +214,12 @@ def _marked(out: Path) -> Iterator[Folder]:
         _unmark(folder)
 
 
-def _unmark(folder: Folder) -> None:
+def _unmark(folder: SharedFolder) -> None:
     for mark in folder.out.glob(".ray-*"):
         mark.unlink(missing_ok=True)
 
 
-def _check_nodes(folder: Folder) -> None:
+def _check_nodes(folder: SharedFolder) -> None:
     """Raises DatasetError where a node does not share the folder, or would not mine as this computer does."""
     nodes = _nodes()
     if not nodes:

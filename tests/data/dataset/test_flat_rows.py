@@ -5,11 +5,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from mergebert_data.dataset.flat import SCHEMA, Surroundings, flat_rows, identity
-from mergebert_data.dataset.repositories import Facts
+from mergebert_data.dataset.flat_rows import SCHEMA, Surroundings, conflict_id, flat_rows
+from mergebert_data.dataset.repositories import RepositoryFacts
 from tests.data.mined_rows import AFTER, BEFORE, Hunk, file_of, numbered, with_flags
 
-AROUND = Surroundings({"a/a": "test"}, {"a/a": Facts("root", "MIT")}, 3)
+AROUND = Surroundings({"a/a": "test"}, {"a/a": RepositoryFacts("root", "MIT")}, 3)
 
 
 def flat(around: Surroundings = AROUND) -> list[dict[str, Any]]:
@@ -65,8 +65,8 @@ def test_a_repository_nobody_knows_is_training_of_unknown_licence() -> None:
 def test_identity_tells_conflicts_apart_and_stays() -> None:
     row = file_of("a/a", [numbered(1)]).to_json()
     other = file_of("a/a", [numbered(1)], merge=2).to_json()
-    assert len({identity(row, 0), identity(row, 1), identity(other, 0)}) == 3
-    assert identity(row, 0) == identity(file_of("a/a", [numbered(7)]).to_json(), 0)
+    assert len({conflict_id(row, 0), conflict_id(row, 1), conflict_id(other, 0)}) == 3
+    assert conflict_id(row, 0) == conflict_id(file_of("a/a", [numbered(7)]).to_json(), 0)
 
 
 def test_a_file_without_conflicts_has_no_rows() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.mine.runs import recorded
+from mergebert_data.mine.run_log import recorded
 
 
 def test_runs_are_kept_in_order(tmp_path: Path) -> None:

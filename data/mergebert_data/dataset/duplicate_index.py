@@ -14,8 +14,8 @@ from datasketch import MinHash
 
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict
-from mergebert_data.dataset.content import content_key
-from mergebert_data.dataset.minhash import Shingles, index_of, likeness, shingles, signature
+from mergebert_data.dataset.content_key import content_key
+from mergebert_data.dataset.minhash import Shingles, jaccard, lsh_index, minhash, shingles
 
 EXACT, NEAR = "exact", "near"
 _RESOLUTION = 3  # the role after base, ours and theirs
@@ -33,7 +33,7 @@ class Content:
     resolution: Shingles
 
 
-def content_of(conflict: Conflict, resolution: str | None, language: Language) -> Content:
+def conflict_content(conflict: Conflict, resolution: str | None, language: Language) -> Content:
     """What a conflict and its resolution are compared by."""
     sides = [shingles(text, language, role) for role, text in enumerate(conflict.sides)]
     return Content(
@@ -43,7 +43,7 @@ def content_of(conflict: Conflict, resolution: str | None, language: Language) -
     )
 
 
-class Seen:
+class DuplicateIndex:
     """The contents that came before, by number; signatures in memory, shingles in a file without a name.
 
     Near are contents whose sides and whose resolutions each have `threshold` of their shingles in common: the same
@@ -53,11 +53,11 @@ class Seen:
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self._keys: dict[bytes, int] = {}
-        self._index = index_of(threshold)  # of slots
+        self._index = lsh_index(threshold)  # of slots
         self._numbers, self._starts, self._sides, self._ends = (array("q") for _ in range(4))
         self._file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed by __exit__
 
-    def __enter__(self) -> Seen:
+    def __enter__(self) -> DuplicateIndex:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -71,7 +71,7 @@ class Seen:
         same = self._keys.get(content.key)
         if same is not None:
             return EXACT, same
-        signed = signature(np.concatenate((content.sides, content.resolution)))
+        signed = minhash(np.concatenate((content.sides, content.resolution)))
         slot = next((slot for slot in self._met(signed) if self._is_near(content, slot)), None)
         if slot is None or is_kept:
             self._keep(content, signed, number)
@@ -103,4 +103,4 @@ class Seen:
         kept = np.frombuffer(self._file.read(end - start), np.uint32)
         cut = (middle - start) // kept.itemsize
         pairs = (content.sides, kept[:cut]), (content.resolution, kept[cut:])
-        return all(likeness(*pair) >= self.threshold for pair in pairs)
+        return all(jaccard(*pair) >= self.threshold for pair in pairs)
