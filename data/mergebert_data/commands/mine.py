@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mergebert.errors import MergebertError
-from mergebert_data.dataset.statistics import table_of
+from mergebert_data.commands import declare
+from mergebert_data.dataset.statistics import statistics_tables
 from mergebert_data.history.repository import require_git
 from mergebert_data.mine.engine import Engine, mined
 from mergebert_data.mine.join import joined
@@ -48,11 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the mined data"
     )
     parser.add_argument(
-        "--max-merges", type=_count, metavar="N", help="at most N merges a repository, drawn by --seed"
+        "--max-merges",
+        type=declare.positive,
+        metavar="N",
+        help="at most N merges a repository, drawn by --seed",
     )
-    parser.add_argument(
-        "-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="J", help="processes (all cores)"
-    )
+    declare.jobs(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="for --max-merges and the splits (0)"
     )
@@ -102,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(this_run.sentence(), highlight=False)
     with console.status("joining shards"):
         statistics = joined(plan, settings).to_json()
-    print(json.dumps(statistics, indent=1) if arguments.json else table_of(statistics))
+    print(json.dumps(statistics, indent=1) if arguments.json else statistics_tables(statistics))
     for failure in failures:
         print(f"left out: {failure}", file=sys.stderr)
     return 1 if failures else 0
@@ -155,13 +156,6 @@ def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_
             if result.failure:
                 failures.append(result.failure)
     return failures
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
-    return value
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import mergebert
 from mergebert.example import GRADES
 from mergebert_data.dataset.agreement import NOT_LOCATED
 from mergebert_data.dataset.card_counts import CardCounts
+from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.pictures import draw
 from mergebert_data.dataset.splits import DEVELOPMENT, SPLITS, TEST, TRAIN
-from mergebert_data.dataset.statistics import markdown_table
 from mergebert_data.dataset.store import replacing
 from mergebert_data.history.licences import UNKNOWN
 

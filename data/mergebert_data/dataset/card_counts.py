@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mergebert_data.dataset.agreement import NOT_LOCATED
-from mergebert_data.dataset.flat_rows import Surroundings, grade_of
+from mergebert_data.dataset.agreement import NOT_LOCATED, grade_of
+from mergebert_data.dataset.flat_rows import RowMetadata
 from mergebert_data.dataset.statistics import NO_CANDIDATE
 from mergebert_data.dataset.store import read_rows
 
@@ -28,10 +28,10 @@ class CardCounts:
     licences: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
-    def add(self, language: str, repository: str, conflict: Mapping[str, Any], around: Surroundings) -> None:
+    def add(self, language: str, repository: str, conflict: Mapping[str, Any], metadata: RowMetadata) -> None:
         """Counts one conflict, given as plain values with or without its texts."""
-        split = self.places[repository] = around.split(repository)
-        self.licences[repository] = around.licence(repository)
+        split = self.places[repository] = metadata.split(repository)
+        self.licences[repository] = metadata.licence(repository)
         is_located = conflict["resolution"] is not None
         self.splits[language][split] += 1
         self.grades[language][grade_of(conflict) or NOT_LOCATED] += 1
@@ -54,10 +54,10 @@ class CardCounts:
         return {name: counted[name] for name in order}
 
 
-def card_counts(out: Path, around: Surroundings) -> CardCounts:
+def card_counts(out: Path, metadata: RowMetadata) -> CardCounts:
     """What a mined folder holds."""
     figures = CardCounts()
     for row in read_rows(out, _READ):
         for conflict in row["conflicts"]:
-            figures.add(row["language"], row["repository"], conflict, around)
+            figures.add(row["language"], row["repository"], conflict, metadata)
     return figures

@@ -18,19 +18,18 @@ import pyarrow.parquet as pq
 from mergebert.text.languages import by_name
 from mergebert.text.markers import parse
 from mergebert_data.dataset.duplicate_index import EXACT, NEAR, DuplicateIndex, conflict_content
+from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
-from mergebert_data.dataset.statistics import markdown_table
 from mergebert_data.dataset.store import (
-    COMPRESSION,
     SCHEMA,
     batches,
     opened,
+    parquet_writer,
     remove_halves,
-    replacing,
     rewrite,
 )
 
-FILE = "duplicates.parquet"
+DUPLICATES_FILE = "duplicates.parquet"
 THRESHOLD = 0.85
 ORDER = (TEST, DEVELOPMENT, TRAIN)
 _SCHEMA = pa.schema(
@@ -73,7 +72,7 @@ class Duplicate:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundDuplicates:
     """The duplicates of a dataset, and how many conflicts of each language were looked at."""
 
     threshold: float
@@ -99,13 +98,13 @@ class Found:
 
 def found_duplicates(
     out: Path, split_of: Mapping[str, str], threshold: float, advance: Callable[[int], object]
-) -> Found:
+) -> FoundDuplicates:
     """Every conflict of a mined folder whose content came before in the order of splits; `advance` hears of each file.
 
     A test or development conflict is compared with by all that follow even where it is a near duplicate itself, so that
     what training keeps is like none of them.
     """
-    found = Found(threshold)
+    found = FoundDuplicates(threshold)
     rows, indices, places = array("q"), array("q"), array("b")
     with opened(out) as file, DuplicateIndex(threshold) as seen:
         for split in ORDER:
@@ -134,7 +133,7 @@ def found_duplicates(
     return found
 
 
-def flag(out: Path, found: Found) -> None:
+def write_flags(out: Path, found: FoundDuplicates) -> None:
     """Writes the table of duplicates and sets the flag of exactly these conflicts in the examples, each file whole or
     not at all."""
     remove_halves(out)
@@ -152,21 +151,18 @@ def flag(out: Path, found: Found) -> None:
     rewrite(out, changed)
 
 
-def write_table(out: Path, found: Found) -> None:
+def write_table(out: Path, found: FoundDuplicates) -> None:
     """Writes which conflict repeats which, whole or not at all."""
     wanted = {row for one in found.duplicates for row in (one.row, one.of_row)}
     named = names_of(out, wanted)
-    with (
-        replacing(out / FILE) as temporary,
-        pq.ParquetWriter(temporary, _SCHEMA, compression=COMPRESSION) as writer,
-    ):
+    with parquet_writer(out / DUPLICATES_FILE, _SCHEMA) as writer:
         for start in range(0, len(found.duplicates), _PIECE):
             piece = [_plain(one, named) for one in found.duplicates[start : start + _PIECE]]
             writer.write_table(pa.Table.from_pylist(piece, _SCHEMA))
 
 
-def table_of(figures: Mapping[str, Any]) -> str:
-    """What was found (as `Found.to_json` gives it) as Markdown tables."""
+def duplicate_tables(figures: Mapping[str, Any]) -> str:
+    """What was found (as `FoundDuplicates.to_json` gives it) as Markdown tables."""
     names = ("conflicts", EXACT, NEAR, "across splits")
     counted = sorted(figures["languages"].items(), key=lambda item: (-item[1]["conflicts"], item[0]))
     total = sum((Counter(counts) for _, counts in counted), Counter[str]())

@@ -25,7 +25,7 @@ _MOST_COMPARED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ConflictContent:
     """What two conflicts are compared by: a key of everything, the shingles of the sides and of the resolution."""
 
     key: bytes
@@ -33,10 +33,10 @@ class Content:
     resolution: Shingles
 
 
-def conflict_content(conflict: Conflict, resolution: str | None, language: Language) -> Content:
+def conflict_content(conflict: Conflict, resolution: str | None, language: Language) -> ConflictContent:
     """What a conflict and its resolution are compared by."""
     sides = [shingles(text, language, role) for role, text in enumerate(conflict.sides)]
-    return Content(
+    return ConflictContent(
         bytes.fromhex(content_key(conflict, resolution)),
         np.unique(np.concatenate(sides)),
         shingles(resolution, language, _RESOLUTION),
@@ -63,7 +63,9 @@ class DuplicateIndex:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
 
-    def match(self, content: Content, number: int, *, is_kept: bool = False) -> tuple[str, int] | None:
+    def match(
+        self, content: ConflictContent, number: int, *, is_kept: bool = False
+    ) -> tuple[str, int] | None:
         """How the content is a duplicate and of which number, the earliest; None if it is new.
 
         What is new can be found from now on by `number`, and so can a near duplicate that is to be kept.
@@ -77,7 +79,7 @@ class DuplicateIndex:
             self._keep(content, signed, number)
         return None if slot is None else (NEAR, self._numbers[slot])
 
-    def _keep(self, content: Content, signed: MinHash, number: int) -> None:
+    def _keep(self, content: ConflictContent, signed: MinHash, number: int) -> None:
         self._keys[content.key] = number
         slot = len(self._numbers)
         self._index.insert(slot, signed)
@@ -94,7 +96,7 @@ class DuplicateIndex:
         found: list[int] = self._index.query(signed)
         return nsmallest(_MOST_COMPARED, found)
 
-    def _is_near(self, content: Content, slot: int) -> bool:
+    def _is_near(self, content: ConflictContent, slot: int) -> bool:
         start, middle, end = self._starts[slot], self._sides[slot], self._ends[slot]
         sizes = (content.sides.nbytes, middle - start), (content.resolution.nbytes, end - middle)
         if any(min(pair) < self.threshold * max(pair) for pair in sizes):

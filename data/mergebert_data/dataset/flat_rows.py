@@ -1,4 +1,4 @@
-"""Mined files as flat rows, one a conflict: what an export writes and a sample shows."""
+"""Mined files as flat rows, a row a conflict: what an export writes and a sample shows."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from mergebert.example import ConflictExample
 from mergebert.text.markers import Conflict, lines_of, parse
+from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.repositories import RepositoryFacts
 from mergebert_data.dataset.splits import TRAIN
 from mergebert_data.history.licences import UNKNOWN
@@ -47,12 +47,12 @@ SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the rows of mined files do not say themselves: splits, licences, and how much context to give."""
+class RowMetadata:
+    """What mined rows do not hold: the split and licence of each repository; and how many context lines to add."""
 
     split_of: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, RepositoryFacts] = field(default_factory=dict)
-    lines: int = CONTEXT_LINES
+    context_lines: int = CONTEXT_LINES
 
     def split(self, repository: str) -> str:
         """The split of a repository; train where no table names it."""
@@ -63,8 +63,8 @@ class Surroundings:
         return self.facts[repository].licence if repository in self.facts else UNKNOWN
 
 
-def flat_rows(row: Mapping[str, Any], around: Surroundings) -> Iterator[dict[str, Any]]:
-    """The conflicts of a mined row, each with its texts, the agreed lines around it, labels and provenance."""
+def flat_rows(row: Mapping[str, Any], metadata: RowMetadata) -> Iterator[dict[str, Any]]:
+    """The conflicts of a mined row, each with its texts, context lines, labels and provenance."""
     repository = row["repository"]
     same = {
         **{name: row[name] for name in _PROVENANCE},
@@ -72,12 +72,12 @@ def flat_rows(row: Mapping[str, Any], around: Surroundings) -> Iterator[dict[str
         **_change("ours", row["ours_change"]),
         **_change("theirs", row["theirs_change"]),
         "flags": row["flags"],
-        "split": around.split(repository),
-        "licence": around.licence(repository),
+        "split": metadata.split(repository),
+        "licence": metadata.licence(repository),
     }
     parts = parse(row["conflicted"], 7).parts
-    places = [at for at, part in enumerate(parts) if isinstance(part, Conflict)]
-    for at, known in zip(places, row["conflicts"], strict=True):
+    numbers = [at for at, part in enumerate(parts) if isinstance(part, Conflict)]
+    for at, known in zip(numbers, row["conflicts"], strict=True):
         conflict = parts[at]
         assert isinstance(conflict, Conflict)
         yield same | _labels(known) | {
@@ -85,21 +85,15 @@ def flat_rows(row: Mapping[str, Any], around: Surroundings) -> Iterator[dict[str
             "base": conflict.sides.base,
             "ours": conflict.sides.ours,
             "theirs": conflict.sides.theirs,
-            "context_before": "".join(_agreed(parts, at - 1)[-around.lines :]) if around.lines else "",
-            "context_after": "".join(_agreed(parts, at + 1)[: around.lines]),
+            "context_before": "".join(_context(parts, at - 1)[-metadata.context_lines :]) if metadata.context_lines else "",
+            "context_after": "".join(_context(parts, at + 1)[: metadata.context_lines]),
         }  # fmt: skip
 
 
 def conflict_id(row: Mapping[str, Any], index: int) -> str:
-    """A name of a conflict that stays the same whenever it is mined again."""
-    told = f"{row['repository']} {row['merge']} {row['path']} {index}"
-    return blake2b(told.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
-
-
-def grade_of(conflict: Mapping[str, Any]) -> str:
-    """The grade of a conflict given as plain values."""
-    proof, dissent = tuple(conflict["proof"]), tuple(conflict["dissent"])
-    return ConflictExample(0, conflict["resolution"], proof, dissent, False, ()).grade
+    """A hash that names a conflict, the same whenever it is mined again."""
+    name = f"{row['repository']} {row['merge']} {row['path']} {index}"
+    return blake2b(name.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
 
 
 def _labels(conflict: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +109,7 @@ def _change(side: str, change: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _agreed(parts: tuple[str | Conflict, ...], at: int) -> list[str]:
-    """The lines of the agreed text at `at`; none where a conflict or nothing stands there."""
+def _context(parts: tuple[str | Conflict, ...], at: int) -> list[str]:
+    """The context lines of the part at `at`; none where a conflict or nothing stands there."""
     part = parts[at] if 0 <= at < len(parts) else ""
     return lines_of(part) if isinstance(part, str) else []

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mergebert_data.dataset.dedupe import Duplicate, Found, names_of
-from mergebert_data.dataset.statistics import markdown_table
+from mergebert_data.dataset.dedupe import Duplicate, FoundDuplicates, names_of
+from mergebert_data.dataset.markdown import markdown_table
 
 SHOWN = 20
 
 
-def leaks(found: Found) -> list[Duplicate]:
+def leaks(found: FoundDuplicates) -> list[Duplicate]:
     """The conflicts that repeat one of a split they must be like nothing of, and that no flag keeps out of use."""
     return [one for one in found.duplicates if one.is_across and not one.was_flagged]
 
 
-def leak_report(out: Path, found: Found) -> dict[str, Any]:
+def leak_report(out: Path, found: FoundDuplicates) -> dict[str, Any]:
     """What leaks, counted, and the first of them by name."""
     leaking = leaks(found)
     counted = Counter((one.split, one.of_split, one.kind) for one in leaking)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from mergebert.errors import DatasetError
 from mergebert.text.markers import lines_of
-from mergebert_data.dataset.flat_rows import grade_of
+from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.store import COMPRESSION, SCHEMA, batches, read_rows, replacing
 from mergebert_data.locate.context_lines import Span
 from mergebert_data.locate.resolution_spans import resolution_spans

@@ -6,21 +6,22 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from mergebert.errors import DatasetError
+from mergebert_data.dataset.draw import draw
+from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.statistics import main_language
 
 TRAIN, DEVELOPMENT, TEST = SPLITS = ("train", "development", "test")
 SHARES = (0.7, 0.15, 0.15)
-FILE = "splits.json"
+SPLITS_FILE = "splits.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What decides where a repository goes: its family (its forks have the same), main language and hunks."""
+    """What decides the split of a repository: its family (forks have the same one), main language and hunks."""
 
     family: str
     language: str
@@ -30,7 +31,7 @@ class Member:
 def assigned(
     repositories: Mapping[str, Member], seed: int = 0, kept: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The split of every repository: families shuffled by seed, each language dealt out in the shares above.
+    """The split of every repository: families shuffled by seed, each language assigned in the shares above.
 
     A language of three families or more stands in all three splits. A family that `kept` names a repository of stays
     where it was; DatasetError where `kept` tears one apart.
@@ -44,10 +45,11 @@ def assigned(
             (repositories[name] for name in names), key=lambda member: (member.hunks, member.language)
         )
         by_language[largest.language].append(family)
-    dealt = _kept_families(families, kept or {})
+    split_of = _kept_families(families, kept or {})
     for language in sorted(by_language):
-        dealt |= _dealt(sorted(by_language[language], key=lambda family: _draw(family, seed)), dealt)
-    return {name: dealt[repositories[name].family] for name in sorted(repositories)}
+        shuffled = sorted(by_language[language], key=lambda family: draw(seed, family))
+        split_of |= _assigned(shuffled, split_of)
+    return {name: split_of[repositories[name].family] for name in sorted(repositories)}
 
 
 def linked(repositories: Mapping[str, Member], links: Iterable[tuple[str, str]]) -> dict[str, Member]:
@@ -74,10 +76,15 @@ def members_of(counts: Mapping[str, Mapping[str, int]], families: Mapping[str, s
     }
 
 
+def known_splits(out: Path) -> dict[str, str]:
+    """The split of each repository of a mined folder; none where none were assigned."""
+    return read_splits(out) if (out / SPLITS_FILE).exists() else {}
+
+
 def read_splits(path: Path) -> dict[str, str]:
     """The split of each repository in a splits.json, or in the mined folder that holds one."""
     if path.is_dir():
-        path = path / FILE
+        path = path / SPLITS_FILE
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -91,31 +98,38 @@ def read_splits(path: Path) -> dict[str, str]:
     return found
 
 
+def split_table(split_of: Mapping[str, str], counts: Mapping[str, Mapping[str, int]]) -> str:
+    """How many repositories and conflicts each split has, and which repositories, as a Markdown table and lists."""
+    names = {part: sorted(name for name, of in split_of.items() if of == part) for part in SPLITS}
+    rows = [
+        (part, f"{len(names[part])}", f"{sum(counts.get(name, {}).get('hunks', 0) for name in names[part])}")
+        for part in SPLITS
+    ]
+    listed = (f"{part}: {', '.join(names[part])}" for part in SPLITS if names[part])
+    return "\n\n".join((markdown_table(("split", "repositories", "conflicts"), rows), *listed))
+
+
 def _kept_families(families: Mapping[str, Sequence[str]], kept: Mapping[str, str]) -> dict[str, str]:
     """The split of each family that has a kept repository."""
     found: dict[str, str] = {}
     for family, names in families.items():
-        places = {name: kept[name] for name in names if name in kept}
-        if len(set(places.values())) > 1:
-            told = ", ".join(f"{name} in {split}" for name, split in places.items())
+        splits = {name: kept[name] for name in names if name in kept}
+        if len(set(splits.values())) > 1:
+            listed = ", ".join(f"{name} in {split}" for name, split in splits.items())
             raise DatasetError(
-                f"These repositories are forks of one another or share files and were kept apart: {told}; "
+                f"These repositories are forks of one another or share files and were kept apart: {listed}; "
                 "put them into one split in the kept file."
             )
-        if places:
-            found[family] = next(iter(places.values()))
+        if splits:
+            found[family] = next(iter(splits.values()))
     return found
 
 
-def _dealt(families: Sequence[str], kept: Mapping[str, str]) -> dict[str, str]:
+def _assigned(families: Sequence[str], kept: Mapping[str, str]) -> dict[str, str]:
     """Test and development get what they lack of their share of the shuffled families, at least one each of three."""
     count = len(families)
     held = max(1, round(count * SHARES[2])) if count >= len(SPLITS) else 0
     new = [family for family in families if family not in kept]
-    stands = [kept[family] for family in families if family in kept]
-    split = [name for name in (TEST, DEVELOPMENT) for _ in range(held - stands.count(name))]
+    taken = [kept[family] for family in families if family in kept]
+    split = [name for name in (TEST, DEVELOPMENT) for _ in range(held - taken.count(name))]
     return dict(zip(new, split + [TRAIN] * len(new), strict=False))
-
-
-def _draw(family: str, seed: int) -> int:
-    return int.from_bytes(blake2b(f"{seed} {family}".encode(), digest_size=8).digest(), "big")

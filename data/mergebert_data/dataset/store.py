@@ -75,6 +75,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema = SCHEMA) -> Iterator[pq.ParquetWriter]:
+    """A writer of a Parquet file that takes the place of `path` if the block ends well."""
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression=COMPRESSION) as writer:
+        yield writer
+
+
 def remove_halves(folder: Path) -> None:
     """Removes what killed runs have left half written in a folder, which no other run may be at."""
     for half in folder.glob(".*.part"):
@@ -157,10 +164,7 @@ def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
     """Puts `changed(rows, number of the first)` in the place of every row group of a mined file, whole or not at all."""
     with opened(path) as file:
         target = path / EXAMPLES if path.is_dir() else path
-        with (
-            replacing(target) as temporary,
-            pq.ParquetWriter(temporary, SCHEMA, compression=COMPRESSION) as out,
-        ):
+        with parquet_writer(target) as out:
             first = 0
             for number in range(file.num_row_groups):
                 table = file.read_row_group(number)

@@ -1,12 +1,12 @@
-"""Files that both sides changed and git merged without a conflict: a sample, drawn the same way every time."""
+"""A sample, the same for a seed, of the files that both sides changed and git merged without a conflict."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from hashlib import blake2b
 
 from mergebert.text.threeway import ThreeWay
+from mergebert_data.dataset.draw import draw
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.plumbing import TreeDiff
 from mergebert_data.history.replay import FILE_MODES, ConflictedFile, ScratchRepository, Stage
@@ -21,7 +21,7 @@ _TREE = re.compile(rb"tree ([0-9a-f]+)\n")
 
 def is_drawn(seed: int, merge: Merge, is_conflicted: bool) -> bool:
     """Whether this merge gives clean files."""
-    return _draw(seed, merge.commit) % (ONE_IN_CONFLICTED if is_conflicted else ONE_IN_OTHERS) == 0
+    return draw(seed, merge.commit) % (ONE_IN_CONFLICTED if is_conflicted else ONE_IN_OTHERS) == 0
 
 
 def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[ConflictedFile]:
@@ -41,7 +41,7 @@ def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[Con
 
 def in_drawn_order(files: Iterable[ConflictedFile], seed: int, merge: Merge) -> list[ConflictedFile]:
     """The files of a merge in the order they are drawn in."""
-    return sorted(files, key=lambda file: _draw(seed, f"{merge.commit} {file.path}"))
+    return sorted(files, key=lambda file: draw(seed, f"{merge.commit} {file.path}"))
 
 
 def _versions(diff: TreeDiff | None) -> dict[str, tuple[Stage, Stage]]:
@@ -52,8 +52,3 @@ def _versions(diff: TreeDiff | None) -> dict[str, tuple[Stage, Stage]]:
         if old_mode in FILE_MODES and new_mode in FILE_MODES:
             found[path] = Stage(old_mode, old), Stage(new_mode, new)
     return found
-
-
-def _draw(seed: int, text: str) -> int:
-    told = f"{seed} {text}".encode("utf-8", "surrogateescape")
-    return int.from_bytes(blake2b(told, digest_size=8).digest(), "big")

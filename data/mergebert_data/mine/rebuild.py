@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from mergebert.errors import DatasetError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.manifest import example_row, read_manifest, text_sha256
-from mergebert_data.dataset.recount import recounted, write_statistics
-from mergebert_data.dataset.splits import FILE as SPLITS_FILE
-from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, replacing, write_json
+from mergebert_data.dataset.splits import SPLITS_FILE
+from mergebert_data.dataset.statistics import recounted, write_statistics
+from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, parquet_writer, write_json
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.replay import ScratchRepository
 from mergebert_data.history.repository import SourceRepository
@@ -55,12 +55,8 @@ def rebuilt(
     scratch.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter(rows=0)
     split_of: dict[str, str] = {}
-    examples = out / EXAMPLES
     try:
-        with (
-            replacing(examples) as temporary,
-            pq.ParquetWriter(temporary, SCHEMA, compression=COMPRESSION) as table,
-        ):
+        with parquet_writer(out / EXAMPLES) as table:
             pieces = _pieces(_known(manifest, sources, split_of, counts, advance), sources, scratch)
             for part, skipped in _made(pieces, jobs):
                 found = pq.read_table(part, schema=SCHEMA)

@@ -5,14 +5,20 @@ from dataclasses import replace
 from mergebert.text.languages import by_name
 from mergebert.text.markers import Conflict, Markers
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.dataset.duplicate_index import EXACT, NEAR, Content, DuplicateIndex, conflict_content
+from mergebert_data.dataset.duplicate_index import (
+    EXACT,
+    NEAR,
+    ConflictContent,
+    DuplicateIndex,
+    conflict_content,
+)
 from tests.data.mined_rows import Hunk, numbered
 
 PYTHON = by_name("python")
 MARKERS = Markers("<<<<<<< ours\n", "||||||| base\n", "=======\n", ">>>>>>> theirs\n")
 
 
-def content(hunk: Hunk) -> Content:
+def content(hunk: Hunk) -> ConflictContent:
     return conflict_content(
         Conflict(ThreeWay(hunk.base, hunk.ours, hunk.theirs), MARKERS), hunk.resolution, PYTHON
     )

@@ -19,8 +19,8 @@ import pytest
 from mergebert.errors import InputError, MergebertError
 from mergebert_data.dataset.card import Card, card_text, write_card
 from mergebert_data.dataset.card_counts import CardCounts, card_counts
-from mergebert_data.dataset.export import ExportOptions, export
-from mergebert_data.dataset.flat_rows import SCHEMA, Surroundings, flat_rows
+from mergebert_data.dataset.export import ExportOptions, write_export
+from mergebert_data.dataset.flat_rows import SCHEMA, RowMetadata, flat_rows
 from mergebert_data.dataset.pictures import FORMATS, STEMS, draw
 from mergebert_data.dataset.repositories import RepositoryFacts
 from mergebert_data.dataset.store import read_rows
@@ -28,7 +28,9 @@ from tests.data.mined_rows import TWO, Hunk, file_of, mined_folder, numbered
 
 PAGE = Path(__file__).resolve().parent.parent.parent.parent / "docs" / "dataset.md"
 SPLITS = {"a/a": "train", "b/b": "development", "c/c": "test"}
-AROUND = Surroundings(SPLITS, {"a/a": RepositoryFacts("1", "MIT"), "b/b": RepositoryFacts("2", "GPL-3.0")}, 3)
+METADATA = RowMetadata(
+    SPLITS, {"a/a": RepositoryFacts("1", "MIT"), "b/b": RepositoryFacts("2", "GPL-3.0")}, 3
+)
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def exported(out: Path, target: Path, choice: ExportOptions | None = None) -> CardCounts:
-    return export(out, target, choice or ExportOptions(), AROUND, lambda _: None)
+    return write_export(out, target, choice or ExportOptions(), METADATA, lambda _: None)
 
 
 def rows_in(target: Path, split: str) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def rows_in(target: Path, split: str) -> list[dict[str, Any]]:
 
 def test_each_split_is_a_folder_of_flat_rows(out: Path, tmp_path: Path) -> None:
     figures = exported(out, tmp_path / "export")
-    expected = [flat for row in read_rows(out) for flat in flat_rows(row, AROUND)]
+    expected = [flat for row in read_rows(out) for flat in flat_rows(row, METADATA)]
     found = [row for split in ("train", "validation", "test") for row in rows_in(tmp_path / "export", split)]
     assert found == expected
     assert [len(rows_in(tmp_path / "export", split)) for split in ("train", "validation", "test")] == [
@@ -133,13 +135,13 @@ def test_an_export_that_fails_leaves_nothing(out: Path, tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        export(out, tmp_path / "export", ExportOptions(), AROUND, fail)
+        write_export(out, tmp_path / "export", ExportOptions(), METADATA, fail)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mined"]
 
 
 def test_the_card_says_what_was_counted(out: Path, tmp_path: Path) -> None:
     figures = exported(out, tmp_path / "export")
-    assert figures == card_counts(out, AROUND)
+    assert figures == card_counts(out, METADATA)
     write_card(
         tmp_path / "export", figures, Card("My conflicts", {"merges": 1234}, ("parquet",)), has_pictures=False
     )
@@ -165,7 +167,7 @@ def test_the_card_says_what_was_counted(out: Path, tmp_path: Path) -> None:
 
 
 def test_pictures_are_drawn_and_shown(out: Path, tmp_path: Path) -> None:
-    figures = card_counts(out, AROUND)
+    figures = card_counts(out, METADATA)
     write_card(tmp_path / "card", figures, Card("Title", {}), has_pictures=True)
     made = {path.name for path in (tmp_path / "card" / "pictures").iterdir()}
     assert made == {f"{stem}.{form}" for stem in STEMS for form in FORMATS}
@@ -182,9 +184,9 @@ def test_pictures_without_matplotlib_are_one_sentence(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(MergebertError, match="pip install matplotlib"):
-        draw(card_counts(out, AROUND), tmp_path)
+        draw(card_counts(out, METADATA), tmp_path)
 
 
 def test_an_empty_folder_has_a_card(tmp_path: Path) -> None:
     out = mined_folder(tmp_path / "mined", [file_of("a/a", [])], SPLITS)
-    assert "0 conflicts" in card_text(card_counts(out, AROUND), Card("Title", {}))
+    assert "0 conflicts" in card_text(card_counts(out, METADATA), Card("Title", {}))

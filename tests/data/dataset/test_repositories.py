@@ -10,15 +10,8 @@ import pytest
 from mergebert.errors import DatasetError, GitError
 from mergebert.example import FileExample
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.dataset.repositories import (
-    MOST_SHARED,
-    RepositoryFacts,
-    asked,
-    dealt,
-    read_facts,
-    sharing,
-    write_facts,
-)
+from mergebert_data.dataset.families import MOST_SHARED, assigned_by_family, sharing
+from mergebert_data.dataset.repositories import RepositoryFacts, facts_on_disk, read_facts, write_facts
 from tests.conftest import Repository
 from tests.data.mined_rows import file_of, mined_folder, numbered, with_flags
 
@@ -56,7 +49,7 @@ def test_the_same_file_many_times_counts_once(tmp_path: Path) -> None:
     assert sharing(mined_folder(tmp_path / "out", files)) == []
 
 
-def test_forks_and_copies_are_dealt_together(tmp_path: Path) -> None:
+def test_forks_and_copies_are_assigned_by_family_together(tmp_path: Path) -> None:
     names = [f"lone/{n}" for n in range(7)]
     files = [file for name in ("a/a", "b/copy") for file in copied(name, MOST_SHARED + 1)]
     files += [file_of(name, [numbered(n)]) for n, name in enumerate([*names, "c/fork"], start=100)]
@@ -71,23 +64,25 @@ def test_forks_and_copies_are_dealt_together(tmp_path: Path) -> None:
     )
     counts = {name: {"in python": 1, "distinct": 1} for name in (*names, "a/a", "b/copy", "c/fork")}
     for seed in range(10):
-        split_of = dealt(out, counts, seed)
+        split_of = assigned_by_family(out, counts, seed)
         assert len({split_of[name] for name in ("a/a", "b/copy", "c/fork")}) == 1
         assert sorted(split_of.values()).count("test") in (1, 3)
-    split_of = dealt(out, counts, 0, {"c/fork": "development"})
+    split_of = assigned_by_family(out, counts, 0, {"c/fork": "development"})
     assert split_of["a/a"] == split_of["b/copy"] == "development"
 
 
-def test_facts_are_asked_written_and_read(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
+def test_facts_are_facts_on_disk_written_and_read(
+    make_repository: Callable[..., Repository], tmp_path: Path
+) -> None:
     repository = make_repository("owner+name")
     root = repository.commit("begin", {"LICENSE": "Apache License\nVersion 2.0"})
-    found = asked([repository.path])
+    found = facts_on_disk([repository.path])
     assert found == {"owner/name": RepositoryFacts(root, "Apache-2.0")}
     assert read_facts(tmp_path) == {}
     write_facts(tmp_path, found)
     assert read_facts(tmp_path) == found
     with pytest.raises(GitError, match="is not a git repository"):
-        asked([tmp_path / "nowhere"])
+        facts_on_disk([tmp_path / "nowhere"])
 
 
 @pytest.mark.parametrize("content", ["[1]", "{", json.dumps({"a/a": {"stars": 3}})])
