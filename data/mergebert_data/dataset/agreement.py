@@ -32,7 +32,7 @@ class Agreement:
                 counts.update(proof=name in conflict["proof"], dissent=name in conflict["dissent"])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for a JSON file."""
+        """Counts for a JSON file."""
         return {
             "grades": {name: dict(sorted(counts.items())) for name, counts in sorted(self.grades.items())},
             "verdicts": dict(self.verdicts.most_common()),
@@ -48,7 +48,7 @@ def verdict(proof: Sequence[str], dissent: Sequence[str]) -> str:
 
 
 def agreement_tables(agreement: Mapping[str, Any]) -> str:
-    """The counts (as `Agreement.to_json` gives them) as Markdown tables."""
+    """The counts of `Agreement.to_json` as Markdown tables."""
     return "\n\n".join(
         (
             _grades(agreement["grades"]),

@@ -1,4 +1,4 @@
-"""The card of a dataset: a README.md that a hub of datasets understands and a person can judge it by."""
+"""The card of a dataset: a README.md with the metadata that dataset hubs read and the figures that people ask for."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _BIASES = """\
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a card says besides its figures: the title, the folders that hold data, and what was left out of them."""
+    """What a card holds besides counts of its data: title, counts of mining, formats of the files, what was left out."""
 
     title: str
     mined: Mapping[str, int]
@@ -98,7 +98,7 @@ def card_text(figures: CardCounts, card: Card, pictures: Sequence[str] = ()) -> 
 
 
 def _front_matter(figures: CardCounts, card: Card) -> str:
-    """The YAML that a hub of datasets reads; every value is a plain word of ours, so nothing needs quoting but titles."""
+    """The YAML that dataset hubs read; all values but the title are plain words and need no quotes."""
     size = next((name for most, name in _SIZES if figures.totals["conflicts"] < most), "1M<n<10M")
     lines = [
         f'pretty_name: "{card.title}"',
@@ -120,35 +120,35 @@ def _front_matter(figures: CardCounts, card: Card) -> str:
 
 def _summary(figures: CardCounts, card: Card) -> str:
     total = figures.totals
-    told = (
+    text = (
         f"{total['conflicts']:,} conflicts of {len(figures.repositories):,} git repositories in "
         f"{len(figures.languages)} languages, {total['located']:,} of them with the resolution people committed; "
         f"{total['duplicates']:,} repeat the content of another. {_FLAT if card.formats else _NESTED}"
     )
     if card.mined:
-        told += f" They come from {card.mined.get('merges', 0):,} merges that were replayed."
+        text += f" They come from {card.mined.get('merges', 0):,} merges that were replayed."
     if card.left_out:
-        told += f" Left out: {card.left_out}."
+        text += f" Left out: {card.left_out}."
     if card.formats:
-        told += (
+        text += (
             "\n\n```python\nfrom datasets import load_dataset\n\n"
             'files = {name: f"FOLDER/{name}/*.parquet" for name in ("train", "validation", "test")}\n'
             'conflicts = load_dataset("parquet", data_files=files)\n```'
         )
-    return told
+    return text
 
 
 def _splits(figures: CardCounts) -> str:
-    places = {split: Counter[str]() for split in SPLITS}
-    for repository, split in figures.places.items():
-        places[split].update(figures.repositories[repository].keys())
+    repositories = {split: Counter[str]() for split in SPLITS}
+    for repository, split in figures.split_of.items():
+        repositories[split].update(figures.repositories[repository].keys())
     rows = []
     for language in figures.languages:
         counts = figures.splits[language]
-        cells = (f"{counts[split]} ({places[split][language]})" for split in SPLITS)
+        cells = (f"{counts[split]} ({repositories[split][language]})" for split in SPLITS)
         rows.append((language, *cells, f"{counts.total()}"))
     total = sum(figures.splits.values(), Counter[str]())
-    held = Counter(figures.places.values())
+    held = Counter(figures.split_of.values())
     cells = (f"{total[split]} ({held[split]})" for split in SPLITS)
     rows.append(("all", *cells, f"{total.total()}"))
     header = ("language", *(f"{FOLDERS[split]} (repositories)" for split in SPLITS), "all")
@@ -164,8 +164,8 @@ def _patterns(figures: CardCounts) -> str:
         for pattern, count in total.most_common()
         if count >= _LEAST_SHARE * total.total()
     ]  # fmt: skip
-    told = "Distinct located conflicts, by the first pattern that makes the resolution."
-    return f"{told}\n\n{markdown_table(('pattern', *languages, 'all'), rows)}"
+    what = "Distinct located conflicts, by the first pattern that makes the resolution."
+    return f"{what}\n\n{markdown_table(('pattern', *languages, 'all'), rows)}"
 
 
 def _grades(figures: CardCounts) -> str:
@@ -186,7 +186,7 @@ def _licences(figures: CardCounts) -> str:
         (name, f"{counts['repositories']}", f"{counts['conflicts']}")
         for name, counts in figures.by_licence().items()
     ]
-    told = (
+    what = (
         "Each row names the licence of its repository as its licence files read at the newest commit when it was "
         f"mined; where several are named, which applies to what is for a person to read. `{UNKNOWN}` is not a "
         "permission."
@@ -194,7 +194,7 @@ def _licences(figures: CardCounts) -> str:
     names = sorted(figures.repositories)
     names_listed = "\n".join(f"- {name}: {figures.licences[name]}" for name in names)
     table = markdown_table(("licence", "repositories", "conflicts"), rows)
-    return f"{told}\n\n{table}\n\n<details><summary>Repositories</summary>\n\n{names_listed}\n\n</details>"
+    return f"{what}\n\n{table}\n\n<details><summary>Repositories</summary>\n\n{names_listed}\n\n</details>"
 
 
 def _largest(figures: CardCounts) -> str:

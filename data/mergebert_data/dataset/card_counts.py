@@ -1,4 +1,4 @@
-"""What an export or a whole dataset holds, counted for its card: per language, split, pattern, grade and licence."""
+"""Counts for the card of an export or a whole dataset: per language, split, pattern, grade and licence."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class CardCounts:
     totals: Counter[str] = field(default_factory=Counter)
     repositories: dict[str, Counter[str]] = field(default_factory=dict)
     licences: dict[str, str] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
+    split_of: dict[str, str] = field(default_factory=dict)
 
     def add(self, language: str, repository: str, conflict: Mapping[str, Any], metadata: RowMetadata) -> None:
         """Counts one conflict, given as plain values with or without its texts."""
-        split = self.places[repository] = metadata.split(repository)
+        split = self.split_of[repository] = metadata.split(repository)
         self.licences[repository] = metadata.licence(repository)
         is_located = conflict["resolution"] is not None
         self.splits[language][split] += 1
@@ -55,7 +55,7 @@ class CardCounts:
 
 
 def card_counts(out: Path, metadata: RowMetadata) -> CardCounts:
-    """What a mined folder holds."""
+    """The counts of all conflicts of a mined folder."""
     figures = CardCounts()
     for row in read_rows(out, _READ):
         for conflict in row["conflicts"]:

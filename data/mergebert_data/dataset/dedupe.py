@@ -20,14 +20,7 @@ from mergebert.text.markers import parse
 from mergebert_data.dataset.duplicate_index import EXACT, NEAR, DuplicateIndex, conflict_content
 from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
-from mergebert_data.dataset.store import (
-    SCHEMA,
-    batches,
-    opened,
-    parquet_writer,
-    remove_halves,
-    rewrite,
-)
+from mergebert_data.dataset.store import SCHEMA, batches, opened, remove_halves, rewrite, write_parquet
 
 DUPLICATES_FILE = "duplicates.parquet"
 THRESHOLD = 0.85
@@ -45,14 +38,14 @@ _SCHEMA = pa.schema(
     ]
 )
 _READ = ("repository", "language", "conflicted", "conflicts")
-_PIECE = 10_000  # rows of the table of duplicates written at once
+_GROUP = 10_000  # rows of the table of duplicates
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A conflict whose content came before: where it stands (row of the file, index in it), how, and of which one.
+    """A conflict (row of the file, index in the row), the earlier one that it repeats, and how: exactly or nearly.
 
-    `was_flagged` says whether the row carried the flag when it was read.
+    `was_flagged` is the flag of the conflict when it was read.
     """
 
     row: int
@@ -73,14 +66,14 @@ class Duplicate:
 
 @dataclass(slots=True)
 class FoundDuplicates:
-    """The duplicates of a dataset, and how many conflicts of each language were looked at."""
+    """The duplicates of a dataset, and how many conflicts of each language it has."""
 
     threshold: float
     duplicates: list[Duplicate] = field(default_factory=list)
     conflicts: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, Any]:
-        """What was found, counted."""
+        """Counts for a JSON file."""
         counted: dict[str, Counter[str]] = {language: Counter() for language in sorted(self.conflicts)}
         across: Counter[tuple[str, str, str]] = Counter()
         for one in self.duplicates:
@@ -99,13 +92,13 @@ class FoundDuplicates:
 def found_duplicates(
     out: Path, split_of: Mapping[str, str], threshold: float, advance: Callable[[int], object]
 ) -> FoundDuplicates:
-    """Every conflict of a mined folder whose content came before in the order of splits; `advance` hears of each file.
+    """Every conflict of a mined folder that repeats one before it in the order of splits; `advance` is called for each file.
 
-    A test or development conflict is compared with by all that follow even where it is a near duplicate itself, so that
-    what training keeps is like none of them.
+    All later conflicts are compared with those of test and development, even with near duplicates among those, so that
+    none that training keeps is like one of them.
     """
     found = FoundDuplicates(threshold)
-    rows, indices, places = array("q"), array("q"), array("b")
+    rows, indices, splits = array("q"), array("q"), array("b")
     with opened(out) as file, DuplicateIndex(threshold) as seen:
         for split in ORDER:
             is_here = {name for name in _repositories(file) if split_of.get(name, TRAIN) == split}
@@ -119,7 +112,7 @@ def found_duplicates(
                     match = seen.match(content, len(rows), is_kept=split != TRAIN)
                     if match:
                         kind, at = match
-                        of_split = ORDER[places[at]]
+                        of_split = ORDER[splits[at]]
                         found.duplicates.append(
                             Duplicate(
                                 number, known["index"], kind, rows[at], indices[at],
@@ -128,14 +121,13 @@ def found_duplicates(
                         )  # fmt: skip
                     rows.append(number)
                     indices.append(known["index"])
-                    places.append(ORDER.index(split))
+                    splits.append(ORDER.index(split))
                 advance(1)
     return found
 
 
 def write_flags(out: Path, found: FoundDuplicates) -> None:
-    """Writes the table of duplicates and sets the flag of exactly these conflicts in the examples, each file whole or
-    not at all."""
+    """Writes the table of duplicates and flags these conflicts, and no others, in the examples."""
     remove_halves(out)
     write_table(out, found)
     flagged = {(one.row, one.index) for one in found.duplicates}
@@ -152,17 +144,15 @@ def write_flags(out: Path, found: FoundDuplicates) -> None:
 
 
 def write_table(out: Path, found: FoundDuplicates) -> None:
-    """Writes which conflict repeats which, whole or not at all."""
+    """Writes which conflict repeats which."""
     wanted = {row for one in found.duplicates for row in (one.row, one.of_row)}
     named = names_of(out, wanted)
-    with parquet_writer(out / DUPLICATES_FILE, _SCHEMA) as writer:
-        for start in range(0, len(found.duplicates), _PIECE):
-            piece = [_plain(one, named) for one in found.duplicates[start : start + _PIECE]]
-            writer.write_table(pa.Table.from_pylist(piece, _SCHEMA))
+    rows = (_plain(one, named) for one in found.duplicates)
+    write_parquet(out / DUPLICATES_FILE, rows, _SCHEMA, _GROUP)
 
 
 def duplicate_tables(figures: Mapping[str, Any]) -> str:
-    """What was found (as `FoundDuplicates.to_json` gives it) as Markdown tables."""
+    """The counts of `FoundDuplicates.to_json` as Markdown tables."""
     names = ("conflicts", EXACT, NEAR, "across splits")
     counted = sorted(figures["languages"].items(), key=lambda item: (-item[1]["conflicts"], item[0]))
     total = sum((Counter(counts) for _, counts in counted), Counter[str]())

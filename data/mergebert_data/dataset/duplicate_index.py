@@ -1,4 +1,4 @@
-"""What came before, found again by its content: equal but for white space, or nearly."""
+"""An index that finds the earlier conflict of the same content: equal but for white space, or nearly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class ConflictContent:
-    """What two conflicts are compared by: a key of everything, the shingles of the sides and of the resolution."""
+    """What conflicts are compared by: a hash of everything, the shingles of the sides and those of the resolution."""
 
     key: bytes
     sides: Shingles
@@ -44,10 +44,10 @@ def conflict_content(conflict: Conflict, resolution: str | None, language: Langu
 
 
 class DuplicateIndex:
-    """The contents that came before, by number; signatures in memory, shingles in a file without a name.
+    """Contents by number; MinHash signatures in memory, shingles in a file without a name.
 
-    Near are contents whose sides and whose resolutions each have `threshold` of their shingles in common: the same
-    conflict resolved otherwise is no duplicate. Signatures only propose; the shingles decide.
+    Near duplicates are contents whose sides and whose resolutions each have a Jaccard similarity of `threshold`: the same
+    conflict resolved otherwise is no duplicate. Signatures propose pairs, the shingles decide.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -66,15 +66,15 @@ class DuplicateIndex:
     def match(
         self, content: ConflictContent, number: int, *, is_kept: bool = False
     ) -> tuple[str, int] | None:
-        """How the content is a duplicate and of which number, the earliest; None if it is new.
+        """How the content is a duplicate, and the earliest number it repeats; None if it is new.
 
-        What is new can be found from now on by `number`, and so can a near duplicate that is to be kept.
+        New content is added under `number`, and so is a near duplicate where `is_kept`.
         """
         same = self._keys.get(content.key)
         if same is not None:
             return EXACT, same
         signed = minhash(np.concatenate((content.sides, content.resolution)))
-        slot = next((slot for slot in self._met(signed) if self._is_near(content, slot)), None)
+        slot = next((slot for slot in self._candidates(signed) if self._is_near(content, slot)), None)
         if slot is None or is_kept:
             self._keep(content, signed, number)
         return None if slot is None else (NEAR, self._numbers[slot])
@@ -91,8 +91,8 @@ class DuplicateIndex:
         self._sides.append(start + content.sides.nbytes)
         self._ends.append(self._file.tell())
 
-    def _met(self, signed: MinHash) -> list[int]:
-        """The slots that share a band, the earliest first."""
+    def _candidates(self, signed: MinHash) -> list[int]:
+        """The slots that share a band with a signature, the earliest first."""
         found: list[int] = self._index.query(signed)
         return nsmallest(_MOST_COMPARED, found)
 

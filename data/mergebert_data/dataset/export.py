@@ -1,4 +1,4 @@
-"""Flat Parquet that other people's tools read: a folder a split, shards of bounded size, and a card."""
+"""Mined data as flat Parquet for other tools: a folder a split, shards of bounded size."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ExportOptions:
 
 
 class Shards:
-    """The files of one split in one format; a new one is begun where the last has grown to its size."""
+    """The files of one split in one format; a file that has grown to its size is followed by another."""
 
     def __init__(self, folder: Path, form: str, most: int) -> None:
         self.folder, self.form, self.most = folder, form, most
@@ -147,7 +147,7 @@ def _write_draft(
 
 
 def _folder(draft: Path, split: str, form: str) -> Path:
-    """Where the files of a split are: formats apart, for many tools read all that lies in a folder."""
+    """Where the files of a split are: a format a folder, because many tools read all files of one."""
     return draft / FOLDERS[split] if form == PARQUET else draft / form / FOLDERS[split]
 
 

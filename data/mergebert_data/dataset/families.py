@@ -1,4 +1,4 @@
-"""Which repositories have a history or files in common, and so one split."""
+"""Splits by family: repositories that have a history or files in common stay in one split."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOST_SHARED = 5
 def assigned_by_family(
     out: Path, counts: Mapping[str, Mapping[str, int]], seed: int = 0, kept: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The split of each repository of a mined folder, given what was counted of each; forks and repositories that share
-    files stay together, and those that `kept` names stay where they were."""
+    """The split of each repository of a mined folder, given the counts of each; forks and repositories that share files
+    get the same one, and those that `kept` names stay where they were."""
     families = {name: facts.family for name, facts in read_facts(out).items()}
     return assigned(linked(members_of(counts, families), sharing(out)), seed, kept)
 

@@ -39,11 +39,10 @@ _HASHES = _Hashes()
 
 
 def shingles(text: str | None, language: Language, role: int) -> Shingles:
-    """The runs of five tokens of a text, white space aside, sorted; equal runs of another role are others.
+    """The hashes of the runs of five tokens of a text, white space aside, sorted; another role gives other hashes.
 
-    The first tokens make runs with the nothing before them, so that short texts have shingles too; a run that comes
-    again is another shingle, for a line taken once and taken twice are two resolutions. None, unlike an empty text, is
-    a text of its own.
+    The first tokens make runs with the nothing before them, so that short texts have shingles too. A repeated run is
+    another shingle, for a line taken once and a line taken twice are two resolutions. None differs from an empty text.
     """
     tokens = ["\0"] if text is None else [one for one in tokenize(text, language) if not is_space(one)]
     count = max(1, len(tokens))
@@ -57,14 +56,14 @@ def shingles(text: str | None, language: Language, role: int) -> Shingles:
 
 
 def _numbered(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The runs with each repeat of one made another."""
+    """The hashes of runs, those of repeated ones changed by how often they came before."""
     runs = np.sort(runs)
     is_repeat = runs[1:] == runs[:-1]
     if is_repeat.any():
-        places = np.arange(runs.size, dtype=np.uint64)
-        first = places.copy()
+        numbers = np.arange(runs.size, dtype=np.uint64)
+        first = numbers.copy()
         first[1:][is_repeat] = 0
-        runs = runs ^ ((places - np.maximum.accumulate(first)) * _MIX)
+        runs = runs ^ ((numbers - np.maximum.accumulate(first)) * _MIX)
     return runs
 
 
@@ -75,7 +74,7 @@ def jaccard(one: Shingles, other: Shingles) -> float:
 
 
 def minhash(found: Shingles) -> MinHash:
-    """The MinHash signature of a set: two sets share as large a part of theirs as their Jaccard similarity."""
+    """The MinHash signature of a set: the equal share of two signatures estimates the Jaccard similarity of their sets."""
     signed = _unsigned().copy()
     for start in range(0, found.size, _PIECE):
         signed.update_batch(found[start : start + _PIECE].tolist())
@@ -83,13 +82,13 @@ def minhash(found: Shingles) -> MinHash:
 
 
 def lsh_index(threshold: float) -> MinHashLSH:
-    """An empty LSH index that finds pairs of sets just as similar as the threshold with the recall RECALL."""
+    """An empty LSH index that finds sets just as similar as the threshold with recall RECALL."""
     rows = band_rows(threshold)
     return MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
 
 
 def band_rows(threshold: float) -> int:
-    """The most rows a band can have for the index to keep the recall RECALL at the threshold.
+    """The most rows of a band with which sets just as similar as the threshold are found with recall RECALL.
 
     Not the choice of datasketch, which weighs errors over all similarities and promises nothing for a pair at the threshold.
     """

@@ -34,7 +34,7 @@ _GRADE_COLOURS = (
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Horizontal bars, one a language, stacked of parts: their names, colours and counts."""
+    """A bar chart: a horizontal bar a language, stacked of parts with their colours and counts."""
 
     title: str
     unit: str

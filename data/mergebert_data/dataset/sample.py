@@ -1,4 +1,4 @@
-"""A few conflicts of mined data for people to read: drawn evenly over languages, grades and patterns."""
+"""A stratified sample of mined conflicts for people to read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST = 40  # lines of a text shown whole
 
 @dataclass(frozen=True, slots=True)
 class SampleOptions:
-    """How many conflicts to draw, evenly over which traits, and which traits they must have."""
+    """How many conflicts to draw, by which traits to stratify, and which traits they must have."""
 
     count: int = 10
     seed: int = 0
@@ -35,7 +35,7 @@ class SampleOptions:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Drawn:
-    """A conflict in the order it is drawn in: row of the file and index in the row."""
+    """A conflict (row of the file, index in the row) with the number that orders the draw."""
 
     lot: int
     row: int
@@ -43,7 +43,7 @@ class Drawn:
 
 
 def sampled(out: Path, options: SampleOptions, metadata: RowMetadata) -> list[dict[str, Any]]:
-    """The flat rows of conflicts drawn by seed alone, whatever the order of the rows; InputError where none fits."""
+    """The flat rows of a sample, the same for a seed whatever the order of the rows; InputError where none fits."""
     drawn = _in_turns(_strata(out, options, metadata), options)
     if not drawn:
         traits = ", ".join(f"{trait} {value}" for trait, value in options.only.items())
@@ -57,7 +57,7 @@ def sampled(out: Path, options: SampleOptions, metadata: RowMetadata) -> list[di
 
 
 def traits_of(row: Mapping[str, Any], conflict: Mapping[str, Any], metadata: RowMetadata) -> dict[str, str]:
-    """What a conflict can be asked for by."""
+    """The traits of a conflict, by which samples are stratified and restricted."""
     pattern = (conflict["patterns"] or [NO_CANDIDATE])[0]
     return {
         "language": row["language"],
@@ -69,7 +69,7 @@ def traits_of(row: Mapping[str, Any], conflict: Mapping[str, Any], metadata: Row
 
 
 def shown(flat: Mapping[str, Any], is_coloured: bool) -> str:
-    """A conflict for a terminal: where it comes from, what stood around it, its sides, and what people made of it."""
+    """A conflict as text for a terminal: provenance, context, sides and resolution."""
     proof = "+".join(flat["proof"]) or "not located"
     dissent = "".join(f", not {name}" for name in flat["dissent"])
     head = (
@@ -94,7 +94,7 @@ def _part(mark: str, text: str) -> Iterator[str]:
 
 
 def _strata(out: Path, options: SampleOptions, metadata: RowMetadata) -> dict[tuple[str, ...], list[Drawn]]:
-    """Of each combination of traits the conflicts that are drawn first, never more than are asked for in all."""
+    """The first conflicts of each stratum, a combination of traits, in the order of the draw: as many as are wanted in all."""
     strata: dict[tuple[str, ...], list[tuple[int, int, int]]] = defaultdict(list)
     for number, row in enumerate(read_rows(out, _READ)):
         for conflict in row["conflicts"]:
@@ -109,7 +109,7 @@ def _strata(out: Path, options: SampleOptions, metadata: RowMetadata) -> dict[tu
 
 
 def _in_turns(strata: Mapping[tuple[str, ...], Sequence[Drawn]], options: SampleOptions) -> list[Drawn]:
-    """One conflict of every stratum in turns, the strata in an order of no meaning, until there are enough."""
+    """The conflicts of the sample: one of each stratum in turns, the strata shuffled."""
     order = sorted(strata, key=lambda names: draw(options.seed, " ".join(names)))
     turns = max(map(len, strata.values()), default=0)
     ordered = [strata[name][turn] for turn in range(turns) for name in order if turn < len(strata[name])]

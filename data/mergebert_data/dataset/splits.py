@@ -1,4 +1,4 @@
-"""Train, development and test: by repository, never by example, and forks together."""
+"""The splits train, development and test: assigned by repository, never by example, with forks in one split."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Member:
 def assigned(
     repositories: Mapping[str, Member], seed: int = 0, kept: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The split of every repository: families shuffled by seed, each language assigned in the shares above.
+    """The split of every repository: of each language, families shuffled by seed get splits in the shares above.
 
-    A language of three families or more stands in all three splits. A family that `kept` names a repository of stays
-    where it was; DatasetError where `kept` tears one apart.
+    A language of three families or more is in all three splits. A family of which `kept` names a repository keeps its
+    split; DatasetError where `kept` names two splits of one.
     """
     families: dict[str, list[str]] = defaultdict(list)
     for name in sorted(repositories):
@@ -53,7 +53,7 @@ def assigned(
 
 
 def linked(repositories: Mapping[str, Member], links: Iterable[tuple[str, str]]) -> dict[str, Member]:
-    """The repositories with families joined wherever two linked repositories stand in different ones."""
+    """The repositories, with the families of linked repositories made one."""
     leader = {member.family: member.family for member in repositories.values()}
 
     def root(family: str) -> str:
@@ -69,7 +69,7 @@ def linked(repositories: Mapping[str, Member], links: Iterable[tuple[str, str]])
 
 
 def members_of(counts: Mapping[str, Mapping[str, int]], families: Mapping[str, str]) -> dict[str, Member]:
-    """The repositories of mined data from what was counted of each; one of unknown family is its own."""
+    """What decides the split of each repository, given the counts of each; without a family it is one of its own."""
     return {
         name: Member(families.get(name) or name, main_language(of_one), of_one.get("distinct", 0))
         for name, of_one in counts.items()

@@ -37,7 +37,7 @@ class Statistics:
     def add(
         self, repository: str, language: str, conflicts: Iterable[Mapping[str, Any]], kind: str = CONFLICT
     ) -> None:
-        """Counts one file; one that git merged cleanly only by its kind."""
+        """Counts one file with its conflicts; a cleanly merged one by its kind alone."""
         self.kinds[kind] += 1
         if kind != CONFLICT:
             return
@@ -52,7 +52,7 @@ class Statistics:
         by_repository[f"in {language}"] += tally["hunks"]
 
     def _conflict(self, language: str, conflict: Mapping[str, Any]) -> dict[str, int]:
-        """Counts the pattern of one conflict; gives back what it adds to its language and repository."""
+        """The counts that one conflict adds to its language and repository; counts its pattern."""
         is_located = conflict["resolution"] is not None
         is_kept = is_located and not conflict["duplicate"]
         is_made = False
@@ -64,7 +64,7 @@ class Statistics:
         return {"hunks": 1, "located": +is_located, "distinct": +is_kept, "by_candidate": +is_made}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for a JSON file."""
+        """Counts for a JSON file."""
         return {
             "counts": dict(sorted(self.counts.items())),
             "kinds": dict(sorted(self.kinds.items())),
@@ -86,7 +86,7 @@ def _plain_counts(counters: Mapping[str, Mapping[str, int]]) -> dict[str, dict[s
 
 
 def statistics_tables(statistics: Mapping[str, Any]) -> str:
-    """The counts (as `Statistics.to_json` gives them) as Markdown tables."""
+    """The counts of `Statistics.to_json` as Markdown tables."""
     return "\n\n".join(
         (
             _languages(statistics["languages"], statistics["repositories"]),

@@ -1,11 +1,12 @@
-"""Mined examples on disk: Parquet shards, written whole or not at all, the joined file, and JSON Lines."""
+"""Mined examples on disk, as Parquet or JSON Lines; every file is written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -83,7 +84,7 @@ def parquet_writer(path: Path, schema: pa.Schema = SCHEMA) -> Iterator[pq.Parque
 
 
 def remove_halves(folder: Path) -> None:
-    """Removes what killed runs have left half written in a folder, which no other run may be at."""
+    """Removes what killed runs have left half written in a folder; no other run may be writing there."""
     for half in folder.glob(".*.part"):
         half.unlink()
 
@@ -94,7 +95,7 @@ def write_shard(
     content_keys: Sequence[Sequence[str]],
     counts: Mapping[str, int],
 ) -> None:
-    """Writes the examples of one block of merges, with what was counted on the way, whole or not at all."""
+    """Writes the examples of one block of merges, with their content keys and the counts of mining."""
     rows = [
         example.to_json() | {"content_keys": list(keys)}
         for example, keys in zip(examples, content_keys, strict=True)
@@ -107,7 +108,7 @@ def write_shard(
 
 
 def read_shard(path: Path) -> tuple[pa.Table, dict[str, int]]:
-    """The rows of a shard and what was counted while it was mined."""
+    """The rows of a shard and the counts of mining."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
@@ -161,7 +162,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
-    """Puts `changed(rows, number of the first)` in the place of every row group of a mined file, whole or not at all."""
+    """Replaces every row group of a mined file by `changed(rows, number of the first row)`."""
     with opened(path) as file:
         target = path / EXAMPLES if path.is_dir() else path
         with parquet_writer(target) as out:
@@ -172,15 +173,22 @@ def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
                 first += table.num_rows
 
 
-def write_json_lines(examples: Path, path: Path) -> None:
-    """Writes the examples of a Parquet file as JSON Lines, whole or not at all."""
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows as JSON Lines."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
-        for row in read_rows(examples):
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema, group: int) -> None:
+    """Writes rows as Parquet, `group` of them in a row group."""
+    left = iter(rows)
+    with parquet_writer(path, schema) as writer:
+        while piece := list(islice(left, group)):
+            writer.write_table(pa.Table.from_pylist(piece, schema))
 
 
 def write_json(path: Path, value: object) -> None:
-    """Writes one JSON value for people and programs, whole or not at all."""
+    """Writes one JSON value, indented for people."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The shards of a plan joined into one dataset, with what was counted on the way."""
+"""The shards of a plan joined into one dataset, duplicates dropped or flagged."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mergebert_data.dataset.statistics import Statistics, write_statistics
 from mergebert_data.dataset.store import (
     SCHEMA,
     parquet_writer,
+    read_rows,
     read_shard,
     write_json,
     write_json_lines,
@@ -24,7 +25,7 @@ from mergebert_data.mine.plan import MiningSettings, Plan
 
 
 def joined(plan: Plan, settings: MiningSettings) -> Statistics:
-    """Joins the shards of the plan into the dataset, duplicates flagged, and writes what was counted."""
+    """Joins the shards of the plan into the dataset, with its summaries; the statistics of what was mined."""
     statistics = Statistics()
     statistics.counts["repositories"] = len(plan.facts)
     statistics.counts["repository: skipped"] = len(plan.skipped)
@@ -40,13 +41,13 @@ def joined(plan: Plan, settings: MiningSettings) -> Statistics:
         for table in _distinct(shards, statistics):
             out.write_table(table)
     if settings.json_lines:
-        write_json_lines(examples, settings.out / "examples.jsonl")
+        write_json_lines(settings.out / "examples.jsonl", read_rows(examples))
     _write_summaries(plan, settings, statistics)
     return statistics
 
 
 def _distinct(shards: Sequence[Path], statistics: Statistics) -> Iterator[pa.Table]:
-    """The rows of the shards without files that came before; conflicts that came before are flagged."""
+    """The rows of the shards without duplicate files; duplicate conflicts are flagged."""
     seen: set[bytes] = set()
     files: set[bytes] = set()
     for shard in shards:

@@ -1,4 +1,4 @@
-"""The mining of one block of merges: replayed once, its examples written as a shard whole or not at all."""
+"""One block of merges, mined: replayed once, its examples written as a shard."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class BlockResult:
     was_done: bool = False
 
 
-def mine_block(block: MergeBlock, place: Path | None = None) -> BlockResult:
-    """Mines one block into its shard, replaying inside `place` (OUT/scratch); a repository that cannot be read any more
+def mine_block(block: MergeBlock, folder: Path | None = None) -> BlockResult:
+    """Mines one block into its shard, replaying inside `folder` (OUT/scratch); a repository that cannot be read any more
     is a failure in the result."""
     try:
-        return _mine_block(block, place or block.shard.parent.parent / "scratch")
+        return _mine_block(block, folder or block.shard.parent.parent / "scratch")
     except (MergebertError, GitCommandError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[-200:]
         return BlockResult(block.count, failure=f"{block.source.name}: {reason}")
 
 
-def _mine_block(block: MergeBlock, place: Path) -> BlockResult:
+def _mine_block(block: MergeBlock, folder: Path) -> BlockResult:
     counts: Counter[str] = Counter(merges=block.count)
     examples, keys = [], []
-    with ScratchRepository(block.source, place) as scratch:
+    with ScratchRepository(block.source, folder) as scratch:
         replays, seconds = _replays(block, scratch)
         started = time.monotonic()
         extractor = Extractor(block.source.name, scratch, block.seed, block.keep_flagged)
@@ -67,7 +67,7 @@ def _mine_block(block: MergeBlock, place: Path) -> BlockResult:
 
 
 def _replays(block: MergeBlock, scratch: ScratchRepository) -> tuple[list[Replay], float]:
-    """The replays of the block's merges and the seconds they took, from where they are kept or made now."""
+    """The replays of the block's merges and the seconds they took; read if they are stored, else made and stored."""
     merges = block.merges()
     if block.replays.exists():
         return read_replays(block.replays, merges, scratch)

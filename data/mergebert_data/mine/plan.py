@@ -1,8 +1,8 @@
-"""What to mine: the merges of each repository in blocks, listed on disk so that memory need not hold them.
+"""The plan of a run: the merges of each repository in blocks, listed on disk so that memory need not hold them.
 
 OUT/plans/       the merges of each repository, one a line
-OUT/replays/     what git called a conflict in each block of merges: replaying is dear, and never done twice
-OUT/shards/      the examples of each finished block, written whole: kill -9 costs the blocks at work, no more
+OUT/replays/     what git called a conflict in each block of merges: replaying is expensive and never done twice
+OUT/shards/      the examples of each finished block, written whole: kill -9 costs only the blocks that are being mined
 OUT/graphs/      commit graphs of repositories, with which git walks their history several times faster
 OUT/scratch/     where git replays merges; empty when nothing runs
 """
@@ -51,7 +51,7 @@ class MiningSettings:
 
 @dataclass(frozen=True, slots=True)
 class MergeBlock:
-    """A run of merges of one repository, the file that keeps their replays and the shard its examples go to."""
+    """Consecutive merges of one repository, the file of their replays and the shard of their examples."""
 
     source: SourceRepository
     plan: Path
@@ -72,7 +72,7 @@ class MergeBlock:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The blocks of all repositories, why some repositories have none, and how many merges are in no block, by reason."""
+    """The blocks of all repositories, the reasons for which repositories are skipped, and counts of merges left out."""
 
     blocks: tuple[MergeBlock, ...]
     facts: Mapping[str, RepositoryFacts]
@@ -86,7 +86,7 @@ class Plan:
 
 
 class ParallelMap(Protocol):
-    """Maps a function over items, here or on other computers: results in order, a sentence where there is none."""
+    """A map that may run on other computers: results in order, a sentence in place of one that failed."""
 
     def __call__(
         self, function: Callable[[_Item], _Result | str], items: Sequence[_Item], /
@@ -97,7 +97,7 @@ class ParallelMap(Protocol):
 def planned(
     repositories: Sequence[Path], settings: MiningSettings, name: str | None = None, each: ParallelMap = map
 ) -> Plan:
-    """What to mine: repositories in turns, so that whenever it stops all of them have had their share."""
+    """The plan for these repositories: their blocks in turns, so that a run cut short has mined some of each."""
     _prepare(settings.out)
     skipped: dict[str, str] = {}
     found: dict[str, tuple[Path, SourceRepository]] = {}
@@ -141,7 +141,7 @@ class _Share:
 
 
 def _listed(source: SourceRepository, settings: MiningSettings) -> _Share | str:
-    """What one repository adds to the plan, or why its merges cannot be listed."""
+    """The share of one repository, or why its merges cannot be listed."""
     try:
         listing = merge_listing(source, settings.max_merges, settings.seed)
         blocks = _blocks(with_commit_graph(source, settings.out / "graphs"), listing.merges, settings)
@@ -151,7 +151,7 @@ def _listed(source: SourceRepository, settings: MiningSettings) -> _Share | str:
 
 
 def _prepare(out: Path) -> None:
-    """Makes the folders, without what a killed run left half done."""
+    """Makes the folders and removes what a killed run left half done."""
     shutil.rmtree(out / "scratch", ignore_errors=True)
     for folder in ("plans", "graphs", "replays", "shards", "scratch"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,7 @@ def _prepare(out: Path) -> None:
 
 
 def _blocks(source: SourceRepository, found: Sequence[Merge], settings: MiningSettings) -> list[MergeBlock]:
-    """The blocks of one repository; its merges are written to a plan, a line of fixed length each."""
+    """The blocks of one repository; writes its merges to a file, a line of fixed length each."""
     lines = [f"{merge.commit} {merge.ours} {merge.theirs}\n" for merge in found]
     stem = file_name(source.name)
     path = settings.out / "plans" / f"{stem}.txt"

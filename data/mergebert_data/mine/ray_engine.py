@@ -1,7 +1,8 @@
-"""The Ray engine: repositories and blocks of merges as tasks of a cluster, or of one started here for the run.
+"""The Ray engine: repositories and blocks of merges as tasks of a Ray cluster, given or started for the run.
 
-A task may run twice, on two nodes even: a shard is written whole or not at all, and a block whose shard is there is
-done. So a lost worker or node costs the blocks it had at work, and no row is lost or kept twice.
+A node is a computer of the cluster, a worker one of its processes, as in Ray. A task may run twice, even on two nodes: a
+shard is written whole or not at all, and a block that has one is done. So a lost worker or node costs the blocks that it
+was mining, and no row is lost or kept twice.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from mergebert_data.mine.merge_block import BlockResult
 from mergebert_data.mine.plan import MergeBlock
 from mergebert_data.mine.ray_worker import (
     SharedFolder,
-    introduction,
+    checked_in,
     mined_block,
     mining_task,
     sweep,
@@ -44,7 +45,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 RETRIES = 4  # of a task whose worker died; what kills five workers one after the other is no accident
-TASKS_PER_CPU = 2  # handed out: one at work, one that waits, so that memory is flat in the number of blocks
+TASKS_PER_CPU = 2  # submitted: one that runs, one that waits, so that memory is flat in the number of blocks
 TASKS_PER_WORKER = 64  # as in the local engine: what a library leaks goes with its process
 NODE_SECONDS = 60.0  # for a node to answer; a first worker on it imports the miner
 ENDING_SECONDS = 30.0  # for tasks that are killed to be gone
@@ -52,7 +53,7 @@ SWEEPING_SECONDS = 3.0  # for nodes to clear away scratch; one that has died may
 CONNECTING_SECONDS = 10.0
 STORE_BYTES = 80 << 20  # the smallest store Ray takes; results are a few numbers
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_LONGEST = 200  # characters of what Ray says that are passed on
+_LONGEST = 200  # characters of a notice of Ray that are printed
 ADVICE = f"install mergebert[data,ray] {__version__} and the same git on every node"
 
 _Item = TypeVar("_Item")
@@ -60,20 +61,20 @@ _Result = TypeVar("_Result")
 
 
 class Notices(TextIOBase):
-    """Standard output while Ray is at work: it prints there what befalls its nodes, at length, but programs read our
-    figures there. What each notice says first goes to standard error."""
+    """Standard output while Ray runs: Ray prints long notices there, but programs read our statistics there. The first
+    sentence of each notice goes to standard error."""
 
     def write(self, text: str) -> int:
-        """Passes on the first sentence, and the second if it says that Ray tries again."""
+        """Prints the first sentence, and the second if it says that Ray tries again."""
         sentences = _COLOUR.sub("", text).strip().partition("\n")[0].split(". ")
-        told = sentences[: 2 if "retried" in "".join(sentences[1:2]) else 1]
-        if any(told):
-            print(f"{'. '.join(told)[:_LONGEST].rstrip('.')}.", file=sys.stderr)
+        notice = sentences[: 2 if "retried" in "".join(sentences[1:2]) else 1]
+        if any(notice):
+            print(f"{'. '.join(notice)[:_LONGEST].rstrip('.')}.", file=sys.stderr)
         return len(text)
 
 
 class Cluster:
-    """Tasks on a cluster Ray is connected to; few are handed out at a time."""
+    """The tasks of a run on the cluster that Ray is connected to; few are submitted at a time."""
 
     def __init__(self, folder: SharedFolder) -> None:
         self._folder = folder
@@ -87,7 +88,7 @@ class Cluster:
     def each(
         self, function: Callable[[_Item], _Result | str], items: Sequence[_Item]
     ) -> Iterator[_Result | str]:
-        """What a function makes of each item, in order, a task each; a sentence where it makes nothing."""
+        """The result of a function for each item, in order, a task each; a sentence in place of one that failed."""
         results = {number: result for number, _, result in self._tasks(function, items)}
         return (results[number] for number in range(len(items)))
 
@@ -143,11 +144,11 @@ def ray_engine(out: Path, jobs: int, address: str | None = None) -> Iterator[Eng
 
 @contextmanager
 def _connected(jobs: int, address: str | None) -> Iterator[None]:
-    """Ray, from when it is connected or started until it is let go or ended."""
+    """Connects to Ray or starts it, and disconnects or ends it with the block."""
     # Ray puts the current folder first on the path its workers import from. Here that may be a repository with a
     # git.py of its own, so Ray is started from an empty folder of ours. (A socket's path is short: not in $TMPDIR.)
-    place = "/tmp" if os.path.isdir("/tmp") else None
-    with tempfile.TemporaryDirectory(prefix="mergebert-ray-", dir=place, ignore_cleanup_errors=True) as own:
+    short = "/tmp" if os.path.isdir("/tmp") else None
+    with tempfile.TemporaryDirectory(prefix="mergebert-ray-", dir=short, ignore_cleanup_errors=True) as own:
         options = _local_options(jobs, own) if address is None else _remote_options(address)
         try:
             with chdir(own):
@@ -184,7 +185,7 @@ def _remote_options(address: str) -> dict[str, Any]:
 
 
 def _check_address(address: str) -> None:
-    """Raises DatasetError where nobody listens, which Ray itself takes minutes to find out."""
+    """Raises DatasetError where nothing listens; Ray itself would try for minutes."""
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -202,7 +203,7 @@ def _check_address(address: str) -> None:
 
 @contextmanager
 def _marked(out: Path) -> Iterator[SharedFolder]:
-    """The output folder, with a file in it that nodes look for; nothing of it is left on this computer in the end."""
+    """The output folder, with a file in it that nodes look for until the block ends; removes scratch folders then."""
     folder = SharedFolder(out.resolve(), secrets.token_hex(8))
     folder.out.mkdir(parents=True, exist_ok=True)
     _unmark(folder)
@@ -226,7 +227,7 @@ def _check_nodes(folder: SharedFolder) -> None:
         raise DatasetError(
             "The Ray cluster has no CPUs to mine with; start a worker (ray start --address ...)."
         )
-    answers = {node: _on_node(node, introduction, folder, node) for node in nodes}
+    answers = {node: _on_node(node, checked_in, folder, node) for node in nodes}
     ready, _ = ray.wait(list(answers.values()), num_returns=len(answers), timeout=NODE_SECONDS)
     asked, lost = 0, ""
     for node, answer in answers.items():
@@ -252,7 +253,7 @@ def _check_nodes(folder: SharedFolder) -> None:
 
 
 def objection(name: str, theirs: Mapping[str, str] | str) -> str | None:
-    """Why a node may not mine, by what it says it mines with."""
+    """Why a node may not mine, given its versions or what it answered instead; None if it may."""
     if isinstance(theirs, str):
         return theirs
     for what, version in versions().items():
@@ -271,15 +272,15 @@ def _nodes() -> dict[str, str]:
 
 
 def _on_node(node: str, function: Callable[..., Any], *arguments: object) -> ray.ObjectRef[Any]:
-    """A task on one node, whatever else it is at."""
-    place = NodeAffinitySchedulingStrategy(node, soft=False)
+    """A task on one node, submitted even if its CPUs are busy."""
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     remote: Any = ray.remote(num_cpus=0, max_retries=1)(function)
-    reference: ray.ObjectRef[Any] = remote.options(scheduling_strategy=place).remote(*arguments)
+    reference: ray.ObjectRef[Any] = remote.options(scheduling_strategy=strategy).remote(*arguments)
     return reference
 
 
 def _result(reference: ray.ObjectRef[Any]) -> Any:
-    """What a task gave back, or why it gave nothing."""
+    """The result of a task, or why there is none."""
     try:
         return ray.get(reference)
     except RayTaskError as error:

@@ -1,4 +1,4 @@
-"""Examples made again of a manifest and local repositories: the same rows, or a counted reason why not."""
+"""Examples rebuilt from a manifest and local repositories: the same rows, or a counted reason why not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rebuilt(
     jobs: int,
     advance: Callable[[int], object],
 ) -> Counter[str]:
-    """Writes OUT/examples.parquet with all that goes with it; counts the rows, and those left out by reason."""
+    """Rebuilds OUT/examples.parquet with its splits and statistics; the count of rows, and of those left out by reason."""
     scratch = out / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter(rows=0)
@@ -74,7 +74,7 @@ def rebuilt(
 def rebuilt_row(
     row: Mapping[str, Any], scratch: ScratchRepository, replayed: set[str]
 ) -> dict[str, Any] | str:
-    """The example of a row of a manifest, or why there is none; `replayed` remembers the merges made again."""
+    """The example of a row of a manifest, or why there is none; `replayed` holds the merges that were replayed for it."""
     blobs = [row["blobs"][side] for side in _SIDES]
     contents = scratch.contents([*blobs, row["merged_blob"]])
     if None in contents[:3] and row["merge"] not in replayed:
@@ -138,7 +138,7 @@ def _pieces(
 
 
 def _made(pieces: Iterator[Piece], jobs: int) -> Iterator[tuple[Path, Counter[str]]]:
-    """Every piece made, in order, over processes; never more handed out than are worked on soon."""
+    """Every piece made, in order, by processes; at most two pieces a process wait."""
     if jobs == 1:
         yield from map(_made_piece, pieces)
         return

@@ -1,7 +1,7 @@
-"""What git called a conflict in a block of merges, kept so that it is asked once.
+"""The replays of a block of merges, stored so that a block is replayed once.
 
-Better rules for what people made of a conflict then cost the cheap half of mining only. A replay names blobs of the
-repository; blobs that only the replay made (the base of a criss-cross merge) are kept beside it.
+New rules of location then cost only the cheap half of mining. A replay names blobs of the repository; blobs that only
+the replay made (the base of a criss-cross merge) are stored with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mergebert_data.history.replay import ConflictedFile, Replay, ScratchReposit
 
 
 def write_replays(path: Path, replays: Sequence[Replay], scratch: ScratchRepository, seconds: float) -> None:
-    """Writes the replays of a block, whole or not at all, with the objects of `scratch` they name."""
+    """Writes the replays of a block, with the objects of `scratch` that they name."""
     value = {
         "seconds": round(seconds, 3),
         "conflicts": [[at, _files(replay)] for at, replay in enumerate(replays) if replay.conflicts != ()],
@@ -46,9 +46,9 @@ def read_replays(
             f"{path} cannot be read ({error}); delete it and mine again, the rest is kept."
         ) from error
     for name, found in objects.items():
-        place = _loose(scratch, name)
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(found)
+        path_in_scratch = _loose(scratch, name)
+        path_in_scratch.parent.mkdir(exist_ok=True)
+        path_in_scratch.write_bytes(found)
     replays = [_replay(merge, conflicts.get(at, ())) for at, merge in enumerate(merges)]
     return replays, float(value["seconds"])
 
@@ -82,9 +82,9 @@ def _made(scratch: ScratchRepository, replays: Sequence[Replay]) -> Iterator[tup
         if stage is not None
     }
     for name in sorted(blobs):
-        place = _loose(scratch, name)
-        if place.exists():
-            yield name, place.read_bytes()
+        path = _loose(scratch, name)
+        if path.exists():
+            yield name, path.read_bytes()
 
 
 def _loose(scratch: ScratchRepository, name: str) -> Path:

@@ -28,10 +28,7 @@ SPLITS = {"a/a": "train", "b/b": "test"}
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """A conflict that stands in training and in test, and one of each alone."""
-    files = [
-        file_of("a/a", [numbered(1), numbered(2)]),
-        file_of("b/b", [numbered(1), numbered(3)], merge=2),
-    ]
+    files = [file_of("a/a", [numbered(1), numbered(2)]), file_of("b/b", [numbered(1), numbered(3)], merge=2)]
     return mined_folder(tmp_path / "mined", files, SPLITS)
 
 

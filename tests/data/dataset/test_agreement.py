@@ -25,10 +25,7 @@ def counted() -> dict[str, Any]:
 
 
 def test_every_conflict_has_one_grade_in_its_language() -> None:
-    assert counted()["grades"] == {
-        "go": {"c": 1, "d": 1},
-        "python": {"a": 1, "b": 1, NOT_LOCATED: 1},
-    }
+    assert counted()["grades"] == {"go": {"c": 1, "d": 1}, "python": {"a": 1, "b": 1, NOT_LOCATED: 1}}
 
 
 def test_the_share_of_each_method_is_counted() -> None:

@@ -27,7 +27,7 @@ import pytest
 from mergebert_data.commands.mine import main
 from mergebert_data.dataset.store import read_rows
 from mergebert_data.mine.plan import MiningSettings, planned
-from mergebert_data.mine.ray_worker import SharedFolder, introduction, mined_block, mining_task, versions
+from mergebert_data.mine.ray_worker import SharedFolder, checked_in, mined_block, mining_task, versions
 from tests.conftest import Repository
 from tests.data.commands.test_mine import conflicting_merges
 
@@ -349,11 +349,11 @@ def test_a_block_that_is_done_is_not_mined_again(repositories: list[Path], tmp_p
 
 def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
     folder = SharedFolder(tmp_path, "token")
-    assert "does not share the folder" in str(introduction(folder, "node"))
+    assert "does not share the folder" in str(checked_in(folder, "node"))
     assert "does not share the folder" in str(mining_task(folder, str.upper, "mined"))
     assert list(tmp_path.iterdir()) == []
     folder.mark.touch()
-    assert "git" in introduction(folder, "node")
+    assert "git" in checked_in(folder, "node")
     assert folder.answer("node").exists()
     assert mining_task(folder, str.upper, "mined") == "MINED"
 
