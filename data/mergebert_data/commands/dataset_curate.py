@@ -1,4 +1,4 @@
-"""`mergebert dataset split` and `dedupe`: which conflicts of a mined folder train, measure, or repeat another."""
+"""`mergebert dataset split` and `dedupe`: the splits and the duplicates of a mined folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mergebert dataset export`, `card`, `manifest` and `rebuild`: mined data carried to other tools and machines."""
+"""`mergebert dataset export`, `card`, `manifest` and `rebuild`: mined data for other tools and machines."""
 
 from __future__ import annotations
 

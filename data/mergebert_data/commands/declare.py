@@ -1,4 +1,4 @@
-"""Arguments that several commands of the miner declare, and the values they take."""
+"""Arguments that several commands of the miner declare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def mined(parser: ArgumentParser) -> None:
 
 
 def output(parser: ArgumentParser, name: str, what: str) -> None:
-    """Declares where the command writes."""
+    """Declares the file or folder that the command writes."""
     parser.add_argument("-o", "--output", type=Path, required=True, metavar=name, help=what)
 
 
@@ -32,7 +32,7 @@ def jobs(parser: ArgumentParser) -> None:
 
 
 def threshold(parser: ArgumentParser) -> None:
-    """Declares from which similarity on two conflicts are near duplicates."""
+    """Declares the similarity from which on two conflicts are near duplicates."""
     parser.add_argument(
         "--threshold",
         type=_share,
@@ -66,7 +66,7 @@ def repositories(parser: ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """The number of a text; ArgumentTypeError below one."""
+    """The number in a text; ArgumentTypeError below one."""
     value = int(text)
     if value < 1:
         raise ArgumentTypeError(f"{value} is not a positive number")

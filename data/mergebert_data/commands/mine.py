@@ -1,4 +1,4 @@
-"""`mergebert mine`: real conflicts, and what people made of them, out of local repositories."""
+"""`mergebert mine`: conflicts of local repositories with the resolutions that people committed."""
 
 from __future__ import annotations
 

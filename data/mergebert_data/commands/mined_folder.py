@@ -23,7 +23,7 @@ def file_progress(out: Path) -> Iterator[Callable[[int], object]]:
 
 
 def updated_facts(out: Path, repositories: Sequence[Path]) -> dict[str, RepositoryFacts]:
-    """The facts of the repositories of a mined folder, after reading those given and keeping what they say."""
+    """The facts that a mined folder keeps of its repositories, after reading those of the ones given."""
     facts = read_facts(out)
     if repositories:
         with waiting("asking the repositories"):

@@ -1,12 +1,13 @@
 """What a commit's .gitattributes files say of its paths, for the attributes of GitHub's linguist, as git reads them.
 
 `git check-attr --source=COMMIT` exists from git 2.40 on, the miner works from 2.38 on. The package pathspec matches as
-.gitignore does, and differed from git for 9 of 42 kinds of pattern (`b` and `b/` take all below them, `?` is a letter and
-not a byte). So the .gitattributes files that a path depends on are put into the index of the scratch repository, and one
-long-lived `git check-attr --cached` answers for all merges of a block.
+.gitignore does: for 9 of 42 kinds of pattern it differed from git (`b` and `b/` match all below them, `?` a letter and not
+a byte). So the .gitattributes files above a path are put into the index of the scratch repository, and one long-lived
+`git check-attr --cached` answers for all merges of a block. Measured where every merge has such attributes, this is within
+a tenth of what patterns as regular expressions took of extraction.
 
-ParallelMap distinct set of files stands in a numbered folder of its own, because it changes rarely from merge to merge: git is
-started anew only for a new one. Below the top folder git takes no macros (`[attr]`), so those are passed over.
+Each distinct set of files stands in a numbered folder of the index. Sets rarely change from merge to merge, and git is
+started again only for a new one. Below the top folder git ignores macros (`[attr]`), so the miner does.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class AttributeIndex:
         self.close = self._git.close
 
     def values(self, wanted: Mapping[str, AttributeFiles]) -> dict[str, dict[str, str]]:
-        """The attributes of each path, given the files that decide them; none for a path git does not take."""
+        """The attributes of each path, given the files above it; none for a path that git refuses."""
         self._add(wanted.values())
         lines = [os.fsencode(f"{self._numbers[files]}/{path}\n") for path, files in wanted.items()]
         nothing: dict[str, str] = {}
@@ -50,8 +51,8 @@ class AttributeIndex:
                 number = self._numbers[files] = len(self._numbers)
                 entries += [f"100644 {blob}\t{number}/{path}\0" for path, blob in files]
         if entries:
-            asked = os.fsencode("".join(entries))
-            git_result(self._environment, "update-index", "-z", "--index-info", asked=asked)
+            index = os.fsencode("".join(entries))
+            git_result(self._environment, "update-index", "-z", "--index-info", stdin=index)
             self._git.close()  # it has read the index as it was
 
 
@@ -66,7 +67,7 @@ class Attributes:
         self._found: dict[str, dict[str, str]] = {}
 
     def prepare(self, paths: Iterable[str]) -> None:
-        """Looks up the attributes of these paths, all at once."""
+        """Reads the attributes of these paths, all at once."""
         new = [path for path in dict.fromkeys(paths) if path not in self._found]
         self._read_files(dict.fromkeys(file for path in new for file in files_above(path)))
         for path in new:
@@ -75,7 +76,7 @@ class Attributes:
         self._found |= self._index.values({path: files for path, files in files_of.items() if files})
 
     def of(self, path: str) -> dict[str, str]:
-        """What is set for a path, by attribute: `true`, `false` or another value."""
+        """The attributes that are set for a path: `true`, `false` or another value."""
         self.prepare([path])
         return self._found[path]
 
@@ -92,14 +93,14 @@ class Attributes:
 
 
 def files_above(path: str) -> Iterator[str]:
-    """The .gitattributes files that may speak of a path, that of the top folder first."""
+    """The .gitattributes files that apply to a path, that of the top folder first."""
     folders = path.split("/")[:-1]
     for depth in range(len(folders) + 1):
         yield "/".join([*folders[:depth], FILE_NAME])
 
 
 def _values(answers: IO[bytes]) -> dict[str, str]:
-    """The attributes of one path, of an answer line for each of them: `path: name: value`."""
+    """The attributes of one path, from a line `path: name: value` for each of them."""
     found = {}
     for name in _NAMES:
         line = answers.readline()

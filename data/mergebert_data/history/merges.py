@@ -1,4 +1,4 @@
-"""The merges of a repository: which there are, which to replay, and what the repository is called."""
+"""The merges of a repository: which there are, and which to replay."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class MergeListing:
-    """The merges to replay, newest first, and how many others there are, by the reason why they are left out."""
+    """The merges to replay, newest first, and counts of those left out, by reason."""
 
     merges: list[Merge]
     skipped: Mapping[str, int]
 
 
 def merge_listing(source: SourceRepository, limit: int | None = None, seed: int = 0) -> MergeListing:
-    """Every two-parent merge over all refs, newest first, or a sample of `limit` of them, with the count of those left out.
+    """The two-parent merges over all refs, or a sample of `limit` of them.
 
-    Of a shallow clone only merges whose sides are whole down to their base are listed.
+    Of a shallow clone only those are listed whose sides are complete down to their base.
     """
     try:
         listing = git_in(source.git_dir).rev_list(*ALL, "--date-order", "--min-parents=2", "--parents")
@@ -61,7 +61,7 @@ def _whole(source: SourceRepository, found: list[Merge]) -> list[Merge]:
 
 
 def sampled(found: Sequence[Merge], limit: int, seed: str) -> list[Merge]:
-    """`limit` of the merges, in their order; the same ones for a seed, whatever the order of refs."""
+    """`limit` of the merges, in their order; the same for a seed, whatever the order of refs."""
     if len(found) <= limit:
         return list(found)
     chosen = set(random.Random(seed).sample(sorted(merge.commit for merge in found), limit))

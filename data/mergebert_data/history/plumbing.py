@@ -1,4 +1,4 @@
-"""git asked cheaply: a lean process for one question, and two that answer many: objects, and what commits changed."""
+"""git run cheaply: a process for one command, and long-lived processes that read objects and the changes of commits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLEAN_GIT = {
 }
 GIT = shutil.which("git") or "git"  # in full: only then can the process be made without a copy of this one
 PIPED = (
-    8_000  # bytes of names asked for at once: less than a pipe holds, or both ends could wait for each other
+    8_000  # bytes of lines written at once: less than a pipe holds, or both ends could wait for each other
 )
 _SKIP = 1 << 20  # bytes of an object that is too large, read at a time
 
@@ -40,25 +40,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GitResult:
-    """What a git command printed, and its exit status."""
+    """The exit status of a git command, and what it printed."""
 
     status: int
     output: bytes
 
 
 def environment_of(git_dir: Path | str) -> dict[str, str]:
-    """The environment of a git that knows one repository and no configuration outside it."""
+    """The environment in which git reads one repository and no configuration outside it."""
     return {**os.environ, **CLEAN_GIT, "GIT_DIR": str(git_dir)}
 
 
-def git_result(environment: Mapping[str, str], *arguments: str, asked: bytes | None = None) -> GitResult:
-    """The answer of `git ARGUMENTS`, with `asked` on its standard input."""
+def git_result(environment: Mapping[str, str], *arguments: str, stdin: bytes | None = None) -> GitResult:
+    """The result of `git ARGUMENTS`."""
     try:
         done = subprocess.run(
             [GIT, *arguments],
             env=environment,
-            stdin=subprocess.DEVNULL if asked is None else None,
-            input=asked,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             close_fds=False,
@@ -130,8 +130,8 @@ class Objects:
     def read(
         self, names: Sequence[str], kind: str = "blob", largest: int | None = None
     ) -> list[bytes | None]:
-        """The contents of the objects of these names, cut off behind byte `largest`; None for one that is missing,
-        damaged or of another kind."""
+        """The contents of these objects, cut off behind byte `largest`; None for one that is missing, damaged or of
+        another kind."""
         if any("\n" in name for name in names):
             raise ValueError("an object cannot be asked for by a name with a line break in it")
         lines = [os.fsencode(name) + b"\n" for name in names]
@@ -158,8 +158,8 @@ def _content(answers: IO[bytes], kind: bytes, largest: int | None) -> bytes | No
 
 @dataclass(frozen=True, slots=True)
 class TreeDiff:
-    """What one commit changed, or one tree against another: author address and time of a commit, and for each path
-    the modes and ids as `git diff-tree --raw` prints them."""
+    """The changes of a commit, or from one tree to another: for each path modes and ids as `git diff-tree --raw` prints
+    them; of a commit also the address of its author and the time."""
 
     author: str
     time: int
@@ -167,7 +167,7 @@ class TreeDiff:
 
 
 class TreeDiffs:
-    """What commits changed, told by one long-lived process, without looking for renames."""
+    """The changes of commits, renames not followed, read through one long-lived process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         options = ("--stdin", "-r", "-z", "--raw", "--no-renames", "--abbrev=64", "--format=%x01%at %ae")
@@ -177,7 +177,7 @@ class TreeDiffs:
         self._end = f"end {secrets.token_hex(16)}\n".encode()
 
     def of(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
-        """The change of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
+        """The changes of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
         lines = [f"{names}\n".encode() + self._end for names in wanted]
         answers = self._git.answers(lines, self._answer, b"")
         return [tree_diff(answer) for answer in answers]
@@ -192,7 +192,7 @@ class TreeDiffs:
 
 
 def tree_diff(answer: bytes) -> TreeDiff | None:
-    """The change told by an answer of `git diff-tree --stdin -z --raw`; None if it tells none."""
+    """The changes in an answer of `git diff-tree --stdin -z --raw`; None if it has none."""
     head, line_end, rest = answer.partition(b"\n")
     if not line_end:
         return None

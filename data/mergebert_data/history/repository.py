@@ -1,4 +1,4 @@
-"""A repository to mine: how it is opened, what it is called, and the git that reads it."""
+"""A repository to mine: its name, its objects, and the git that reads it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _SLUG = re.compile(r"[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 class SourceRepository:
     """A repository to mine: its name in the dataset, git directory, objects folder and family.
 
-    `family` is the oldest-named root commit: forks share it. `graph` is an objects folder with its commit graph, if
-    one was made.
+    `family` is the smallest id of its root commits, which forks share. `graph` is an objects folder with its commit
+    graph, if there is one.
     """
 
     name: str
@@ -38,7 +38,7 @@ class SourceRepository:
 
 
 def require_git() -> None:
-    """Raises GitError where git is too old: every merge would be one it gives up."""
+    """Raises GitError where git is missing or too old to replay merges."""
     try:
         version = Git().version_info
     except GitCommandError as error:
@@ -69,10 +69,10 @@ def open_repository(path: Path, name: str | None = None) -> SourceRepository:
     return SourceRepository(name or default_name(path, common), str(common), objects, min(roots, default=""))
 
 
-def with_commit_graph(source: SourceRepository, place: Path) -> SourceRepository:
-    """The source with a commit graph in a folder of its own inside `place`, made once: history is walked several times
-    faster. Where git makes none (a shallow clone) it is as it was."""
-    folder = place / file_name(source.name)
+def with_commit_graph(source: SourceRepository, parent: Path) -> SourceRepository:
+    """The source with a commit graph in a folder inside `parent`, made once, by which history is walked several times
+    faster; unchanged where git makes none, as of a shallow clone."""
+    folder = parent / file_name(source.name)
     environment = environment_of(folder)
     if not (folder / "objects" / "info" / "commit-graph").exists():
         git_result(environment, "init", "--quiet", "--bare", "--template=", str(folder))
@@ -80,7 +80,7 @@ def with_commit_graph(source: SourceRepository, place: Path) -> SourceRepository
         alternates.parent.mkdir(exist_ok=True)
         alternates.write_text(f"{source.objects}\n", encoding="utf-8", errors="surrogateescape")
         tips = git_result(environment_of(source.git_dir), "for-each-ref", "--format=%(objectname)").output
-        git_result(environment, "commit-graph", "write", "--stdin-commits", "--no-progress", asked=tips)
+        git_result(environment, "commit-graph", "write", "--stdin-commits", "--no-progress", stdin=tips)
     is_made = (folder / "objects" / "info" / "commit-graph").exists() and not shallow_commits(source)
     return replace(source, graph=str((folder / "objects").resolve())) if is_made else source
 
@@ -94,7 +94,7 @@ def shallow_commits(source: SourceRepository) -> frozenset[str]:
 
 
 def git_in(git_dir: Path | str) -> Git:
-    """git bound to one repository, deaf to every configuration outside it."""
+    """git that reads one repository and no configuration outside it."""
     git = Git(str(git_dir))
     git.update_environment(**CLEAN_GIT, GIT_DIR=str(git_dir))
     return git
@@ -120,6 +120,6 @@ def _is_local(url: str) -> bool:
 
 
 def last_line(error: GitCommandError) -> str:
-    """The last line of what git said before it failed."""
+    """The last line that git printed before it failed."""
     lines = str(error.stderr).strip().strip("'").strip().split("\n")
     return lines[-1].strip() or "git gave no reason"

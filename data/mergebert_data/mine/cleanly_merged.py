@@ -20,12 +20,12 @@ _TREE = re.compile(rb"tree ([0-9a-f]+)\n")
 
 
 def is_drawn(seed: int, merge: Merge, is_conflicted: bool) -> bool:
-    """Whether this merge gives clean files."""
+    """Whether clean files of this merge are in the sample."""
     return draw(seed, merge.commit) % (ONE_IN_CONFLICTED if is_conflicted else ONE_IN_OTHERS) == 0
 
 
 def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[ConflictedFile]:
-    """The regular files both sides changed since `base`, each to something else."""
+    """The regular files that both sides changed since `base`, to different texts."""
     commits = scratch.contents((base, merge.ours, merge.theirs), kind="commit")
     trees = [_TREE.match(commit or b"") for commit in commits]
     root, *sides = [tree[1].decode() if tree else "" for tree in trees]
@@ -40,12 +40,12 @@ def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[Con
 
 
 def in_drawn_order(files: Iterable[ConflictedFile], seed: int, merge: Merge) -> list[ConflictedFile]:
-    """The files of a merge in the order they are drawn in."""
+    """The files of a merge, shuffled by seed."""
     return sorted(files, key=lambda file: draw(seed, f"{merge.commit} {file.path}"))
 
 
 def _versions(diff: TreeDiff | None) -> dict[str, tuple[Stage, Stage]]:
-    """The files that were and stayed regular files, as they were and are."""
+    """The old and the new version of each file that was and is a regular one."""
     found = {}
     for path, change in (diff.changes if diff else {}).items():
         old_mode, new_mode, old, new, _ = change.split(" ")

@@ -42,14 +42,14 @@ def may_be_script(path: str) -> bool:
 
 
 def path_drop_reason(path: str) -> str | None:
-    """Why a path is not mined in whatever language; None if it is."""
+    """Why a path is not mined whatever its language; None if it is."""
     if path.isprintable():
         return None
     return NO_LANGUAGE if language_of(path).grammar is None else "unprintable path"
 
 
 def stages_drop_reason(stages: ThreeWay[Stage | None]) -> str:
-    """Why the versions of a conflicted path are no three texts to merge."""
+    """Why the versions of a conflicted path are not three regular files."""
     if None in tuple(stages):
         return "added, deleted or renamed on a side"
     return "a symbolic link or submodule on a side"
@@ -72,7 +72,7 @@ def text_flags(path: str, texts: Iterable[str], attributes: Mapping[str, str]) -
 
 
 def text_of(content: bytes) -> tuple[str, str | None]:
-    """The text of a file and None, or nothing and why it has none."""
+    """The text of a file and None, or an empty text and why it has none."""
     if len(content) > LARGEST_FILE:
         return "", "too large"
     if b"\0" in content:
@@ -88,18 +88,20 @@ def is_marked(text: str) -> bool:
     return ("<<<<<<<" in text or ">>>>>>>" in text) and has_markers(text)
 
 
-def conflicts_drop_reason(cut: MergedFile) -> str | None:
+def conflicts_drop_reason(parsed: MergedFile) -> str | None:
     """Why a file's conflicts are not mined; None if they are."""
-    count = len(cut.conflicts)
+    count = len(parsed.conflicts)
     if not count:
         return "no conflict when cut by lines"
-    if any(not conflict.has_base or _SEPARATOR.search(conflict.sides.theirs) for conflict in cut.conflicts):
+    if any(
+        not conflict.has_base or _SEPARATOR.search(conflict.sides.theirs) for conflict in parsed.conflicts
+    ):
         return "a line of code that reads as a marker"
     return "too many conflicts" if count > MOST_CONFLICTS else None
 
 
-def clean_drop_reason(cut: MergedFile, merged: str) -> str | None:
+def clean_drop_reason(parsed: MergedFile, merged: str) -> str | None:
     """Why a file that git merged without a conflict is not kept; None if it is."""
-    if cut.conflicts:
+    if parsed.conflicts:
         return "a conflict when cut by lines"
     return "conflict markers in the merge commit" if is_marked(merged) else None

@@ -137,7 +137,7 @@ def test_a_time_beyond_64_bits_is_no_time() -> None:
 
 def test_an_answer_has_its_exit_status(repository: Repository) -> None:
     environment = environment_of(repository.path / ".git")
-    assert git_result(environment, "hash-object", "--stdin", asked=b"x").output.startswith(b"c1b0730e0133")
+    assert git_result(environment, "hash-object", "--stdin", stdin=b"x").output.startswith(b"c1b0730e0133")
     assert git_result(environment, "cat-file", "-e", "1" * 40).status == 1
 
 

@@ -11,7 +11,7 @@ from git.cmd import Git
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.merges import Merge, merge_listing
-from mergebert_data.history.replay import ConflictedFile, ScratchRepository, Stage, parsed
+from mergebert_data.history.replay import ConflictedFile, ScratchRepository, Stage, parsed_conflicts
 from mergebert_data.history.repository import open_repository
 from tests.conftest import Repository
 
@@ -134,9 +134,9 @@ def test_an_answer_is_read_as_far_as_it_is_whole(cut_off: int) -> None:
     answer = b"\0".join([b"1", b"tree", b"", b"0", b"tree", *entries, b"", b""])
     stage = Stage(mode, blob)
     file = ConflictedFile("x/y.py", ThreeWay(stage, stage, stage))
-    found = list(parsed(answer if not cut_off else answer[:-10]))
+    found = list(parsed_conflicts(answer if not cut_off else answer[:-10]))
     assert found == [(), (file,)][: 2 - cut_off]
-    assert list(parsed(b"")) == []
+    assert list(parsed_conflicts(b"")) == []
 
 
 def test_what_a_commit_has_at_a_path(repository: Repository) -> None:
