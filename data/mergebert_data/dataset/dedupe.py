@@ -20,21 +20,33 @@ from mergebert.text.markers import parse
 from mergebert_data.dataset.duplicate_index import EXACT, NEAR, DuplicateIndex, conflict_content
 from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
-from mergebert_data.dataset.store import SCHEMA, batches, opened, remove_halves, rewrite, write_parquet
+from mergebert_data.dataset.store import (
+    BOOLEAN,
+    INTEGER,
+    SCHEMA,
+    STRING,
+    batches,
+    fields,
+    numbered_rows,
+    opened,
+    remove_halves,
+    rewrite,
+    write_parquet,
+)
 
 DUPLICATES_FILE = "duplicates.parquet"
 THRESHOLD = 0.85
 ORDER = (TEST, DEVELOPMENT, TRAIN)
+_ROW = ("repository", "merge", "path")
 _SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("repository", "merge", "path")),
-        ("index", pa.int64()),
-        ("language", pa.string()),
-        ("kind", pa.string()),
-        *((f"of_{name}", pa.string()) for name in ("repository", "merge", "path")),
-        ("of_index", pa.int64()),
-        *((name, pa.string()) for name in ("split", "of_split")),
-        ("across_splits", pa.bool_()),
+        *fields(STRING, *_ROW),
+        ("index", INTEGER),
+        *fields(STRING, "language", "kind"),
+        *fields(STRING, *(f"of_{name}" for name in _ROW)),
+        ("of_index", INTEGER),
+        *fields(STRING, "split", "of_split"),
+        ("across_splits", BOOLEAN),
     ]
 )
 _READ = ("repository", "language", "conflicted", "conflicts")
@@ -163,14 +175,9 @@ def duplicate_tables(figures: Mapping[str, Any]) -> str:
         (f"{one['flagged in']} that repeats {one['repeats']}, {one['kind']}", f"{one['conflicts']}")
         for one in figures["across"]
     ]
-    return "\n\n".join(
-        (
-            markdown_table(
-                ("language", "conflicts", "equal but for white space", "near", "across splits"), rows
-            ),
-            markdown_table(("across splits", "conflicts"), across or [("none", "0")]),
-        )
-    )
+    header = ("language", "conflicts", "equal but for white space", "near", "across splits")
+    pairs = markdown_table(("across splits", "conflicts"), across or [("none", "0")])
+    return f"{markdown_table(header, rows)}\n\n{pairs}"
 
 
 def rows_of(
@@ -193,30 +200,16 @@ def _repositories(file: pq.ParquetFile) -> set[str]:
     return names
 
 
-def names_of(out: Path, wanted: Collection[int]) -> dict[int, tuple[str, str, str]]:
+def names_of(out: Path, numbers: Collection[int]) -> dict[int, tuple[str, ...]]:
     """Repository, merge and path of these rows."""
-    found = {}
-    with opened(out) as file:
-        first = 0
-        for batch in batches(file, 1024, ("repository", "merge", "path")):
-            here = [number for number in range(first, first + batch.num_rows) if number in wanted]
-            for number in here:
-                repository, merge, path = (column[number - first].as_py() for column in batch.columns)
-                found[number] = (repository, merge, path)
-            first += batch.num_rows
-    return found
+    return {number: tuple(row[name] for name in _ROW) for number, row in numbered_rows(out, numbers, _ROW)}
 
 
-def _plain(one: Duplicate, named: Mapping[int, tuple[str, str, str]]) -> dict[str, Any]:
-    keys = ("repository", "merge", "path")
+def _plain(one: Duplicate, named: Mapping[int, tuple[str, ...]]) -> dict[str, Any]:
+    same = ("index", "of_index", "language", "kind", "split", "of_split")
     return {
-        **dict(zip(keys, named[one.row], strict=True)),
-        **{f"of_{key}": value for key, value in zip(keys, named[one.of_row], strict=True)},
-        "index": one.index,
-        "of_index": one.of_index,
-        "language": one.language,
-        "kind": one.kind,
-        "split": one.split,
-        "of_split": one.of_split,
+        **dict(zip(_ROW, named[one.row], strict=True)),
+        **{f"of_{name}": value for name, value in zip(_ROW, named[one.of_row], strict=True)},
+        **{name: getattr(one, name) for name in same},
         "across_splits": one.is_across,
     }

@@ -13,35 +13,27 @@ from mergebert.text.markers import Conflict, lines_of, parse
 from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.repositories import RepositoryFacts
 from mergebert_data.dataset.splits import TRAIN
+from mergebert_data.dataset.store import BOOLEAN, COMMITS, INTEGER, NUMBERS, STRING, STRINGS, fields
 from mergebert_data.history.licences import UNKNOWN
 
 CONTEXT_LINES = 20
-_TIMES = ("ours_time", "theirs_time", "base_time", "merge_time", "ours_commits", "theirs_commits")
-_MERGERS = ("ours_is_merger", "theirs_is_merger")
-_BRANCHES = ("ours_branch", "theirs_branch")
-_PROVENANCE = ("repository", "merge", "ours_commit", "theirs_commit", "base_commit", "path", "language")
+_PROVENANCE = (*COMMITS, "path", "language")
 _TEXTS = ("base", "ours", "theirs", "resolution", "context_before", "context_after")
-_NAMES = ("proof", "dissent", "patterns", "flags")
 
 SCHEMA = pa.schema(
     [
-        ("id", pa.string()),
-        *((name, pa.string()) for name in _PROVENANCE),
-        ("licence", pa.string()),
-        ("split", pa.string()),
-        ("index", pa.int64()),
-        *((name, pa.string()) for name in _TEXTS),
-        ("grade", pa.string()),
-        *((name, pa.list_(pa.string())) for name in _NAMES),
-        ("duplicate", pa.bool_()),
-        *((name, pa.int64()) for name in _TIMES),
-        *((name, pa.bool_()) for name in _MERGERS),
-        *((name, pa.string()) for name in _BRANCHES),
-        *(
-            (f"{side}_change_{name}", kind)
-            for side in ("ours", "theirs")
-            for name, kind in (("commits", pa.int64()), ("time", pa.int64()), ("by_merger", pa.bool_()))
-        ),
+        *fields(STRING, "id", *_PROVENANCE, "licence", "split"),
+        ("index", INTEGER),
+        *fields(STRING, *_TEXTS, "grade"),
+        *fields(STRINGS, "proof", "dissent", "patterns", "flags"),
+        ("duplicate", BOOLEAN),
+        *fields(INTEGER, *NUMBERS),
+        *fields(BOOLEAN, "ours_is_merger", "theirs_is_merger"),
+        *fields(STRING, "ours_branch", "theirs_branch"),
+        *fields(INTEGER, "ours_change_commits", "ours_change_time"),
+        ("ours_change_by_merger", BOOLEAN),
+        *fields(INTEGER, "theirs_change_commits", "theirs_change_time"),
+        ("theirs_change_by_merger", BOOLEAN),
     ]
 )
 

@@ -51,6 +51,6 @@ def leak_table(report: Mapping[str, Any]) -> str:
     return "\n".join((markdown_table(("leaks", "conflicts"), rows), "", *examples, "", advice))
 
 
-def _name(names: tuple[str, str, str], index: int) -> str:
+def _name(names: tuple[str, ...], index: int) -> str:
     repository, merge, path = names
     return f"{repository} {merge[:12]} {path} #{index}"

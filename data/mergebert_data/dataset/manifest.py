@@ -17,7 +17,18 @@ import pyarrow.parquet as pq
 from mergebert.errors import DatasetError
 from mergebert.text.markers import lines_of
 from mergebert_data.dataset.agreement import grade_of
-from mergebert_data.dataset.store import SCHEMA, batches, read_rows, write_json_lines, write_parquet
+from mergebert_data.dataset.store import (
+    BOOLEAN,
+    INTEGER,
+    SCHEMA,
+    STRING,
+    STRINGS,
+    batches,
+    fields,
+    read_rows,
+    write_json_lines,
+    write_parquet,
+)
 from mergebert_data.locate.context_lines import Span
 from mergebert_data.locate.resolution_spans import resolution_spans
 
@@ -25,24 +36,12 @@ TEXTS = ("stages", "conflicted", "merged")
 _GROUP = 1_000  # rows
 _KEPT = tuple(name for name in SCHEMA.names if name not in (*TEXTS, "conflicts"))
 _LABEL = ("index", "proof", "dissent", "duplicate", "patterns")
-_CONFLICT = pa.struct(
-    [
-        ("index", pa.int64()),
-        ("first_line", pa.int64()),
-        ("lines", pa.int64()),
-        ("proof", pa.list_(pa.string())),
-        ("dissent", pa.list_(pa.string())),
-        ("grade", pa.string()),
-        ("duplicate", pa.bool_()),
-        ("patterns", pa.list_(pa.string())),
-    ]
-)
+_LINES = [*fields(INTEGER, "index", "first_line", "lines"), *fields(STRINGS, "proof", "dissent")]
+_CONFLICT = pa.struct([*_LINES, ("grade", STRING), ("duplicate", BOOLEAN), ("patterns", STRINGS)])
 MANIFEST_SCHEMA = pa.schema(
     [
         *(SCHEMA.field(name) for name in _KEPT),
-        ("merged_blob", pa.string()),
-        ("conflicted_sha256", pa.string()),
-        ("split", pa.string()),
+        *fields(STRING, "merged_blob", "conflicted_sha256", "split"),
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.draw import draw
 from mergebert_data.dataset.flat_rows import RowMetadata, conflict_id, flat_rows
 from mergebert_data.dataset.statistics import NO_CANDIDATE
-from mergebert_data.dataset.store import opened, read_rows
+from mergebert_data.dataset.store import numbered_rows, read_rows
 
 NONE = "none"
 TRAITS = ("language", "grade", "pattern", "repository", "split")
@@ -50,7 +50,7 @@ def sampled(out: Path, options: SampleOptions, metadata: RowMetadata) -> list[di
         raise InputError(f"{out} holds no conflict{f' of {traits}' if traits else ''}; ask for less.")
     found = {
         (number, flat["index"]): flat
-        for number, row in _rows(out, {one.row for one in drawn})
+        for number, row in numbered_rows(out, {one.row for one in drawn})
         for flat in flat_rows(row, metadata)
     }
     return [found[one.row, one.index] for one in drawn]
@@ -114,17 +114,3 @@ def _in_turns(strata: Mapping[tuple[str, ...], Sequence[Drawn]], options: Sample
     turns = max(map(len, strata.values()), default=0)
     ordered = [strata[name][turn] for turn in range(turns) for name in order if turn < len(strata[name])]
     return ordered[: options.count]
-
-
-def _rows(out: Path, wanted: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of these numbers; row groups without one are not read."""
-    left = set(wanted)
-    with opened(out) as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            size = file.metadata.row_group(group).num_rows
-            here = sorted(number for number in left if first <= number < first + size)
-            if here:
-                rows = file.read_row_group(group).take([number - first for number in here]).to_pylist()
-                yield from zip(here, rows, strict=True)
-            first += size

@@ -132,15 +132,8 @@ def _languages(
 def _language_row(name: str, repositories: int, counts: Mapping[str, int]) -> tuple[str, ...]:
     located = with_share(counts.get("located", 0), counts.get("hunks", 0))
     made = with_share(counts.get("by_candidate", 0), counts.get("distinct", 0))
-    return (
-        name,
-        f"{repositories}",
-        f"{counts.get('files', 0)}",
-        f"{counts.get('hunks', 0)}",
-        located,
-        f"{counts.get('distinct', 0)}",
-        made,
-    )
+    files, hunks, distinct = (f"{counts.get(what, 0)}" for what in ("files", "hunks", "distinct"))
+    return name, f"{repositories}", files, hunks, located, distinct, made
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -17,48 +17,40 @@ import pyarrow.parquet as pq
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 
-_TEXTS = pa.struct([(side, pa.string()) for side in ("base", "ours", "theirs")])
+STRING, INTEGER, BOOLEAN, STRINGS = pa.string(), pa.int64(), pa.bool_(), pa.list_(pa.string())
+
+
+def fields(kind: pa.DataType, *names: str) -> list[pa.Field]:
+    """Columns of one type."""
+    return [pa.field(name, kind) for name in names]
+
+
+COMMITS = ("repository", "merge", "ours_commit", "theirs_commit", "base_commit")
+NUMBERS = ("ours_time", "theirs_time", "base_time", "merge_time", "ours_commits", "theirs_commits")
+_TEXTS = pa.struct(fields(STRING, "base", "ours", "theirs"))
 _CONTEXT = pa.struct(
     [
-        *((name, pa.int64()) for name in ("ours_time", "theirs_time", "base_time", "merge_time")),
-        *((name, pa.int64()) for name in ("ours_commits", "theirs_commits")),
-        *((name, pa.bool_()) for name in ("ours_is_merger", "theirs_is_merger")),
-        *((name, pa.string()) for name in ("ours_branch", "theirs_branch")),
+        *fields(INTEGER, *NUMBERS),
+        *fields(BOOLEAN, "ours_is_merger", "theirs_is_merger"),
+        *fields(STRING, "ours_branch", "theirs_branch"),
     ]
 )
-_CHANGE = pa.struct([("commits", pa.int64()), ("last_time", pa.int64()), ("by_merger", pa.bool_())])
-_CONFLICT = pa.struct(
-    [
-        ("index", pa.int64()),
-        ("resolution", pa.string()),
-        ("proof", pa.list_(pa.string())),
-        ("dissent", pa.list_(pa.string())),
-        ("duplicate", pa.bool_()),
-        ("patterns", pa.list_(pa.string())),
-    ]
-)
+_CHANGE = pa.struct([*fields(INTEGER, "commits", "last_time"), ("by_merger", BOOLEAN)])
+_LOCATION = [("index", INTEGER), ("resolution", STRING), *fields(STRINGS, "proof", "dissent")]
+_CONFLICT = pa.struct([*_LOCATION, ("duplicate", BOOLEAN), ("patterns", STRINGS)])
 SCHEMA = pa.schema(
     [
-        *(
-            (name, pa.string())
-            for name in ("repository", "merge", "ours_commit", "theirs_commit", "base_commit")
-        ),
-        ("path", pa.string()),
-        ("kind", pa.string()),
-        ("language", pa.string()),
-        ("flags", pa.list_(pa.string())),
-        ("blobs", _TEXTS),
-        ("stages", _TEXTS),
-        ("conflicted", pa.string()),
-        ("merged", pa.string()),
+        *fields(STRING, *COMMITS, "path", "kind", "language"),
+        ("flags", STRINGS),
+        *fields(_TEXTS, "blobs", "stages"),
+        *fields(STRING, "conflicted", "merged"),
         ("context", _CONTEXT),
-        ("ours_change", _CHANGE),
-        ("theirs_change", _CHANGE),
+        *fields(_CHANGE, "ours_change", "theirs_change"),
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )
-# A shard also keeps what tells duplicates apart, so that joining shards never looks at texts again.
-SHARD_SCHEMA = SCHEMA.append(pa.field("content_keys", pa.list_(pa.string())))
+# A shard also keeps the hashes by which duplicates are found, so that joining shards never reads texts again.
+SHARD_SCHEMA = SCHEMA.append(pa.field("content_keys", STRINGS))
 EXAMPLES = "examples.parquet"
 COMPRESSION = "zstd"
 _COUNTS = b"mergebert.counts"
@@ -159,6 +151,21 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
                     "mine again with this version."
                 )
         yield file
+
+
+def numbered_rows(
+    path: Path, numbers: Collection[int], columns: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of these numbers, each with its number; row groups without one are not read."""
+    with opened(path) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            after = first + file.metadata.row_group(group).num_rows
+            here = sorted(number for number in numbers if first <= number < after)
+            if here:
+                table = file.read_row_group(group, columns=list(columns) if columns else None)
+                yield from zip(here, table.take([number - first for number in here]).to_pylist(), strict=True)
+            first = after
 
 
 def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:

@@ -169,26 +169,17 @@ def _blocks(source: SourceRepository, found: Sequence[Merge], settings: MiningSe
     blocks = []
     for start in range(0, len(lines), BLOCK):
         part = lines[start : start + BLOCK]
-        replayed = f"{stem}-{start // BLOCK:04}-{_mark(REPLAY_VERSION, source, part)}"
+        name = f"{stem}-{start // BLOCK:04}"
         kind = f"{VERSION} {settings.seed} {settings.keep_flagged}"
-        shard = f"{stem}-{start // BLOCK:04}-{_mark(kind, source, part)}"
-        blocks.append(
-            MergeBlock(
-                source,
-                path,
-                start,
-                len(part),
-                settings.out / "replays" / f"{replayed}.json.gz",
-                settings.out / "shards" / f"{shard}.parquet",
-                settings.seed,
-                settings.keep_flagged,
-            )
-        )
+        replays = settings.out / "replays" / f"{name}-{_hash(REPLAY_VERSION, source, part)}.json.gz"
+        shard = settings.out / "shards" / f"{name}-{_hash(kind, source, part)}.parquet"
+        keep = (settings.seed, settings.keep_flagged)
+        blocks.append(MergeBlock(source, path, start, len(part), replays, shard, *keep))
     # Neighbouring merges share objects git has just read, so merges keep their order; blocks do not, so that
     # mining cut short has still seen every age of the history.
     random.Random(f"{settings.seed} {source.name}").shuffle(blocks)
     return blocks
 
 
-def _mark(version: object, source: SourceRepository, lines: Sequence[str]) -> str:
+def _hash(version: object, source: SourceRepository, lines: Sequence[str]) -> str:
     return blake2b(f"{version} {source.name} {''.join(lines)}".encode(), digest_size=6).hexdigest()
