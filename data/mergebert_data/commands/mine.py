@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -109,17 +109,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m mergebert_data.commands.mine`: mining without the rest of the command line."""
-    parser = argparse.ArgumentParser(prog="mergebert mine")
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except MergebertError as error:
-        print(f"mergebert mine: {error}", file=sys.stderr)
-        return 2
-
-
 @contextmanager
 def _engine(arguments: argparse.Namespace, settings: MiningSettings) -> Iterator[Engine]:
     """The engine that was asked for: this computer or a Ray cluster."""
@@ -156,7 +145,3 @@ def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_
             if result.failure:
                 failures.append(result.failure)
     return failures
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -149,7 +149,7 @@ def _connected(jobs: int, address: str | None) -> Iterator[None]:
     # git.py of its own, so Ray is started from an empty folder of ours. (A socket's path is short: not in $TMPDIR.)
     short = "/tmp" if os.path.isdir("/tmp") else None
     with tempfile.TemporaryDirectory(prefix="mergebert-ray-", dir=short, ignore_cleanup_errors=True) as own:
-        options = _local_options(jobs, own) if address is None else _remote_options(address)
+        options = _local_options(jobs, own) if address is None else {"address": _checked(address)}
         try:
             with chdir(own):
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
@@ -179,15 +179,10 @@ def _local_options(jobs: int, own: str) -> dict[str, Any]:
     }
 
 
-def _remote_options(address: str) -> dict[str, Any]:
-    _check_address(address)
-    return {"address": address}
-
-
-def _check_address(address: str) -> None:
-    """Raises DatasetError where nothing listens; Ray itself would try for minutes."""
+def _checked(address: str) -> str:
+    """The address, or DatasetError where nothing listens; Ray itself would try for minutes."""
     if address == "auto":
-        return
+        return address
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise DatasetError(
@@ -199,6 +194,7 @@ def _check_address(address: str) -> None:
         raise DatasetError(
             f"No Ray cluster answers at {address} ({error}); start its head there (ray start --head) or mend --address."
         ) from error
+    return address
 
 
 @contextmanager

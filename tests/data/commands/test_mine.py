@@ -16,9 +16,9 @@ import pytest
 
 import mergebert_data.dataset.statistics
 import mergebert_data.mine.local_engine
+from mergebert.cli import main
 from mergebert.errors import DatasetError
 from mergebert.example import example_from_json
-from mergebert_data.commands.mine import main
 from mergebert_data.dataset.store import read_rows
 from mergebert_data.mine.join import joined
 from mergebert_data.mine.merge_block import mine_block
@@ -52,7 +52,7 @@ def two(make_repository: Callable[..., Repository]) -> list[Path]:
 
 
 def mine(paths: list[Path], out: Path, *options: str) -> int:
-    return main([*map(str, paths), "--output", str(out), "--jobs", "1", *options])
+    return main(["mine", *map(str, paths), "--output", str(out), "--jobs", "1", *options])
 
 
 def test_two_repositories_into_one_dataset(
@@ -186,10 +186,10 @@ def children_of(pid: int) -> list[int]:
 LAUNCHER = """
 import sys
 import mergebert_data.mine.plan
-from mergebert_data.commands.mine import main
+from mergebert.cli import main
 mergebert_data.mine.plan.BLOCK = 2
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["mine", *sys.argv[1:]]))
 """
 
 

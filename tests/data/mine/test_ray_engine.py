@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from mergebert_data.commands.mine import main
+from mergebert.cli import main
 from mergebert_data.dataset.store import read_rows
 from mergebert_data.mine.plan import MiningSettings, planned
 from mergebert_data.mine.ray_worker import SharedFolder, checked_in, mined_block, mining_task, versions
@@ -139,7 +139,7 @@ def repositories(make_repository: Callable[..., Repository]) -> list[Path]:
 @pytest.fixture
 def rows(repositories: list[Path], tmp_path: Path) -> list[dict[str, Any]]:
     """What the local engine makes of them."""
-    assert main([*map(str, repositories), "-o", str(tmp_path / "local"), "-j", "1"]) == 0
+    assert main(["mine", *map(str, repositories), "-o", str(tmp_path / "local"), "-j", "1"]) == 0
     found = list(read_rows(tmp_path / "local"))
     assert len(found) == 2 * len(NAMES)
     return found
@@ -157,7 +157,8 @@ def mining(post: Post, repositories: list[Path], out: Path, *options: str) -> It
         "-W",
         "error",
         "-m",
-        "mergebert_data.commands.mine",
+        "mergebert",
+        "mine",
         *map(str, repositories),
     ]
     with subprocess.Popen(
@@ -284,7 +285,7 @@ def test_interrupted_on_a_cluster_and_gone_on_with(
     until(lambda: not process(worker, "pid"), "the end of the worker")
     assert not (out / "examples.parquet").exists()
     assert (left_in(out), post.scratch) == ([], [])
-    assert main([*map(str, repositories), "-o", str(out), "-j", "1"]) == 0
+    assert main(["mine", *map(str, repositories), "-o", str(out), "-j", "1"]) == 0
     assert list(read_rows(out)) == rows
 
 
@@ -398,7 +399,7 @@ def test_what_ray_tells_at_length_is_a_line_of_standard_error(capsys: pytest.Cap
 def test_an_address_that_leads_nowhere_is_one_sentence(
     options: tuple[str, ...], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path), "-o", str(tmp_path / "out"), *options]) == 2
+    assert main(["mine", str(tmp_path), "-o", str(tmp_path / "out"), *options]) == 2
     told = capsys.readouterr().err
     assert sentence in told
     assert told.count("\n") == 1
