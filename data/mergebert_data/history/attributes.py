@@ -3,8 +3,8 @@
 `git check-attr --source=COMMIT` exists from git 2.40 on, the miner works from 2.38 on. The package pathspec matches as
 .gitignore does: for 9 of 42 kinds of pattern it differed from git (`b` and `b/` match all below them, `?` a letter and not
 a byte). So the .gitattributes files above a path are put into the index of the scratch repository, and one long-lived
-`git check-attr --cached` answers for all merges of a block. Measured where every merge has such attributes, this is within
-a tenth of what patterns as regular expressions took of extraction.
+`git check-attr --cached` answers for all merges of a block. Where every merge has such attributes it costs 4 % more
+processor time of a run than patterns matched here as regular expressions; elsewhere nothing.
 
 Each distinct set of files stands in a numbered folder of the index. Sets rarely change from merge to merge, and git is
 started again only for a new one. Below the top folder git ignores macros (`[attr]`), so the miner does.
