@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from mergebert_fusion.contract.method import Base
-from mergebert_fusion.engine import run as run_module
 from mergebert_fusion.engine.memory import fused_tensors
 from mergebert_fusion.engine.plan import Options
 from mergebert_fusion.engine.streaming import AT_ONCE, ordered
+from mergebert_fusion.engine import run as run_module
 from mergebert_fusion.engine.work import planned_recipe
 from mergebert_fusion.errors import CheckpointError, FusionError, RecipeError
 from mergebert_fusion.io.architectures import architecture_of
