@@ -12,7 +12,7 @@ help: ## List the targets
 demo: $(DEMO_VENV)/.installed ## Install the package alone and merge conflicts in a small repository
 	$(DEMO_VENV)/bin/python -I demo/demo.py
 
-test: lint ## Run the linters, the type checker and every test
+test: lint ## Run the linters, the type checker and the tests but the slow ones
 	$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/.installed ## Run ruff, mypy and import-linter

@@ -21,11 +21,11 @@ from pathlib import Path
 from mergebert.example import GRADES, ConflictExample
 from mergebert.text.candidates import candidates, whitespace_key
 from mergebert.text.languages import Language, language_of
-from mergebert.text.markers import Conflict, Markers, MergedFile, lines_of, parse
+from mergebert.text.markers import Conflict, Markers, MergedFile, lines_of, parse_line_merge
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.agreement import verdict
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.locate.locations import Located, located
+from mergebert_data.locate.majority_vote import Location, locations
 
 MARKERS = Markers("<<<<<<< ours\n", "||||||| base\n", "=======\n", ">>>>>>> theirs\n")
 NEAR = 6  # lines from a conflict
@@ -59,7 +59,7 @@ def mined(path: Path, draw: random.Random, share: float) -> Iterator[tuple[Merge
     """The conflicted files of a mined folder, a share of them."""
     for row in read_rows(path, ["path", "conflicted"]):
         if draw.random() < share:
-            yield parse(row["conflicted"], 7), language_of(row["path"])
+            yield parse_line_merge(row["conflicted"]), language_of(row["path"])
 
 
 def case_of(cut: MergedFile, language: Language, draw: random.Random) -> Case:
@@ -124,7 +124,7 @@ def _torn(lines: Sequence[str], around: Sequence[str], draw: random.Random) -> l
     return torn
 
 
-def grade_of(found: Located) -> str:
+def grade_of(found: Location) -> str:
     """The grade that a mined row with this location has."""
     return ConflictExample(0, found.text, found.proof, found.dissent, False, ()).grade
 
@@ -151,7 +151,7 @@ def main() -> None:
     for cut, language in files:
         case = case_of(cut, language, draw)
         for found, truth in zip(
-            located(case.cut, case.merged, case.candidates), case.resolutions, strict=True
+            locations(case.cut, case.merged, case.candidates), case.resolutions, strict=True
         ):
             names = [grade_of(found), verdict(found.proof, found.dissent)] if found else ["not located"]
             is_right = not found or whitespace_key(found.text) == whitespace_key(truth)

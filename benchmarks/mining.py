@@ -4,7 +4,7 @@
 
 Budget: at least 60 % of the loop's merges a second. The loop is `xargs -P JOBS`, a git process a merge, which only merges;
 the miner also cuts the conflicts, reads what people committed, locates the resolutions and writes Parquet.
-Each repetition mines into a fresh folder. Nothing is written into the repository: new objects land in a scratch folder.
+ParallelMap repetition mines into a fresh folder. Nothing is written into the repository: new objects land in a scratch folder.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from pathlib import Path
 
 from interleaved import Result, medians, parser_of, process, scratch, tell, whole_path
 
-from mergebert_data.history.merges import CLEAN_GIT, Source, merges, open_source
+from mergebert_data.history.merges import merge_listing
+from mergebert_data.history.plumbing import CLEAN_GIT
+from mergebert_data.history.repository import SourceRepository, open_repository
 
 BUDGET = 0.6
 SEED = 0
 
 
-def loop_side(source: Source, limit: int, jobs: int, environment: Mapping[str, str]) -> Callable[[], None]:
+def loop_side(
+    source: SourceRepository, limit: int, jobs: int, environment: Mapping[str, str]
+) -> Callable[[], None]:
     """A function that merges every pair of parents and does nothing with the results."""
-    pairs = "".join(f"{merge.ours} {merge.theirs}\n" for merge in merges(source, limit, SEED))
+    pairs = "".join(f"{merge.ours} {merge.theirs}\n" for merge in merge_listing(source, limit, SEED).merges)
     command = ["xargs", "-n", "2", "-P", str(jobs), "git", "merge-tree", "--write-tree"]
     clean = {**environment, **CLEAN_GIT, "GIT_DIR": source.git_dir}
 
@@ -62,8 +66,8 @@ def main() -> None:
     parser.add_argument("--max-merges", type=int, default=2000, metavar="N", help="merges to do again (2000)")
     parser.add_argument("-j", "--jobs", type=int, default=2, metavar="J", help="processes of either side (2)")
     arguments = parser.parse_args()
-    source = open_source(arguments.repository)
-    count = len(merges(source, arguments.max_merges, SEED))
+    source = open_repository(arguments.repository)
+    count = len(merge_listing(source, arguments.max_merges, SEED).merges)
     if not count:
         sys.exit(f"{arguments.repository} has no merges to do again.")
     limits = ["--max-merges", str(arguments.max_merges), "--seed", str(SEED), "--jobs", str(arguments.jobs)]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from git.cmd import Git
 
-from mergebert_data.commands.mine import main
+from mergebert.cli import main
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.mine.block import mine_block
 from mergebert_data.mine.join import joined
-from mergebert_data.mine.plan import Settings, planned
+from mergebert_data.mine.merge_block import mine_block
+from mergebert_data.mine.plan import MiningSettings, planned
 from tests.conftest import Repository
 from tests.data.commands.test_mine import conflicting_merges
 
@@ -38,7 +38,7 @@ def bad(make_repository: Callable[..., Repository]) -> Repository:
 
 def mined(out: Path, *repositories: Path) -> tuple[int, dict[str, Any]]:
     """The exit code of mining, and what was counted."""
-    code = main([*map(str, repositories), "-o", str(out), "-j", "1", "--json"])
+    code = main(["mine", *map(str, repositories), "-o", str(out), "-j", "1", "--json"])
     return code, json.loads((out / "statistics.json").read_text(encoding="utf-8"))
 
 
@@ -127,7 +127,7 @@ def test_a_submodule_both_sides_moved_is_counted(
 def test_a_repository_that_vanishes_while_it_is_mined_is_named_and_the_others_go_on(
     good: Path, bad: Repository, tmp_path: Path
 ) -> None:
-    settings = Settings(tmp_path / "out")
+    settings = MiningSettings(tmp_path / "out")
     plan = planned([bad.path, good], settings)
     shutil.rmtree(bad.path)
     failures = [failure for block in plan.blocks if (failure := mine_block(block).failure)]
@@ -142,6 +142,6 @@ def test_a_git_that_is_too_old_is_one_sentence_and_not_a_run_of_merges_it_gives_
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Git, "version_info", (2, 37, 5))
-    assert main([str(good), "-o", str(tmp_path / "out")]) == 2
+    assert main(["mine", str(good), "-o", str(tmp_path / "out")]) == 2
     assert "git 2.37.5 cannot replay merges" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -1,12 +1,11 @@
-"""`mergebert mine`: real conflicts, and what people made of them, out of local repositories."""
+"""`mergebert mine`: conflicts of local repositories with the resolutions that people committed."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,13 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mergebert.errors import MergebertError
-from mergebert_data.dataset.statistics import table_of
-from mergebert_data.history.merges import require_git
-from mergebert_data.mine.block import Progress as Step
+from mergebert_data.commands import declare
+from mergebert_data.dataset.statistics import statistics_tables
+from mergebert_data.history.repository import require_git
+from mergebert_data.mine.engine import Engine, mined
 from mergebert_data.mine.join import joined
-from mergebert_data.mine.local import mined
-from mergebert_data.mine.plan import Each, Plan, Settings, planned
-from mergebert_data.mine.runs import Run, recorded
+from mergebert_data.mine.local_engine import local_engine
+from mergebert_data.mine.merge_block import BlockResult
+from mergebert_data.mine.plan import MiningSettings, Plan, planned
+from mergebert_data.mine.run_log import Run, recorded
 
 EXAMPLE = """example:
   mergebert mine ~/src/project ~/mirrors/*.git -o mined --max-merges 2000 --jsonl
@@ -47,11 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the mined data"
     )
     parser.add_argument(
-        "--max-merges", type=_count, metavar="N", help="at most N merges a repository, drawn by --seed"
+        "--max-merges",
+        type=declare.positive,
+        metavar="N",
+        help="at most N merges a repository, drawn by --seed",
     )
-    parser.add_argument(
-        "-j", "--jobs", type=_count, default=os.cpu_count() or 1, metavar="J", help="processes (all cores)"
-    )
+    declare.jobs(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="for --max-merges and the splits (0)"
     )
@@ -81,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.address and arguments.engine != "ray":
         raise MergebertError("--address is that of a Ray cluster; add --engine ray.")
     require_git()
-    settings = Settings(
+    settings = MiningSettings(
         arguments.output.absolute(),
         arguments.max_merges,
         arguments.seed,
@@ -92,51 +94,39 @@ def run(arguments: argparse.Namespace) -> int:
     )
     console = Console(stderr=True)
     repositories = [path.absolute() for path in arguments.repository]
-    with _engine(arguments, settings) as (each, mine, jobs):
+    with _engine(arguments, settings) as engine:
         with console.status("listing merges"):
-            plan = planned(repositories, settings, arguments.name, each)
-        with recorded(settings.out, jobs) as this_run:
-            failures = [*plan.skipped.values(), *_mine(plan, mine(plan, settings), console, this_run)]
+            plan = planned(repositories, settings, arguments.name, engine.each)
+        with recorded(settings.out, engine.cpus) as this_run:
+            results = mined(plan, engine, settings.minutes)
+            failures = [*plan.skipped.values(), *_watched(plan, results, console, this_run)]
     console.print(this_run.sentence(), highlight=False)
     with console.status("joining shards"):
         statistics = joined(plan, settings).to_json()
-    print(json.dumps(statistics, indent=1) if arguments.json else table_of(statistics))
+    print(json.dumps(statistics, indent=1) if arguments.json else statistics_tables(statistics))
     for failure in failures:
         print(f"left out: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m mergebert_data.commands.mine`: mining without the rest of the command line."""
-    parser = argparse.ArgumentParser(prog="mergebert mine")
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except MergebertError as error:
-        print(f"mergebert mine: {error}", file=sys.stderr)
-        return 2
-
-
 @contextmanager
-def _engine(
-    arguments: argparse.Namespace, settings: Settings
-) -> Iterator[tuple[Each, Callable[[Plan, Settings], Iterator[Step]], int]]:
-    """What asks the repositories, what mines the blocks, and on how many CPUs: here, or as tasks of a Ray cluster."""
+def _engine(arguments: argparse.Namespace, settings: MiningSettings) -> Iterator[Engine]:
+    """The engine that was asked for: this computer or a Ray cluster."""
     if arguments.engine == "local":
-        yield map, mined, settings.jobs
+        yield local_engine(settings.jobs)
         return
     try:
-        from mergebert_data.mine.cluster import cluster
+        from mergebert_data.mine.ray_engine import ray_engine
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
         raise MergebertError("--engine ray needs Ray: pip install 'mergebert[data,ray]'.") from error
-    with cluster(settings.out, settings.jobs, arguments.address) as engine:
-        yield engine.each, engine.mined, engine.cpus
+    with ray_engine(settings.out, settings.jobs, arguments.address) as engine:
+        yield engine
 
 
-def _mine(plan: Plan, steps: Iterator[Step], console: Console, this_run: Run) -> list[str]:
-    """Mines with a progress bar, counting in `this_run`; gives back why blocks were left out."""
+def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_run: Run) -> list[str]:
+    """Why blocks were left out; shows the results in a progress bar and counts them in `this_run`."""
     failures = []
     columns = (
         BarColumn(),
@@ -148,21 +138,10 @@ def _mine(plan: Plan, steps: Iterator[Step], console: Console, this_run: Run) ->
     with Progress(*columns, console=console, redirect_stdout=False) as bar:
         task = bar.add_task("", total=plan.merges, found="")
         files = located = 0
-        for step in steps:
-            files, located = files + step.files, located + step.located
-            this_run.merges += 0 if step.was_done else step.merges
-            bar.update(task, advance=step.merges, found=f"{files} files, {located} resolutions")
-            if step.failure:
-                failures.append(step.failure)
+        for result in results:
+            files, located = files + result.files, located + result.located
+            this_run.merges += 0 if result.was_done else result.merges
+            bar.update(task, advance=result.merges, found=f"{files} files, {located} resolutions")
+            if result.failure:
+                failures.append(result.failure)
     return failures
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
-    return value
-
-
-if __name__ == "__main__":
-    sys.exit(main())

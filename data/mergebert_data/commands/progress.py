@@ -1,4 +1,4 @@
-"""Progress on standard error, where a person watches."""
+"""Progress on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
-    """A bar that is told how many more of `total` are done; None where nobody knows how many there are."""
+    """A progress bar to advance by counts; without a `total` where it is unknown."""
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -21,7 +21,7 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Says what is being waited for."""
+    """Shows what the command is doing until the block ends."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield

@@ -1,4 +1,4 @@
-"""How far the methods of location agree: the grades of the located conflicts and who proved or doubted them."""
+"""How far the methods of location agree: grades of conflicts, and which methods found the text that won or another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mergebert.example import GRADES, ConflictExample
-from mergebert_data.locate.locations import METHODS
+from mergebert_data.dataset.markdown import markdown_table, share_table, with_share
+from mergebert_data.locate.majority_vote import METHODS
 
 NOT_LOCATED = "not located"
 
@@ -25,13 +26,13 @@ class Agreement:
         """Counts the conflicts of one file."""
         of_language = self.grades.setdefault(language, Counter())
         for conflict in conflicts:
-            of_language[_grade(conflict) or NOT_LOCATED] += 1
+            of_language[grade_of(conflict) or NOT_LOCATED] += 1
             self.verdicts[verdict(conflict["proof"], conflict["dissent"])] += 1
             for name, counts in self.methods.items():
                 counts.update(proof=name in conflict["proof"], dissent=name in conflict["dissent"])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for a JSON file."""
+        """Counts for a JSON file."""
         return {
             "grades": {name: dict(sorted(counts.items())) for name, counts in sorted(self.grades.items())},
             "verdicts": dict(self.verdicts.most_common()),
@@ -40,18 +41,25 @@ class Agreement:
 
 
 def verdict(proof: Sequence[str], dissent: Sequence[str]) -> str:
-    """Who found the believed text and who found another one, in words."""
+    """Which methods found the text that won and which found another one, in words."""
     if not proof:
         return NOT_LOCATED
     return ", ".join(["+".join(proof), *(f"not {name}" for name in dissent)])
 
 
-def table_of(agreement: Mapping[str, Any]) -> str:
-    """The counts (as `Agreement.to_json` gives them) as Markdown tables."""
-    return "\n\n".join((_grades(agreement["grades"]), _methods(agreement), _verdicts(agreement["verdicts"])))
+def agreement_tables(agreement: Mapping[str, Any]) -> str:
+    """The counts of `Agreement.to_json` as Markdown tables."""
+    return "\n\n".join(
+        (
+            _grades(agreement["grades"]),
+            _methods(agreement),
+            share_table("found by", agreement["verdicts"], digits=2),
+        )
+    )
 
 
-def _grade(conflict: Mapping[str, Any]) -> str:
+def grade_of(conflict: Mapping[str, Any]) -> str:
+    """The grade of a conflict given as plain values; empty where it is not located."""
     proof, dissent = tuple(conflict["proof"]), tuple(conflict["dissent"])
     return ConflictExample(0, conflict["resolution"], proof, dissent, False, ()).grade
 
@@ -64,34 +72,17 @@ def _grades(grades: Mapping[str, Mapping[str, int]]) -> str:
     ]
     total = sum((Counter(counts) for counts in grades.values()), Counter[str]())
     rows.append(_row("all", sum(total.values()), [total[one] for one in names]))
-    return _table(("language", "hunks", *(f"grade {one}" for one in GRADES), NOT_LOCATED), rows)
+    return markdown_table(("language", "hunks", *(f"grade {one}" for one in GRADES), NOT_LOCATED), rows)
 
 
 def _methods(agreement: Mapping[str, Any]) -> str:
     hunks = sum(agreement["verdicts"].values())
     rows = [
-        (name, _share(counts.get("proof", 0), hunks), _share(counts.get("dissent", 0), hunks))
+        (name, with_share(counts.get("proof", 0), hunks), with_share(counts.get("dissent", 0), hunks))
         for name, counts in agreement["methods"].items()
     ]
-    return _table(("method", "found the believed text", "found another"), rows)
-
-
-def _verdicts(verdicts: Mapping[str, int]) -> str:
-    hunks = sum(verdicts.values())
-    return _table(
-        ("found by", "hunks", "share"),
-        [(name, f"{count}", f"{count / hunks:.2%}") for name, count in verdicts.items()],
-    )
+    return markdown_table(("method", "found the believed text", "found another"), rows)
 
 
 def _row(name: str, hunks: int, counts: Sequence[int]) -> tuple[str, ...]:
-    return (name, f"{hunks}", *(_share(count, hunks) for count in counts))
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part} ({part / whole:.1%})" if whole else f"{part}"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ("---", *["---:"] * (len(header) - 1)), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return (name, f"{hunks}", *(with_share(count, hunks) for count in counts))

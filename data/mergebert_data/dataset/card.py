@@ -1,4 +1,4 @@
-"""The card of a dataset: a README.md that a hub of datasets understands and a person can judge it by."""
+"""The card of a dataset: a README.md with the metadata that dataset hubs read and the figures that people ask for."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import mergebert
 from mergebert.example import GRADES
 from mergebert_data.dataset.agreement import NOT_LOCATED
-from mergebert_data.dataset.figures import Figures
+from mergebert_data.dataset.card_counts import CardCounts
+from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.pictures import draw
 from mergebert_data.dataset.splits import DEVELOPMENT, SPLITS, TEST, TRAIN
-from mergebert_data.dataset.statistics import markdown_table
 from mergebert_data.dataset.store import replacing
 from mergebert_data.history.licences import UNKNOWN
 
@@ -60,7 +60,7 @@ _BIASES = """\
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a card says besides its figures: the title, the folders that hold data, and what was left out of them."""
+    """What a card holds besides counts of its data: title, counts of mining, formats of the files, what was left out."""
 
     title: str
     mined: Mapping[str, int]
@@ -68,7 +68,7 @@ class Card:
     left_out: str = ""
 
 
-def write_card(folder: Path, figures: Figures, card: Card, *, has_pictures: bool) -> None:
+def write_card(folder: Path, figures: CardCounts, card: Card, *, has_pictures: bool) -> None:
     """Writes README.md into a folder, and the pictures it shows beside it."""
     drawn = draw(figures, folder / PICTURES) if has_pictures else []
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def write_card(folder: Path, figures: Figures, card: Card, *, has_pictures: bool
         temporary.write_text(card_text(figures, card, [path.name for path in drawn]), encoding="utf-8")
 
 
-def card_text(figures: Figures, card: Card, pictures: Sequence[str] = ()) -> str:
+def card_text(figures: CardCounts, card: Card, pictures: Sequence[str] = ()) -> str:
     """The whole card."""
     shown = {name.partition(".")[0]: f"![{name.partition('.')[0]}]({PICTURES}/{name})" for name in pictures}
     sections = [
@@ -97,8 +97,8 @@ def card_text(figures: Figures, card: Card, pictures: Sequence[str] = ()) -> str
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
 
-def _front_matter(figures: Figures, card: Card) -> str:
-    """The YAML that a hub of datasets reads; every value is a plain word of ours, so nothing needs quoting but titles."""
+def _front_matter(figures: CardCounts, card: Card) -> str:
+    """The YAML that dataset hubs read; all values but the title are plain words and need no quotes."""
     size = next((name for most, name in _SIZES if figures.totals["conflicts"] < most), "1M<n<10M")
     lines = [
         f'pretty_name: "{card.title}"',
@@ -118,44 +118,44 @@ def _front_matter(figures: Figures, card: Card) -> str:
     return "---\n" + "\n".join(lines) + "\n---"
 
 
-def _summary(figures: Figures, card: Card) -> str:
+def _summary(figures: CardCounts, card: Card) -> str:
     total = figures.totals
-    told = (
+    text = (
         f"{total['conflicts']:,} conflicts of {len(figures.repositories):,} git repositories in "
         f"{len(figures.languages)} languages, {total['located']:,} of them with the resolution people committed; "
         f"{total['duplicates']:,} repeat the content of another. {_FLAT if card.formats else _NESTED}"
     )
     if card.mined:
-        told += f" They come from {card.mined.get('merges', 0):,} merges that were replayed."
+        text += f" They come from {card.mined.get('merges', 0):,} merges that were replayed."
     if card.left_out:
-        told += f" Left out: {card.left_out}."
+        text += f" Left out: {card.left_out}."
     if card.formats:
-        told += (
+        text += (
             "\n\n```python\nfrom datasets import load_dataset\n\n"
             'files = {name: f"FOLDER/{name}/*.parquet" for name in ("train", "validation", "test")}\n'
             'conflicts = load_dataset("parquet", data_files=files)\n```'
         )
-    return told
+    return text
 
 
-def _splits(figures: Figures) -> str:
-    places = {split: Counter[str]() for split in SPLITS}
-    for repository, split in figures.places.items():
-        places[split].update(figures.repositories[repository].keys())
+def _splits(figures: CardCounts) -> str:
+    repositories = {split: Counter[str]() for split in SPLITS}
+    for repository, split in figures.split_of.items():
+        repositories[split].update(figures.repositories[repository].keys())
     rows = []
     for language in figures.languages:
         counts = figures.splits[language]
-        cells = (f"{counts[split]} ({places[split][language]})" for split in SPLITS)
+        cells = (f"{counts[split]} ({repositories[split][language]})" for split in SPLITS)
         rows.append((language, *cells, f"{counts.total()}"))
     total = sum(figures.splits.values(), Counter[str]())
-    held = Counter(figures.places.values())
+    held = Counter(figures.split_of.values())
     cells = (f"{total[split]} ({held[split]})" for split in SPLITS)
     rows.append(("all", *cells, f"{total.total()}"))
     header = ("language", *(f"{FOLDERS[split]} (repositories)" for split in SPLITS), "all")
     return markdown_table(header, rows)
 
 
-def _patterns(figures: Figures) -> str:
+def _patterns(figures: CardCounts) -> str:
     total = sum(figures.patterns.values(), Counter[str]())
     languages = [name for name in figures.languages if figures.patterns.get(name)]
     rows = [
@@ -164,11 +164,11 @@ def _patterns(figures: Figures) -> str:
         for pattern, count in total.most_common()
         if count >= _LEAST_SHARE * total.total()
     ]  # fmt: skip
-    told = "Distinct located conflicts, by the first pattern that makes the resolution."
-    return f"{told}\n\n{markdown_table(('pattern', *languages, 'all'), rows)}"
+    what = "Distinct located conflicts, by the first pattern that makes the resolution."
+    return f"{what}\n\n{markdown_table(('pattern', *languages, 'all'), rows)}"
 
 
-def _grades(figures: Figures) -> str:
+def _grades(figures: CardCounts) -> str:
     names = (*GRADES, NOT_LOCATED)
     total = sum(figures.grades.values(), Counter[str]())
     rows = [
@@ -181,23 +181,23 @@ def _grades(figures: Figures) -> str:
     return markdown_table(("language", *names, "conflicts"), rows)
 
 
-def _licences(figures: Figures) -> str:
+def _licences(figures: CardCounts) -> str:
     rows = [
         (name, f"{counts['repositories']}", f"{counts['conflicts']}")
         for name, counts in figures.by_licence().items()
     ]
-    told = (
+    what = (
         "Each row names the licence of its repository as its licence files read at the newest commit when it was "
         f"mined; where several are named, which applies to what is for a person to read. `{UNKNOWN}` is not a "
         "permission."
     )
     names = sorted(figures.repositories)
-    listed = "\n".join(f"- {name}: {figures.licences[name]}" for name in names)
+    names_listed = "\n".join(f"- {name}: {figures.licences[name]}" for name in names)
     table = markdown_table(("licence", "repositories", "conflicts"), rows)
-    return f"{told}\n\n{table}\n\n<details><summary>Repositories</summary>\n\n{listed}\n\n</details>"
+    return f"{what}\n\n{table}\n\n<details><summary>Repositories</summary>\n\n{names_listed}\n\n</details>"
 
 
-def _largest(figures: Figures) -> str:
+def _largest(figures: CardCounts) -> str:
     sizes = Counter({name: languages.total() for name, languages in figures.repositories.items()})
     share = sum(count for _, count in sizes.most_common(5)) / max(1, sizes.total())
     return f"the five largest hold {share:.0%} of all conflicts"

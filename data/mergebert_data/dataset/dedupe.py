@@ -16,44 +16,48 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.text.languages import by_name
-from mergebert.text.markers import parse
-from mergebert_data.dataset.near import EXACT, NEAR, Seen, content_of
+from mergebert.text.markers import parse_line_merge
+from mergebert_data.dataset.duplicate_index import EXACT, NEAR, DuplicateIndex, conflict_content
+from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
-from mergebert_data.dataset.statistics import markdown_table
 from mergebert_data.dataset.store import (
-    COMPRESSION,
+    BOOLEAN,
+    INTEGER,
     SCHEMA,
+    STRING,
     batches,
+    fields,
+    numbered_rows,
     opened,
     remove_halves,
-    replacing,
     rewrite,
+    write_parquet,
 )
 
-FILE = "duplicates.parquet"
+DUPLICATES_FILE = "duplicates.parquet"
 THRESHOLD = 0.85
 ORDER = (TEST, DEVELOPMENT, TRAIN)
+_ROW = ("repository", "merge", "path")
 _SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("repository", "merge", "path")),
-        ("index", pa.int64()),
-        ("language", pa.string()),
-        ("kind", pa.string()),
-        *((f"of_{name}", pa.string()) for name in ("repository", "merge", "path")),
-        ("of_index", pa.int64()),
-        *((name, pa.string()) for name in ("split", "of_split")),
-        ("across_splits", pa.bool_()),
+        *fields(STRING, *_ROW),
+        ("index", INTEGER),
+        *fields(STRING, "language", "kind"),
+        *fields(STRING, *(f"of_{name}" for name in _ROW)),
+        ("of_index", INTEGER),
+        *fields(STRING, "split", "of_split"),
+        ("across_splits", BOOLEAN),
     ]
 )
 _READ = ("repository", "language", "conflicted", "conflicts")
-_PIECE = 10_000  # rows of the table of duplicates written at once
+_GROUP = 10_000  # rows of the table of duplicates
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A conflict whose content came before: where it stands (row of the file, index in it), how, and of which one.
+    """A conflict (row of the file, index in the row), the earlier one that it repeats, and how: exactly or nearly.
 
-    `was_flagged` says whether the row carried the flag when it was read.
+    `was_flagged` is the flag of the conflict when it was read.
     """
 
     row: int
@@ -73,15 +77,15 @@ class Duplicate:
 
 
 @dataclass(slots=True)
-class Found:
-    """The duplicates of a dataset, and how many conflicts of each language were looked at."""
+class FoundDuplicates:
+    """The duplicates of a dataset, and how many conflicts of each language it has."""
 
     threshold: float
     duplicates: list[Duplicate] = field(default_factory=list)
     conflicts: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, Any]:
-        """What was found, counted."""
+        """Counts for a JSON file."""
         counted: dict[str, Counter[str]] = {language: Counter() for language in sorted(self.conflicts)}
         across: Counter[tuple[str, str, str]] = Counter()
         for one in self.duplicates:
@@ -99,28 +103,28 @@ class Found:
 
 def found_duplicates(
     out: Path, split_of: Mapping[str, str], threshold: float, advance: Callable[[int], object]
-) -> Found:
-    """Every conflict of a mined folder whose content came before in the order of splits; `advance` hears of each file.
+) -> FoundDuplicates:
+    """Every conflict of a mined folder that repeats one before it in the order of splits; `advance` is called for each file.
 
-    A test or development conflict is compared with by all that follow even where it is a near duplicate itself, so that
-    what training keeps is like none of them.
+    All later conflicts are compared with those of test and development, even with near duplicates among those, so that
+    none that training keeps is like one of them.
     """
-    found = Found(threshold)
-    rows, indices, places = array("q"), array("q"), array("b")
-    with opened(out) as file, Seen(threshold) as seen:
+    found = FoundDuplicates(threshold)
+    rows, indices, splits = array("q"), array("q"), array("b")
+    with opened(out) as file, DuplicateIndex(threshold) as seen:
         for split in ORDER:
             is_here = {name for name in _repositories(file) if split_of.get(name, TRAIN) == split}
             for number, row in rows_of(file, is_here, _READ):
                 language = by_name(row["language"])
                 found.conflicts[row["language"]] += len(row["conflicts"])
                 for conflict, known in zip(
-                    parse(row["conflicted"], 7).conflicts, row["conflicts"], strict=False
+                    parse_line_merge(row["conflicted"]).conflicts, row["conflicts"], strict=False
                 ):
-                    content = content_of(conflict, known["resolution"], language)
+                    content = conflict_content(conflict, known["resolution"], language)
                     match = seen.match(content, len(rows), is_kept=split != TRAIN)
                     if match:
                         kind, at = match
-                        of_split = ORDER[places[at]]
+                        of_split = ORDER[splits[at]]
                         found.duplicates.append(
                             Duplicate(
                                 number, known["index"], kind, rows[at], indices[at],
@@ -129,14 +133,13 @@ def found_duplicates(
                         )  # fmt: skip
                     rows.append(number)
                     indices.append(known["index"])
-                    places.append(ORDER.index(split))
+                    splits.append(ORDER.index(split))
                 advance(1)
     return found
 
 
-def flag(out: Path, found: Found) -> None:
-    """Writes the table of duplicates and sets the flag of exactly these conflicts in the examples, each file whole or
-    not at all."""
+def write_flags(out: Path, found: FoundDuplicates) -> None:
+    """Writes the table of duplicates and flags these conflicts, and no others, in the examples."""
     remove_halves(out)
     write_table(out, found)
     flagged = {(one.row, one.index) for one in found.duplicates}
@@ -152,21 +155,16 @@ def flag(out: Path, found: Found) -> None:
     rewrite(out, changed)
 
 
-def write_table(out: Path, found: Found) -> None:
-    """Writes which conflict repeats which, whole or not at all."""
+def write_table(out: Path, found: FoundDuplicates) -> None:
+    """Writes which conflict repeats which."""
     wanted = {row for one in found.duplicates for row in (one.row, one.of_row)}
     named = names_of(out, wanted)
-    with (
-        replacing(out / FILE) as temporary,
-        pq.ParquetWriter(temporary, _SCHEMA, compression=COMPRESSION) as writer,
-    ):
-        for start in range(0, len(found.duplicates), _PIECE):
-            piece = [_plain(one, named) for one in found.duplicates[start : start + _PIECE]]
-            writer.write_table(pa.Table.from_pylist(piece, _SCHEMA))
+    rows = (_plain(one, named) for one in found.duplicates)
+    write_parquet(out / DUPLICATES_FILE, rows, _SCHEMA, _GROUP)
 
 
-def table_of(figures: Mapping[str, Any]) -> str:
-    """What was found (as `Found.to_json` gives it) as Markdown tables."""
+def duplicate_tables(figures: Mapping[str, Any]) -> str:
+    """The counts of `FoundDuplicates.to_json` as Markdown tables."""
     names = ("conflicts", EXACT, NEAR, "across splits")
     counted = sorted(figures["languages"].items(), key=lambda item: (-item[1]["conflicts"], item[0]))
     total = sum((Counter(counts) for _, counts in counted), Counter[str]())
@@ -177,14 +175,9 @@ def table_of(figures: Mapping[str, Any]) -> str:
         (f"{one['flagged in']} that repeats {one['repeats']}, {one['kind']}", f"{one['conflicts']}")
         for one in figures["across"]
     ]
-    return "\n\n".join(
-        (
-            markdown_table(
-                ("language", "conflicts", "equal but for white space", "near", "across splits"), rows
-            ),
-            markdown_table(("across splits", "conflicts"), across or [("none", "0")]),
-        )
-    )
+    header = ("language", "conflicts", "equal but for white space", "near", "across splits")
+    pairs = markdown_table(("across splits", "conflicts"), across or [("none", "0")])
+    return f"{markdown_table(header, rows)}\n\n{pairs}"
 
 
 def rows_of(
@@ -207,30 +200,16 @@ def _repositories(file: pq.ParquetFile) -> set[str]:
     return names
 
 
-def names_of(out: Path, wanted: Collection[int]) -> dict[int, tuple[str, str, str]]:
+def names_of(out: Path, numbers: Collection[int]) -> dict[int, tuple[str, ...]]:
     """Repository, merge and path of these rows."""
-    found = {}
-    with opened(out) as file:
-        first = 0
-        for batch in batches(file, 1024, ("repository", "merge", "path")):
-            here = [number for number in range(first, first + batch.num_rows) if number in wanted]
-            for number in here:
-                repository, merge, path = (column[number - first].as_py() for column in batch.columns)
-                found[number] = (repository, merge, path)
-            first += batch.num_rows
-    return found
+    return {number: tuple(row[name] for name in _ROW) for number, row in numbered_rows(out, numbers, _ROW)}
 
 
-def _plain(one: Duplicate, named: Mapping[int, tuple[str, str, str]]) -> dict[str, Any]:
-    keys = ("repository", "merge", "path")
+def _plain(one: Duplicate, named: Mapping[int, tuple[str, ...]]) -> dict[str, Any]:
+    same = ("index", "of_index", "language", "kind", "split", "of_split")
     return {
-        **dict(zip(keys, named[one.row], strict=True)),
-        **{f"of_{key}": value for key, value in zip(keys, named[one.of_row], strict=True)},
-        "index": one.index,
-        "of_index": one.of_index,
-        "language": one.language,
-        "kind": one.kind,
-        "split": one.split,
-        "of_split": one.of_split,
+        **dict(zip(_ROW, named[one.row], strict=True)),
+        **{f"of_{name}": value for name, value in zip(_ROW, named[one.of_row], strict=True)},
+        **{name: getattr(one, name) for name in same},
         "across_splits": one.is_across,
     }

@@ -1,4 +1,4 @@
-"""Flat Parquet that other people's tools read: a folder a split, shards of bounded size, and a card."""
+"""Mined data as flat Parquet for other tools: a folder a split, shards of bounded size."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from mergebert.errors import InputError
 from mergebert_data.dataset.card import FOLDERS
-from mergebert_data.dataset.figures import Figures
-from mergebert_data.dataset.flat import SCHEMA, Surroundings, flat_rows
+from mergebert_data.dataset.card_counts import CardCounts
+from mergebert_data.dataset.flat_rows import SCHEMA, RowMetadata, flat_rows
 from mergebert_data.dataset.store import COMPRESSION, read_rows
 
 SHARD_BYTES = 256_000_000
@@ -28,8 +28,8 @@ _CHARACTERS = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which conflicts are exported, and how: grades (None for all, located or not), distinct ones, size of a shard."""
+class ExportOptions:
+    """Which conflicts are exported (all without grades, located or not; or distinct ones alone), and in what files."""
 
     grades: Collection[str] | None = None
     is_distinct: bool = False
@@ -44,16 +44,16 @@ class Choice:
     @property
     def left_out(self) -> str:
         """What is not exported, in words."""
-        told = []
+        reasons = []
         if self.grades is not None:
-            told.append(f"what is not located with grade {', '.join(sorted(self.grades))}")
+            reasons.append(f"what is not located with grade {', '.join(sorted(self.grades))}")
         if self.is_distinct:
-            told.append("duplicates")
-        return " and ".join(told)
+            reasons.append("duplicates")
+        return " and ".join(reasons)
 
 
 class Shards:
-    """The files of one split in one format; a new one is begun where the last has grown to its size."""
+    """The files of one split in one format; a file that has grown to its size is followed by another."""
 
     def __init__(self, folder: Path, form: str, most: int) -> None:
         self.folder, self.form, self.most = folder, form, most
@@ -94,10 +94,10 @@ class Shards:
         self._parquet = self._out = None
 
 
-def export(
-    out: Path, target: Path, choice: Choice, around: Surroundings, advance: Callable[[int], object]
-) -> Figures:
-    """Writes the chosen conflicts of a mined folder into a new folder, whole or not at all, and counts them.
+def write_export(
+    out: Path, target: Path, options: ExportOptions, metadata: RowMetadata, advance: Callable[[int], object]
+) -> CardCounts:
+    """Writes the conflicts of a mined folder that the options choose into a new folder, whole or not at all; their counts.
 
     InputError where the folder holds something already.
     """
@@ -105,7 +105,7 @@ def export(
         raise InputError(f"{target} is there already; give a new folder, or remove it first.")
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        figures = _exported(out, draft, choice, around, advance)
+        figures = _write_draft(out, draft, options, metadata, advance)
         draft.mkdir(parents=True, exist_ok=True)
         if target.exists():
             target.rmdir()
@@ -115,23 +115,23 @@ def export(
     return figures
 
 
-def _exported(
-    out: Path, draft: Path, choice: Choice, around: Surroundings, advance: Callable[[int], object]
-) -> Figures:
-    figures = Figures()
+def _write_draft(
+    out: Path, draft: Path, options: ExportOptions, metadata: RowMetadata, advance: Callable[[int], object]
+) -> CardCounts:
+    figures = CardCounts()
     waiting: dict[str, list[dict[str, Any]]] = {split: [] for split in FOLDERS}
     sizes = dict.fromkeys(FOLDERS, 0)
     with ExitStack() as stack:
         shards = {
             split: [
-                stack.enter_context(Shards(_folder(draft, split, form), form, choice.shard_bytes))
-                for form in choice.formats
+                stack.enter_context(Shards(_folder(draft, split, form), form, options.shard_bytes))
+                for form in options.formats
             ]
             for split in FOLDERS
         }
         for row in read_rows(out):
-            for flat in filter(choice.has, flat_rows(row, around)):
-                figures.add(flat["language"], flat["repository"], flat, around)
+            for flat in filter(options.has, flat_rows(row, metadata)):
+                figures.add(flat["language"], flat["repository"], flat, metadata)
                 split = flat["split"]
                 waiting[split].append(flat)
                 sizes[split] += sum(
@@ -147,7 +147,7 @@ def _exported(
 
 
 def _folder(draft: Path, split: str, form: str) -> Path:
-    """Where the files of a split are: formats apart, for many tools read all that lies in a folder."""
+    """Where the files of a split are: a format a folder, because many tools read all files of one."""
     return draft / FOLDERS[split] if form == PARQUET else draft / form / FOLDERS[split]
 
 

@@ -1,4 +1,4 @@
-"""Content that stands in two splits: what is learnt must not be what is measured."""
+"""Leaks: conflicts whose content stands in two splits, so that a model would be measured on what it was trained on."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mergebert_data.dataset.dedupe import Duplicate, Found, names_of
-from mergebert_data.dataset.statistics import markdown_table
+from mergebert_data.dataset.dedupe import Duplicate, FoundDuplicates, names_of
+from mergebert_data.dataset.markdown import markdown_table
 
 SHOWN = 20
 
 
-def leaks(found: Found) -> list[Duplicate]:
-    """The conflicts that repeat one of a split they must be like nothing of, and that no flag keeps out of use."""
+def leaks(found: FoundDuplicates) -> list[Duplicate]:
+    """The duplicates across splits that no flag keeps out of training."""
     return [one for one in found.duplicates if one.is_across and not one.was_flagged]
 
 
-def leak_report(out: Path, found: Found) -> dict[str, Any]:
-    """What leaks, counted, and the first of them by name."""
+def leak_report(out: Path, found: FoundDuplicates) -> dict[str, Any]:
+    """Counts of the leaks, and the first of them by name."""
     leaking = leaks(found)
     counted = Counter((one.split, one.of_split, one.kind) for one in leaking)
     shown = leaking[:SHOWN]
@@ -32,14 +32,14 @@ def leak_report(out: Path, found: Found) -> dict[str, Any]:
             for (split, of_split, kind), count in sorted(counted.items())
         ],
         "examples": [
-            {"in": _place(named[one.row], one.index), "repeats": _place(named[one.of_row], one.of_index)}
+            {"in": _name(named[one.row], one.index), "repeats": _name(named[one.of_row], one.of_index)}
             for one in shown
         ],
     }
 
 
 def leak_table(report: Mapping[str, Any]) -> str:
-    """The report for people."""
+    """The report as text."""
     if not report["leaks"]:
         return f"No conflict leaks from one split into another ({report['flagged already']} are flagged)."
     rows = [
@@ -51,6 +51,6 @@ def leak_table(report: Mapping[str, Any]) -> str:
     return "\n".join((markdown_table(("leaks", "conflicts"), rows), "", *examples, "", advice))
 
 
-def _place(names: tuple[str, str, str], index: int) -> str:
+def _name(names: tuple[str, ...], index: int) -> str:
     repository, merge, path = names
     return f"{repository} {merge[:12]} {path} #{index}"

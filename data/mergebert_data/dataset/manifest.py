@@ -1,4 +1,4 @@
-"""A dataset without its texts: where every conflict stands in public history, and what its label is.
+"""A dataset without its texts: where every conflict stands in public history, and its label.
 
 A manifest names commits, paths, blobs and lines; `rebuild` makes the same examples of it wherever the repositories are.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha1, sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +16,32 @@ import pyarrow.parquet as pq
 
 from mergebert.errors import DatasetError
 from mergebert.text.markers import lines_of
-from mergebert_data.dataset.flat import grade_of
-from mergebert_data.dataset.store import COMPRESSION, SCHEMA, batches, read_rows, replacing
-from mergebert_data.locate.spans import Span, resolution_spans
+from mergebert_data.dataset.agreement import grade_of
+from mergebert_data.dataset.store import (
+    BOOLEAN,
+    INTEGER,
+    SCHEMA,
+    STRING,
+    STRINGS,
+    batches,
+    fields,
+    read_rows,
+    write_json_lines,
+    write_parquet,
+)
+from mergebert_data.locate.context_lines import Span
+from mergebert_data.locate.resolution_spans import resolution_spans
 
 TEXTS = ("stages", "conflicted", "merged")
-_PIECE = 1_000  # rows written at once
+_GROUP = 1_000  # rows
 _KEPT = tuple(name for name in SCHEMA.names if name not in (*TEXTS, "conflicts"))
 _LABEL = ("index", "proof", "dissent", "duplicate", "patterns")
-_CONFLICT = pa.struct(
-    [
-        ("index", pa.int64()),
-        ("first_line", pa.int64()),
-        ("lines", pa.int64()),
-        ("proof", pa.list_(pa.string())),
-        ("dissent", pa.list_(pa.string())),
-        ("grade", pa.string()),
-        ("duplicate", pa.bool_()),
-        ("patterns", pa.list_(pa.string())),
-    ]
-)
+_LINES = [*fields(INTEGER, "index", "first_line", "lines"), *fields(STRINGS, "proof", "dissent")]
+_CONFLICT = pa.struct([*_LINES, ("grade", STRING), ("duplicate", BOOLEAN), ("patterns", STRINGS)])
 MANIFEST_SCHEMA = pa.schema(
     [
         *(SCHEMA.field(name) for name in _KEPT),
-        ("merged_blob", pa.string()),
-        ("conflicted_sha256", pa.string()),
-        ("split", pa.string()),
+        *fields(STRING, "merged_blob", "conflicted_sha256", "split"),
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )
@@ -52,10 +51,20 @@ def write_manifest(
     out: Path, path: Path, split_of: Mapping[str, str], advance: Callable[[int], object]
 ) -> int:
     """Writes the manifest of a mined folder, Parquet or JSON Lines by its name; gives back its rows."""
-    rows = (manifest_row(row, split_of) for row in read_rows(out))
-    with replacing(path) as temporary:
-        write = _write_lines if path.suffix == ".jsonl" else _write_table
-        return write(temporary, rows, advance)
+    count = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal count
+        for row in read_rows(out):
+            yield manifest_row(row, split_of)
+            advance(1)
+            count += 1
+
+    if path.suffix == ".jsonl":
+        write_json_lines(path, rows())
+    else:
+        write_parquet(path, rows(), MANIFEST_SCHEMA, _GROUP)
+    return count
 
 
 def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
@@ -106,23 +115,20 @@ def example_row(
 
 
 def blob_id(text: str) -> str:
-    """The id git gives to a file of this text."""
+    """The blob id that git gives to a file of this text."""
     content = text.encode("utf-8", "surrogateescape")
     return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def text_sha256(text: str) -> str:
-    """What tells whether a text is the same one."""
+    """The SHA-256 of a text."""
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _label(conflict: Mapping[str, Any], span: Span | None) -> dict[str, Any]:
-    place = (
-        {"first_line": span[0] + 1, "lines": span[1] - span[0]}
-        if span
-        else {"first_line": None, "lines": None}
-    )
-    return {name: conflict[name] for name in _LABEL} | place | {"grade": grade_of(conflict)}
+    first, lines = (span[0] + 1, span[1] - span[0]) if span else (None, None)
+    label = {name: conflict[name] for name in _LABEL}
+    return label | {"first_line": first, "lines": lines, "grade": grade_of(conflict)}
 
 
 def _text(lines: Sequence[str], label: Mapping[str, Any]) -> str | None:
@@ -139,23 +145,3 @@ def _checked(row: dict[str, Any], path: Path) -> dict[str, Any]:
             f"{path} is no manifest (it has no {missing!r}); give what mergebert dataset manifest wrote."
         )
     return row
-
-
-def _write_lines(path: Path, rows: Iterator[dict[str, Any]], advance: Callable[[int], object]) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8", newline="\n") as lines:
-        for row in rows:
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-            advance(1)
-            count += 1
-    return count
-
-
-def _write_table(path: Path, rows: Iterator[dict[str, Any]], advance: Callable[[int], object]) -> int:
-    count = 0
-    with pq.ParquetWriter(path, MANIFEST_SCHEMA, compression=COMPRESSION) as table:
-        while piece := list(islice(rows, _PIECE)):
-            table.write_table(pa.Table.from_pylist(piece, MANIFEST_SCHEMA))
-            advance(len(piece))
-            count += len(piece)
-    return count

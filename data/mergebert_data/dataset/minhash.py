@@ -1,4 +1,4 @@
-"""Texts as sets of shingles, and sets as short signatures that collide where the sets are alike (MinHash, LSH)."""
+"""Texts as sets of shingles, and MinHash signatures of such sets, by which an LSH index finds similar ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from mergebert.text.tokens import is_space, tokenize
 
 SHINGLE = 5  # tokens
 PERMUTATIONS = 64
-RECALL = (
-    0.95  # share of pairs just as alike as asked for that meet in a band; more alike ones meet more surely
-)
+RECALL = 0.95  # of pairs just as similar as the threshold; more similar ones are found more surely
 _WORDS = 200_000  # tokens whose hash is kept; what memory this may take is bounded, not exact
 _SEED = 1  # of the permutations; another one proposes other pairs
 _PIECE = 16_384  # shingles permuted at once
@@ -41,11 +39,10 @@ _HASHES = _Hashes()
 
 
 def shingles(text: str | None, language: Language, role: int) -> Shingles:
-    """The runs of five tokens of a text, white space aside, sorted; equal runs of another role are others.
+    """The hashes of the runs of five tokens of a text, white space aside, sorted; another role gives other hashes.
 
-    The first tokens make runs with the nothing before them, so that short texts have shingles too; a run that comes
-    again is another shingle, for a line taken once and taken twice are two resolutions. None, unlike an empty text, is
-    a text of its own.
+    The first tokens make runs with the nothing before them, so that short texts have shingles too. A repeated run is
+    another shingle, for a line taken once and a line taken twice are two resolutions. None differs from an empty text.
     """
     tokens = ["\0"] if text is None else [one for one in tokenize(text, language) if not is_space(one)]
     count = max(1, len(tokens))
@@ -59,54 +56,57 @@ def shingles(text: str | None, language: Language, role: int) -> Shingles:
 
 
 def _numbered(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The runs with each repeat of one made another."""
+    """The hashes of runs, those of repeated ones changed by how often they came before."""
     runs = np.sort(runs)
     is_repeat = runs[1:] == runs[:-1]
     if is_repeat.any():
-        places = np.arange(runs.size, dtype=np.uint64)
-        first = places.copy()
+        numbers = np.arange(runs.size, dtype=np.uint64)
+        first = numbers.copy()
         first[1:][is_repeat] = 0
-        runs = runs ^ ((places - np.maximum.accumulate(first)) * _MIX)
+        runs = runs ^ ((numbers - np.maximum.accumulate(first)) * _MIX)
     return runs
 
 
-def likeness(one: Shingles, other: Shingles) -> float:
-    """The share of the shingles of both that both have (Jaccard)."""
+def jaccard(one: Shingles, other: Shingles) -> float:
+    """The Jaccard similarity of two sets of shingles."""
     both = np.intersect1d(one, other, assume_unique=True).size
     return float(both / (one.size + other.size - both))
 
 
-def signature(found: Shingles) -> MinHash:
-    """The smallest shingle under each of a fixed set of permutations: of two sets as many are equal as they are alike."""
+def minhash(found: Shingles) -> MinHash:
+    """The MinHash signature of a set: the equal share of two signatures estimates the Jaccard similarity of their sets."""
     signed = _unsigned().copy()
     for start in range(0, found.size, _PIECE):
         signed.update_batch(found[start : start + _PIECE].tolist())
     return signed
 
 
-def index_of(threshold: float) -> MinHashLSH:
-    """An empty index in which sets as alike as the threshold meet as surely as RECALL says."""
-    rows = rows_of_band(threshold)
+def lsh_index(threshold: float) -> MinHashLSH:
+    """An empty LSH index that finds sets just as similar as the threshold with recall RECALL."""
+    rows = band_rows(threshold)
     return MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
 
 
-def rows_of_band(threshold: float) -> int:
-    """The longest bands by which sets as alike as the threshold still meet as surely as RECALL says.
+def band_rows(threshold: float) -> int:
+    """The most rows of a band with which sets just as similar as the threshold are found with recall RECALL.
 
-    Not the library's own choice, which weighs errors over all likenesses and promises nothing for a pair at the threshold.
+    Not the choice of datasketch, which weighs errors over all similarities and promises nothing for a pair at the threshold.
     """
     longest = PERMUTATIONS // 2  # the index wants two bands at least
-    return max((rows for rows in range(2, longest + 1) if meeting(threshold, rows) >= RECALL), default=1)
+    return max(
+        (rows for rows in range(2, longest + 1) if collision_probability(threshold, rows) >= RECALL),
+        default=1,
+    )
 
 
-def meeting(alike: float, rows: int) -> float:
-    """How probably two sets that are so much alike share a band of so many rows."""
-    return float(1 - (1 - alike**rows) ** (PERMUTATIONS // rows))
+def collision_probability(similarity: float, rows: int) -> float:
+    """The probability that two sets of this Jaccard similarity share a band of so many rows."""
+    return float(1 - (1 - similarity**rows) ** (PERMUTATIONS // rows))
 
 
 @cache
 def _unsigned() -> MinHash:
-    """What signatures start from: to copy it is cheaper than to draw the permutations again; shingles are hashes already."""
+    """The MinHash of nothing, to be copied: that is cheaper than to draw the permutations again. Shingles are hashes already."""
     return MinHash(PERMUTATIONS, seed=_SEED, hashfunc=int, scheme="affine32")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from mergebert.errors import MergebertError
 from mergebert.example import GRADES
 from mergebert_data.dataset.agreement import NOT_LOCATED
-from mergebert_data.dataset.figures import Figures
+from mergebert_data.dataset.card_counts import CardCounts
 from mergebert_data.dataset.splits import SPLITS
 from mergebert_data.dataset.statistics import NO_CANDIDATE
 
@@ -34,7 +34,7 @@ _GRADE_COLOURS = (
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Horizontal bars, one a language, stacked of parts: their names, colours and counts."""
+    """A bar chart: a horizontal bar a language, stacked of parts with their colours and counts."""
 
     title: str
     unit: str
@@ -43,7 +43,7 @@ class Chart:
     is_share: bool
 
 
-def draw(figures: Figures, folder: Path) -> list[Path]:
+def draw(figures: CardCounts, folder: Path) -> list[Path]:
     """Writes each picture as PNG and SVG and gives back the PNGs; MergebertError where matplotlib is missing."""
     try:
         import matplotlib
@@ -59,12 +59,12 @@ def draw(figures: Figures, folder: Path) -> list[Path]:
     return [folder / f"{stem}.png" for stem in STEMS]
 
 
-def _split_chart(figures: Figures) -> Chart:
+def _split_chart(figures: CardCounts) -> Chart:
     parts = dict(zip(SPLITS, _COLOURS, strict=False))
     return Chart("Conflicts per language and split", "conflicts", parts, figures.splits, is_share=False)
 
 
-def _pattern_chart(figures: Figures) -> Chart:
+def _pattern_chart(figures: CardCounts) -> Chart:
     total = sum(figures.patterns.values(), Counter[str]())
     named = [name for name, _ in total.most_common() if name != NO_CANDIDATE][:_NAMED]
     parts = dict(zip(named, _COLOURS, strict=False)) | {_OTHERS: _LIGHT, NO_CANDIDATE: _PALE}
@@ -77,7 +77,7 @@ def _pattern_chart(figures: Figures) -> Chart:
     return Chart(title, "share of located conflicts, each content once", parts, counts, is_share=True)
 
 
-def _grade_chart(figures: Figures) -> Chart:
+def _grade_chart(figures: CardCounts) -> Chart:
     named = {grade: f"grade {grade}" for grade in GRADES}
     parts = dict(zip(named.values(), _GRADE_COLOURS, strict=True)) | {NOT_LOCATED: _PALE}
     counts = {

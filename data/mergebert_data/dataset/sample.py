@@ -1,30 +1,31 @@
-"""A few conflicts of mined data for people to read: drawn evenly over languages, grades and patterns."""
+"""A stratified sample of mined conflicts for people to read."""
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from mergebert.errors import InputError
 from mergebert.terminal import coloured, shown_lines, visible
-from mergebert_data.dataset.flat import Surroundings, flat_rows, grade_of, identity
+from mergebert_data.dataset.agreement import grade_of
+from mergebert_data.dataset.draw import draw
+from mergebert_data.dataset.flat_rows import RowMetadata, conflict_id, flat_rows
 from mergebert_data.dataset.statistics import NO_CANDIDATE
-from mergebert_data.dataset.store import opened, read_rows
+from mergebert_data.dataset.store import numbered_rows, read_rows
 
-NOT_LOCATED = "none"
+NONE = "none"
 TRAITS = ("language", "grade", "pattern", "repository", "split")
 _READ = ("repository", "merge", "path", "language", "conflicts")
 _LONGEST = 40  # lines of a text shown whole
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """How many conflicts to draw, evenly over which traits, and which traits they must have."""
+class SampleOptions:
+    """How many conflicts to draw, by which traits to stratify, and which traits they must have."""
 
     count: int = 10
     seed: int = 0
@@ -34,46 +35,46 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Drawn:
-    """A conflict in the order it is drawn in: row of the file and index in the row."""
+    """A conflict (row of the file, index in the row) with the number that orders the draw."""
 
-    draw: int
+    lot: int
     row: int
     index: int
 
 
-def sampled(out: Path, wish: Wish, around: Surroundings) -> list[dict[str, Any]]:
-    """The flat rows of conflicts drawn by seed alone, whatever the order of the rows; InputError where none fits."""
-    drawn = _dealt(_strata(out, wish, around), wish)
+def sampled(out: Path, options: SampleOptions, metadata: RowMetadata) -> list[dict[str, Any]]:
+    """The flat rows of a sample, the same for a seed whatever the order of the rows; InputError where none fits."""
+    drawn = _in_turns(_strata(out, options, metadata), options)
     if not drawn:
-        told = ", ".join(f"{trait} {value}" for trait, value in wish.only.items())
-        raise InputError(f"{out} holds no conflict{f' of {told}' if told else ''}; ask for less.")
+        traits = ", ".join(f"{trait} {value}" for trait, value in options.only.items())
+        raise InputError(f"{out} holds no conflict{f' of {traits}' if traits else ''}; ask for less.")
     found = {
         (number, flat["index"]): flat
-        for number, row in _rows(out, {one.row for one in drawn})
-        for flat in flat_rows(row, around)
+        for number, row in numbered_rows(out, {one.row for one in drawn})
+        for flat in flat_rows(row, metadata)
     }
     return [found[one.row, one.index] for one in drawn]
 
 
-def traits_of(row: Mapping[str, Any], conflict: Mapping[str, Any], around: Surroundings) -> dict[str, str]:
-    """What a conflict can be asked for by."""
+def traits_of(row: Mapping[str, Any], conflict: Mapping[str, Any], metadata: RowMetadata) -> dict[str, str]:
+    """The traits of a conflict, by which samples are stratified and restricted."""
     pattern = (conflict["patterns"] or [NO_CANDIDATE])[0]
     return {
         "language": row["language"],
-        "grade": grade_of(conflict) or NOT_LOCATED,
-        "pattern": pattern if conflict["resolution"] is not None else NOT_LOCATED,
+        "grade": grade_of(conflict) or NONE,
+        "pattern": pattern if conflict["resolution"] is not None else NONE,
         "repository": row["repository"],
-        "split": around.split(row["repository"]),
+        "split": metadata.split(row["repository"]),
     }
 
 
 def shown(flat: Mapping[str, Any], is_coloured: bool) -> str:
-    """A conflict for a terminal: where it comes from, what stood around it, its sides, and what people made of it."""
+    """A conflict as text for a terminal: provenance, context, sides and resolution."""
     proof = "+".join(flat["proof"]) or "not located"
     dissent = "".join(f", not {name}" for name in flat["dissent"])
     head = (
         f"{flat['repository']}  {flat['path']}  conflict {flat['index']} of merge {flat['merge'][:12]}\n"
-        f"{flat['language']}, {flat['split']}, grade {flat['grade'] or NOT_LOCATED} ({proof}{dissent})"
+        f"{flat['language']}, {flat['split']}, grade {flat['grade'] or NONE} ({proof}{dissent})"
         f"{', duplicate' if flat['duplicate'] else ''}; {', '.join(flat['patterns']) or NO_CANDIDATE}"
     )
     lines = [visible(head), *_part(" ", flat["context_before"])]
@@ -92,44 +93,24 @@ def _part(mark: str, text: str) -> Iterator[str]:
         yield f"{mark} ({len(lines) - _LONGEST} more lines)"
 
 
-def _strata(out: Path, wish: Wish, around: Surroundings) -> dict[tuple[str, ...], list[Drawn]]:
-    """Of each combination of traits the conflicts that are drawn first, never more than are asked for in all."""
+def _strata(out: Path, options: SampleOptions, metadata: RowMetadata) -> dict[tuple[str, ...], list[Drawn]]:
+    """The first conflicts of each stratum, a combination of traits, in the order of the draw: as many as are wanted in all."""
     strata: dict[tuple[str, ...], list[tuple[int, int, int]]] = defaultdict(list)
     for number, row in enumerate(read_rows(out, _READ)):
         for conflict in row["conflicts"]:
-            traits = traits_of(row, conflict, around)
-            if any(traits[trait] != value for trait, value in wish.only.items()):
+            traits = traits_of(row, conflict, metadata)
+            if any(traits[trait] != value for trait, value in options.only.items()):
                 continue
-            heap = strata[tuple(traits[trait] for trait in wish.by)]
+            heap = strata[tuple(traits[trait] for trait in options.by)]
             # The heap gives up its smallest, so draws are negative: what stays is drawn first.
-            entry = (-_draw(wish.seed, identity(row, conflict["index"])), number, conflict["index"])
-            (heapq.heappush if len(heap) < wish.count else heapq.heappushpop)(heap, entry)
-    return {name: sorted(Drawn(-draw, *place) for draw, *place in heap) for name, heap in strata.items()}
+            entry = (-draw(options.seed, conflict_id(row, conflict["index"])), number, conflict["index"])
+            (heapq.heappush if len(heap) < options.count else heapq.heappushpop)(heap, entry)
+    return {name: sorted(Drawn(-lot, *row) for lot, *row in heap) for name, heap in strata.items()}
 
 
-def _dealt(strata: Mapping[tuple[str, ...], Sequence[Drawn]], wish: Wish) -> list[Drawn]:
-    """One conflict of every stratum in turns, the strata in an order of no meaning, until there are enough."""
-    order = sorted(strata, key=lambda names: _draw(wish.seed, " ".join(names)))
+def _in_turns(strata: Mapping[tuple[str, ...], Sequence[Drawn]], options: SampleOptions) -> list[Drawn]:
+    """The conflicts of the sample: one of each stratum in turns, the strata shuffled."""
+    order = sorted(strata, key=lambda names: draw(options.seed, " ".join(names)))
     turns = max(map(len, strata.values()), default=0)
-    dealt = [strata[name][turn] for turn in range(turns) for name in order if turn < len(strata[name])]
-    return dealt[: wish.count]
-
-
-def _rows(out: Path, wanted: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of these numbers; row groups without one are not read."""
-    left = set(wanted)
-    with opened(out) as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            size = file.metadata.row_group(group).num_rows
-            here = sorted(number for number in left if first <= number < first + size)
-            if here:
-                rows = file.read_row_group(group).take([number - first for number in here]).to_pylist()
-                yield from zip(here, rows, strict=True)
-            first += size
-
-
-def _draw(seed: int, name: str) -> int:
-    return int.from_bytes(
-        blake2b(f"{seed} {name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    )
+    ordered = [strata[name][turn] for turn in range(turns) for name in order if turn < len(strata[name])]
+    return ordered[: options.count]

@@ -1,4 +1,4 @@
-"""Train, development and test: by repository, never by example, and forks together."""
+"""The splits train, development and test: assigned by repository, never by example, with forks in one split."""
 
 from __future__ import annotations
 
@@ -6,40 +6,35 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from mergebert.errors import DatasetError
+from mergebert_data.dataset.draw import draw
+from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.statistics import main_language
 
 TRAIN, DEVELOPMENT, TEST = SPLITS = ("train", "development", "test")
 SHARES = (0.7, 0.15, 0.15)
-FILE = "splits.json"
+SPLITS_FILE = "splits.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What decides where a repository goes: its family (its forks have the same), main language and hunks."""
+    """What decides the split of a repository: its family (forks have the same one), main language and hunks."""
 
     family: str
     language: str
     hunks: int
 
 
-def split_of(family: str, seed: int = 0) -> str:
-    """The split of a family of forks, by chance alone: for a repository that no table of splits names."""
-    drawn = _draw(family, seed) / 2**64
-    return SPLITS[0] if drawn < SHARES[0] else SPLITS[1] if drawn < SHARES[0] + SHARES[1] else SPLITS[2]
-
-
 def assigned(
     repositories: Mapping[str, Member], seed: int = 0, kept: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The split of every repository: families shuffled by seed, each language dealt out in the shares above.
+    """The split of every repository: of each language, families shuffled by seed get splits in the shares above.
 
-    A language of three families or more stands in all three splits. A family that `kept` names a repository of stays
-    where it was; DatasetError where `kept` tears one apart.
+    A language of three families or more is in all three splits. A family of which `kept` names a repository keeps its
+    split; DatasetError where `kept` names two splits of one.
     """
     families: dict[str, list[str]] = defaultdict(list)
     for name in sorted(repositories):
@@ -50,14 +45,15 @@ def assigned(
             (repositories[name] for name in names), key=lambda member: (member.hunks, member.language)
         )
         by_language[largest.language].append(family)
-    dealt = _kept_families(families, kept or {})
+    split_of = _kept_families(families, kept or {})
     for language in sorted(by_language):
-        dealt |= _dealt(sorted(by_language[language], key=lambda family: _draw(family, seed)), dealt)
-    return {name: dealt[repositories[name].family] for name in sorted(repositories)}
+        shuffled = sorted(by_language[language], key=lambda family: draw(seed, family))
+        split_of |= _assigned(shuffled, split_of)
+    return {name: split_of[repositories[name].family] for name in sorted(repositories)}
 
 
 def linked(repositories: Mapping[str, Member], links: Iterable[tuple[str, str]]) -> dict[str, Member]:
-    """The repositories with families joined wherever two linked repositories stand in different ones."""
+    """The repositories, with the families of linked repositories made one."""
     leader = {member.family: member.family for member in repositories.values()}
 
     def root(family: str) -> str:
@@ -73,17 +69,22 @@ def linked(repositories: Mapping[str, Member], links: Iterable[tuple[str, str]])
 
 
 def members_of(counts: Mapping[str, Mapping[str, int]], families: Mapping[str, str]) -> dict[str, Member]:
-    """The repositories of mined data from what was counted of each; one of unknown family is its own."""
+    """What decides the split of each repository, given the counts of each; without a family it is one of its own."""
     return {
         name: Member(families.get(name) or name, main_language(of_one), of_one.get("distinct", 0))
         for name, of_one in counts.items()
     }
 
 
+def known_splits(out: Path) -> dict[str, str]:
+    """The split of each repository of a mined folder; none where none were assigned."""
+    return read_splits(out) if (out / SPLITS_FILE).exists() else {}
+
+
 def read_splits(path: Path) -> dict[str, str]:
     """The split of each repository in a splits.json, or in the mined folder that holds one."""
     if path.is_dir():
-        path = path / FILE
+        path = path / SPLITS_FILE
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -97,31 +98,38 @@ def read_splits(path: Path) -> dict[str, str]:
     return found
 
 
+def split_table(split_of: Mapping[str, str], counts: Mapping[str, Mapping[str, int]]) -> str:
+    """How many repositories and conflicts each split has, and which repositories, as a Markdown table and lists."""
+    names = {part: sorted(name for name, of in split_of.items() if of == part) for part in SPLITS}
+    rows = [
+        (part, f"{len(names[part])}", f"{sum(counts.get(name, {}).get('hunks', 0) for name in names[part])}")
+        for part in SPLITS
+    ]
+    listed = (f"{part}: {', '.join(names[part])}" for part in SPLITS if names[part])
+    return "\n\n".join((markdown_table(("split", "repositories", "conflicts"), rows), *listed))
+
+
 def _kept_families(families: Mapping[str, Sequence[str]], kept: Mapping[str, str]) -> dict[str, str]:
     """The split of each family that has a kept repository."""
     found: dict[str, str] = {}
     for family, names in families.items():
-        places = {name: kept[name] for name in names if name in kept}
-        if len(set(places.values())) > 1:
-            told = ", ".join(f"{name} in {split}" for name, split in places.items())
+        splits = {name: kept[name] for name in names if name in kept}
+        if len(set(splits.values())) > 1:
+            listed = ", ".join(f"{name} in {split}" for name, split in splits.items())
             raise DatasetError(
-                f"These repositories are forks of one another or share files and were kept apart: {told}; "
+                f"These repositories are forks of one another or share files and were kept apart: {listed}; "
                 "put them into one split in the kept file."
             )
-        if places:
-            found[family] = next(iter(places.values()))
+        if splits:
+            found[family] = next(iter(splits.values()))
     return found
 
 
-def _dealt(families: Sequence[str], kept: Mapping[str, str]) -> dict[str, str]:
+def _assigned(families: Sequence[str], kept: Mapping[str, str]) -> dict[str, str]:
     """Test and development get what they lack of their share of the shuffled families, at least one each of three."""
     count = len(families)
     held = max(1, round(count * SHARES[2])) if count >= len(SPLITS) else 0
     new = [family for family in families if family not in kept]
-    stands = [kept[family] for family in families if family in kept]
-    split = [name for name in (TEST, DEVELOPMENT) for _ in range(held - stands.count(name))]
+    taken = [kept[family] for family in families if family in kept]
+    split = [name for name in (TEST, DEVELOPMENT) for _ in range(held - taken.count(name))]
     return dict(zip(new, split + [TRAIN] * len(new), strict=False))
-
-
-def _draw(family: str, seed: int) -> int:
-    return int.from_bytes(blake2b(f"{seed} {family}".encode(), digest_size=8).digest(), "big")

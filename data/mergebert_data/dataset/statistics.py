@@ -1,4 +1,4 @@
-"""What was mined, counted: per language, pattern, grade and repository, and what was left out and why.
+"""Statistics of mined rows: per language, pattern, grade and repository, and what was left out and why.
 
 `python -m mergebert_data.dataset.statistics OUT` prints the tables of a mined folder as they were written.
 """
@@ -15,8 +15,9 @@ from typing import Any
 
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT
-from mergebert_data.dataset import agreement as location
-from mergebert_data.dataset.agreement import Agreement
+from mergebert_data.dataset.agreement import Agreement, agreement_tables
+from mergebert_data.dataset.markdown import markdown_table, share_table, with_share
+from mergebert_data.dataset.store import read_rows, replacing, write_json
 
 NO_CANDIDATE = "none of the candidates"
 
@@ -36,7 +37,7 @@ class Statistics:
     def add(
         self, repository: str, language: str, conflicts: Iterable[Mapping[str, Any]], kind: str = CONFLICT
     ) -> None:
-        """Counts one file; one that git merged cleanly only by its kind."""
+        """Counts one file with its conflicts; a cleanly merged one by its kind alone."""
         self.kinds[kind] += 1
         if kind != CONFLICT:
             return
@@ -51,7 +52,7 @@ class Statistics:
         by_repository[f"in {language}"] += tally["hunks"]
 
     def _conflict(self, language: str, conflict: Mapping[str, Any]) -> dict[str, int]:
-        """Counts the pattern of one conflict; gives back what it adds to its language and repository."""
+        """The counts that one conflict adds to its language and repository; counts its pattern."""
         is_located = conflict["resolution"] is not None
         is_kept = is_located and not conflict["duplicate"]
         is_made = False
@@ -63,7 +64,7 @@ class Statistics:
         return {"hunks": 1, "located": +is_located, "distinct": +is_kept, "by_candidate": +is_made}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for a JSON file."""
+        """Counts for a JSON file."""
         return {
             "counts": dict(sorted(self.counts.items())),
             "kinds": dict(sorted(self.kinds.items())),
@@ -76,7 +77,7 @@ class Statistics:
 
 
 def main_language(counts: Mapping[str, int]) -> str:
-    """The language most hunks of a repository are written in, from what was counted of it."""
+    """The language of most hunks of a repository, given what was counted of it."""
     return max((count, key[3:]) for key, count in counts.items() if key.startswith("in "))[1]
 
 
@@ -84,13 +85,13 @@ def _plain_counts(counters: Mapping[str, Mapping[str, int]]) -> dict[str, dict[s
     return {name: dict(counters[name]) for name in sorted(counters)}
 
 
-def table_of(statistics: Mapping[str, Any]) -> str:
-    """The counts (as `Statistics.to_json` gives them) as Markdown tables."""
+def statistics_tables(statistics: Mapping[str, Any]) -> str:
+    """The counts of `Statistics.to_json` as Markdown tables."""
     return "\n\n".join(
         (
             _languages(statistics["languages"], statistics["repositories"]),
             share_table("pattern (first that makes the resolution)", statistics["patterns"]),
-            location.table_of(statistics["agreement"]),
+            agreement_tables(statistics["agreement"]),
             _counts("mining", statistics["counts"]),
         )
     )
@@ -107,26 +108,12 @@ def repository_table(statistics: Mapping[str, Any], split_of: Mapping[str, str])
             split_of.get(name, "none"),
             f"{counts['files']}",
             f"{counts['hunks']}",
-            _share(counts["located"], counts["hunks"]),
+            with_share(counts["located"], counts["hunks"]),
             f"{counts['distinct']}",
         )
         for name, counts in counted
     ]
     return markdown_table(header, rows, words=3)
-
-
-def share_table(title: str, counts: Mapping[str, int]) -> str:
-    """Counts of hunks, each with its share of all."""
-    total = sum(counts.values())
-    return markdown_table(
-        (title, "hunks", "share"), [(name, f"{n}", f"{n / total:.1%}") for name, n in counts.items()]
-    )
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table, the first columns of words and the others of figures."""
-    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _languages(
@@ -135,25 +122,18 @@ def _languages(
     header = ("language", "repositories", "files", "hunks", "located", "distinct", "made by a candidate")
     rows = []
     for name, counts in sorted(languages.items(), key=lambda item: (-item[1].get("distinct", 0), item[0])):
-        places = sum(f"in {name}" in of_repository for of_repository in repositories.values())
-        rows.append(_language_row(name, places, counts))
+        count = sum(f"in {name}" in of_repository for of_repository in repositories.values())
+        rows.append(_language_row(name, count, counts))
     total = sum((Counter(counts) for counts in languages.values()), Counter[str]())
     rows.append(_language_row("all", len(repositories), total))
     return markdown_table(header, rows)
 
 
-def _language_row(name: str, places: int, counts: Mapping[str, int]) -> tuple[str, ...]:
-    located = _share(counts.get("located", 0), counts.get("hunks", 0))
-    made = _share(counts.get("by_candidate", 0), counts.get("distinct", 0))
-    return (
-        name,
-        f"{places}",
-        f"{counts.get('files', 0)}",
-        f"{counts.get('hunks', 0)}",
-        located,
-        f"{counts.get('distinct', 0)}",
-        made,
-    )
+def _language_row(name: str, repositories: int, counts: Mapping[str, int]) -> tuple[str, ...]:
+    located = with_share(counts.get("located", 0), counts.get("hunks", 0))
+    made = with_share(counts.get("by_candidate", 0), counts.get("distinct", 0))
+    files, hunks, distinct = (f"{counts.get(what, 0)}" for what in ("files", "hunks", "distinct"))
+    return name, f"{repositories}", files, hunks, located, distinct, made
 
 
 def _counts(title: str, counts: Mapping[str, int]) -> str:
@@ -161,23 +141,35 @@ def _counts(title: str, counts: Mapping[str, int]) -> str:
     return markdown_table((title, "count"), [(name, f"{n}") for name, n in ordered])
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part} ({part / whole:.1%})" if whole else f"{part}"
-
-
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """Prints the tables of the mined folders given; 0, or 2 where one cannot be read."""
     for folder in arguments:
         try:
-            print(table_of(read_statistics(Path(folder))))
+            print(statistics_tables(read_statistics(Path(folder))))
         except DatasetError as error:
             print(error, file=sys.stderr)
             return 2
     return 0
 
 
+def recounted(out: Path) -> dict[str, Any]:
+    """The statistics of the rows that a mined folder holds now, with what only the miner could count: merges and drops."""
+    statistics = Statistics()
+    for row in read_rows(out, ("repository", "language", "kind", "conflicts")):
+        statistics.add(row["repository"], row["language"], row["conflicts"], row["kind"])
+    mined = read_statistics(out) if (out / "statistics.json").exists() else {}
+    return mined | statistics.to_json() | {"counts": mined.get("counts", {})}
+
+
+def write_statistics(out: Path, figures: dict[str, Any]) -> None:
+    """Writes the statistics of a mined folder as JSON and as Markdown."""
+    write_json(out / "statistics.json", figures)
+    with replacing(out / "statistics.md") as temporary:
+        temporary.write_text(statistics_tables(figures) + "\n", encoding="utf-8")
+
+
 def read_statistics(folder: Path) -> dict[str, Any]:
-    """The counts that stand in a mined folder."""
+    """The statistics that a mined folder keeps."""
     try:
         counts: dict[str, Any] = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

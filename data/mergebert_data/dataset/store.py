@@ -1,11 +1,12 @@
-"""Mined examples on disk: Parquet shards, written whole or not at all, the joined file, and JSON Lines."""
+"""Mined examples on disk, as Parquet or JSON Lines; every file is written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -14,50 +15,42 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.errors import DatasetError
-from mergebert.example import FileExample, example_from_json
+from mergebert.example import FileExample
 
-_TEXTS = pa.struct([(side, pa.string()) for side in ("base", "ours", "theirs")])
+STRING, INTEGER, BOOLEAN, STRINGS = pa.string(), pa.int64(), pa.bool_(), pa.list_(pa.string())
+
+
+def fields(kind: pa.DataType, *names: str) -> list[pa.Field]:
+    """Columns of one type."""
+    return [pa.field(name, kind) for name in names]
+
+
+COMMITS = ("repository", "merge", "ours_commit", "theirs_commit", "base_commit")
+NUMBERS = ("ours_time", "theirs_time", "base_time", "merge_time", "ours_commits", "theirs_commits")
+_TEXTS = pa.struct(fields(STRING, "base", "ours", "theirs"))
 _CONTEXT = pa.struct(
     [
-        *((name, pa.int64()) for name in ("ours_time", "theirs_time", "base_time", "merge_time")),
-        *((name, pa.int64()) for name in ("ours_commits", "theirs_commits")),
-        *((name, pa.bool_()) for name in ("ours_is_merger", "theirs_is_merger")),
-        *((name, pa.string()) for name in ("ours_branch", "theirs_branch")),
+        *fields(INTEGER, *NUMBERS),
+        *fields(BOOLEAN, "ours_is_merger", "theirs_is_merger"),
+        *fields(STRING, "ours_branch", "theirs_branch"),
     ]
 )
-_CHANGE = pa.struct([("commits", pa.int64()), ("last_time", pa.int64()), ("by_merger", pa.bool_())])
-_CONFLICT = pa.struct(
-    [
-        ("index", pa.int64()),
-        ("resolution", pa.string()),
-        ("proof", pa.list_(pa.string())),
-        ("dissent", pa.list_(pa.string())),
-        ("duplicate", pa.bool_()),
-        ("patterns", pa.list_(pa.string())),
-    ]
-)
+_CHANGE = pa.struct([*fields(INTEGER, "commits", "last_time"), ("by_merger", BOOLEAN)])
+_LOCATION = [("index", INTEGER), ("resolution", STRING), *fields(STRINGS, "proof", "dissent")]
+_CONFLICT = pa.struct([*_LOCATION, ("duplicate", BOOLEAN), ("patterns", STRINGS)])
 SCHEMA = pa.schema(
     [
-        *(
-            (name, pa.string())
-            for name in ("repository", "merge", "ours_commit", "theirs_commit", "base_commit")
-        ),
-        ("path", pa.string()),
-        ("kind", pa.string()),
-        ("language", pa.string()),
-        ("flags", pa.list_(pa.string())),
-        ("blobs", _TEXTS),
-        ("stages", _TEXTS),
-        ("conflicted", pa.string()),
-        ("merged", pa.string()),
+        *fields(STRING, *COMMITS, "path", "kind", "language"),
+        ("flags", STRINGS),
+        *fields(_TEXTS, "blobs", "stages"),
+        *fields(STRING, "conflicted", "merged"),
         ("context", _CONTEXT),
-        ("ours_change", _CHANGE),
-        ("theirs_change", _CHANGE),
+        *fields(_CHANGE, "ours_change", "theirs_change"),
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )
-# A shard also keeps what tells duplicates apart, so that joining shards never looks at texts again.
-SHARD_SCHEMA = SCHEMA.append(pa.field("content_keys", pa.list_(pa.string())))
+# A shard also keeps the hashes by which duplicates are found, so that joining shards never reads texts again.
+SHARD_SCHEMA = SCHEMA.append(pa.field("content_keys", STRINGS))
 EXAMPLES = "examples.parquet"
 COMPRESSION = "zstd"
 _COUNTS = b"mergebert.counts"
@@ -75,8 +68,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema = SCHEMA) -> Iterator[pq.ParquetWriter]:
+    """A writer of a Parquet file that takes the place of `path` if the block ends well."""
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression=COMPRESSION) as writer:
+        yield writer
+
+
 def remove_halves(folder: Path) -> None:
-    """Removes what killed runs have left half written in a folder, which no other run may be at."""
+    """Removes what killed runs have left half written in a folder; no other run may be writing there."""
     for half in folder.glob(".*.part"):
         half.unlink()
 
@@ -87,7 +87,7 @@ def write_shard(
     content_keys: Sequence[Sequence[str]],
     counts: Mapping[str, int],
 ) -> None:
-    """Writes the examples of one block of merges, with what was counted on the way, whole or not at all."""
+    """Writes the examples of one block of merges, with their content keys and the counts of mining."""
     rows = [
         example.to_json() | {"content_keys": list(keys)}
         for example, keys in zip(examples, content_keys, strict=True)
@@ -100,7 +100,7 @@ def write_shard(
 
 
 def read_shard(path: Path) -> tuple[pa.Table, dict[str, int]]:
-    """The rows of a shard and what was counted while it was mined."""
+    """The rows of a shard and the counts of mining."""
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
@@ -108,11 +108,6 @@ def read_shard(path: Path) -> tuple[pa.Table, dict[str, int]]:
             f"{path} cannot be read ({error}); delete it and mine again, the rest is kept."
         ) from error
     return table, json.loads((table.schema.metadata or {})[_COUNTS])
-
-
-def read_examples(path: Path, columns: Sequence[str] | None = None) -> Iterator[FileExample]:
-    """The examples of a Parquet file, a JSON Lines file or a mined folder, one after the other."""
-    return map(example_from_json, read_rows(path, columns))
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -158,14 +153,26 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         yield file
 
 
+def numbered_rows(
+    path: Path, numbers: Collection[int], columns: Sequence[str] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of these numbers, each with its number; row groups without one are not read."""
+    with opened(path) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            after = first + file.metadata.row_group(group).num_rows
+            here = sorted(number for number in numbers if first <= number < after)
+            if here:
+                table = file.read_row_group(group, columns=list(columns) if columns else None)
+                yield from zip(here, table.take([number - first for number in here]).to_pylist(), strict=True)
+            first = after
+
+
 def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
-    """Puts `changed(rows, number of the first)` in the place of every row group of a mined file, whole or not at all."""
+    """Replaces every row group of a mined file by `changed(rows, number of the first row)`."""
     with opened(path) as file:
         target = path / EXAMPLES if path.is_dir() else path
-        with (
-            replacing(target) as temporary,
-            pq.ParquetWriter(temporary, SCHEMA, compression=COMPRESSION) as out,
-        ):
+        with parquet_writer(target) as out:
             first = 0
             for number in range(file.num_row_groups):
                 table = file.read_row_group(number)
@@ -173,15 +180,22 @@ def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
                 first += table.num_rows
 
 
-def write_json_lines(examples: Path, path: Path) -> None:
-    """Writes the examples of a Parquet file as JSON Lines, whole or not at all."""
+def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows as JSON Lines."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
-        for row in read_rows(examples):
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema, group: int) -> None:
+    """Writes rows as Parquet, `group` of them in a row group."""
+    left = iter(rows)
+    with parquet_writer(path, schema) as writer:
+        while piece := list(islice(left, group)):
+            writer.write_table(pa.Table.from_pylist(piece, schema))
 
 
 def write_json(path: Path, value: object) -> None:
-    """Writes one JSON value for people and programs, whole or not at all."""
+    """Writes one JSON value, indented for people."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 

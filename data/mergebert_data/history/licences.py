@@ -1,4 +1,4 @@
-"""The licence of a repository, as an SPDX name, told by the words of its licence files.
+"""The licence of a repository, as an SPDX name, recognised by the words of its licence files.
 
 The text is matched, not judged: several licences are named side by side, and which applies to what is for a person to
 read.
@@ -12,7 +12,7 @@ from pathlib import Path
 from git.cmd import Git
 from git.exc import GitCommandError
 
-from mergebert_data.history.merges import git_in
+from mergebert_data.history.repository import git_in
 
 UNKNOWN = "unknown"
 _LARGEST = 500_000  # bytes; what follows in longer files are other people's licences
@@ -81,15 +81,15 @@ def name_of(text: str) -> str:
     """The SPDX name of the licence whose words come first in `text`; `unknown` if none is known."""
     words = " ".join(re.findall(r"[a-z0-9]+", text.lower()))
     found = {name: re.search(opening, words) for name, opening in _OPENINGS.items()}
-    places = {match.start(): name for name, match in found.items() if match}
+    starts = {match.start(): name for name, match in found.items() if match}
     notice = _NOTICE.search(words)
-    if notice and not any(place < notice.start() for place in places):
+    if notice and not any(start < notice.start() for start in starts):
         minor = f".{notice[3].strip()}" if notice[3] else ".0"
         return f"{_KINDS[notice[1]]}-{notice[2]}{minor}-or-later"
-    if not places:
+    if not starts:
         return UNKNOWN
-    first = min(places)
-    return _exact(places[first], words[first : first + _WINDOW])
+    first = min(starts)
+    return _exact(starts[first], words[first : first + _WINDOW])
 
 
 def _exact(name: str, words: str) -> str:

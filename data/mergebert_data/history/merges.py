@@ -1,30 +1,19 @@
-"""The merges of a repository: which there are, which to replay, and what the repository is called."""
+"""The merges of a repository: which there are, and which to replay."""
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
-from git import Repo
-from git.cmd import Git
-from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
+from git.exc import GitCommandError
 
 from mergebert.errors import GitError
-from mergebert_data.history.plumbing import CLEAN_GIT as CLEAN_GIT
-from mergebert_data.history.plumbing import answer_of, environment_of
+from mergebert_data.history.plumbing import environment_of, git_result
+from mergebert_data.history.repository import ALL, SourceRepository, git_in, last_line, shallow_commits
 
 OCTOPUS = "merge: of more than two parents"
 CUT_OFF = "merge: cut off by a shallow clone"
-
-ALL = ("--exclude=refs/replace/*", "--all")  # a replacement commit is nobody's history
-
-OLDEST_GIT = (2, 38)  # the first with `merge-tree --write-tree`
-BATCHING_GIT = (2, 39)  # the first with `merge-tree --stdin`
-
-_SLUG = re.compile(r"[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,150 +26,43 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """The merges to replay, newest first, and how many others there are, by the reason why they are left out."""
+class MergeListing:
+    """The merges to replay, newest first, and counts of those left out, by reason."""
 
     merges: list[Merge]
     skipped: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A repository to mine: its name in the dataset, git directory, objects folder and family.
+def merge_listing(source: SourceRepository, limit: int | None = None, seed: int = 0) -> MergeListing:
+    """The two-parent merges over all refs, or a sample of `limit` of them.
 
-    `family` is the oldest-named root commit: forks share it. `graph` is an objects folder with its commit graph, if
-    one was made.
-    """
-
-    name: str
-    git_dir: str
-    objects: str
-    family: str
-    graph: str = ""
-
-
-def require_git() -> None:
-    """Raises GitError where git is too old: every merge would be one it gives up."""
-    try:
-        version = Git().version_info
-    except GitCommandError as error:
-        raise GitError("git cannot be run; install git 2.38 or newer.") from error
-    if version < OLDEST_GIT:
-        shown = ".".join(map(str, version))
-        raise GitError(f"git {shown} cannot replay merges without a work tree; install git 2.38 or newer.")
-
-
-def open_source(path: Path, name: str | None = None) -> Source:
-    """The repository at `path`, a work tree or bare; GitError says why it cannot be mined."""
-    try:
-        repository = Repo(path)
-    except (InvalidGitRepositoryError, NoSuchPathError) as error:
-        raise GitError(f"{path} is not a git repository; give a work tree or a bare repository.") from error
-    with repository:
-        common = Path(repository.common_dir).resolve()
-    git = git_in(common)
-    try:
-        if git.rev_parse("--show-object-format") != "sha1":
-            raise GitError(
-                f"{path} names its objects by SHA-256, which the miner cannot read yet; mine a SHA-1 clone."
-            )
-        roots = git.rev_list(*ALL, "--max-parents=0").split()
-    except GitCommandError as error:
-        raise GitError(f"git cannot read the history of {path}: {_last_line(error)}") from error
-    objects = str(common / "objects")
-    return Source(name or repository_name(path, common), str(common), objects, min(roots, default=""))
-
-
-def graphed(source: Source, place: Path) -> Source:
-    """The source with a commit graph in a folder of its own inside `place`, made once: history is walked several times
-    faster. Where git makes none (a shallow clone) it is as it was."""
-    folder = place / source.name.replace("/", "+")
-    environment = environment_of(folder)
-    if not (folder / "objects" / "info" / "commit-graph").exists():
-        answer_of(environment, "init", "--quiet", "--bare", "--template=", str(folder))
-        alternates = folder / "objects" / "info" / "alternates"
-        alternates.parent.mkdir(exist_ok=True)
-        alternates.write_text(f"{source.objects}\n", encoding="utf-8", errors="surrogateescape")
-        tips = answer_of(environment_of(source.git_dir), "for-each-ref", "--format=%(objectname)").output
-        answer_of(environment, "commit-graph", "write", "--stdin-commits", "--no-progress", asked=tips)
-    is_made = (folder / "objects" / "info" / "commit-graph").exists() and not grafted_commits(source)
-    return replace(source, graph=str((folder / "objects").resolve())) if is_made else source
-
-
-def grafted_commits(source: Source) -> frozenset[str]:
-    """The commits whose parents a shallow clone has cut off."""
-    try:
-        return frozenset((Path(source.git_dir) / "shallow").read_text(encoding="ascii").split())
-    except FileNotFoundError:
-        return frozenset()
-
-
-def git_in(git_dir: Path | str) -> Git:
-    """git bound to one repository, deaf to every configuration outside it."""
-    git = Git(str(git_dir))
-    git.update_environment(**CLEAN_GIT, GIT_DIR=str(git_dir))
-    return git
-
-
-def merges(source: Source, limit: int | None = None, seed: int = 0) -> list[Merge]:
-    """Every two-parent merge over all refs, newest first, or a sample of `limit` of them."""
-    return listed(source, limit, seed).merges
-
-
-def listed(source: Source, limit: int | None = None, seed: int = 0) -> Listing:
-    """Every two-parent merge over all refs, or a sample of `limit` of them, with the count of those left out.
-
-    Of a shallow clone only merges whose sides are whole down to their base are listed.
+    Of a shallow clone only those are listed whose sides are complete down to their base.
     """
     try:
         listing = git_in(source.git_dir).rev_list(*ALL, "--date-order", "--min-parents=2", "--parents")
     except GitCommandError as error:
-        raise GitError(f"git cannot list the merges of {source.name}: {_last_line(error)}") from error
+        raise GitError(f"git cannot list the merges of {source.name}: {last_line(error)}") from error
     lines = [line.split() for line in listing.split("\n") if line]
     found = [Merge(*names) for names in lines if len(names) == 3]
     chosen = found if limit is None else sampled(found, limit, f"{seed} {source.name}")
     whole = _whole(source, chosen)
     skipped = {OCTOPUS: len(lines) - len(found), CUT_OFF: len(chosen) - len(whole)}
-    return Listing(whole, {reason: count for reason, count in skipped.items() if count})
+    return MergeListing(whole, {reason: count for reason, count in skipped.items() if count})
 
 
-def _whole(source: Source, found: list[Merge]) -> list[Merge]:
+def _whole(source: SourceRepository, found: list[Merge]) -> list[Merge]:
     """The merges none of whose commits since the base has lost its parents to a shallow clone."""
-    grafted = {commit.encode() for commit in grafted_commits(source)}
+    grafted = {commit.encode() for commit in shallow_commits(source)}
     if not grafted:
         return found
     environment = environment_of(source.git_dir)
-    sides = (answer_of(environment, "rev-list", f"{merge.ours}...{merge.theirs}").output for merge in found)
+    sides = (git_result(environment, "rev-list", f"{merge.ours}...{merge.theirs}").output for merge in found)
     return [merge for merge, commits in zip(found, sides, strict=True) if grafted.isdisjoint(commits.split())]
 
 
 def sampled(found: Sequence[Merge], limit: int, seed: str) -> list[Merge]:
-    """`limit` of the merges, in their order; the same ones for a seed, whatever the order of refs."""
+    """`limit` of the merges, in their order; the same for a seed, whatever the order of refs."""
     if len(found) <= limit:
         return list(found)
     chosen = set(random.Random(seed).sample(sorted(merge.commit for merge in found), limit))
     return [merge for merge in found if merge.commit in chosen]
-
-
-def repository_name(path: Path, git_dir: Path) -> str:
-    """`owner/name` from the remote called origin or the folders; the folder's own name if neither tells."""
-    git = git_in(git_dir)
-    url = git.config("--get", "remote.origin.url", with_exceptions=False)
-    found = _SLUG.search(url) if url and not _is_local(url) else None
-    if found:
-        return found[1]
-    parts = path.resolve().parts
-    for part in reversed(parts[-2:]):
-        if "+" in part:
-            return part.replace("+", "/", 1)
-    name = parts[-2] if parts[-1] == ".git" else parts[-1]
-    return name.removesuffix(".git")
-
-
-def _is_local(url: str) -> bool:
-    return "://" not in url and (":" not in url or url.startswith((".", "/")))
-
-
-def _last_line(error: GitCommandError) -> str:
-    lines = str(error.stderr).strip().strip("'").strip().split("\n")
-    return lines[-1].strip() or "git gave no reason"

@@ -1,4 +1,4 @@
-"""Which branches a merge commit's message says were merged: what git, hosting sites and people write there."""
+"""The branches that the message of a merge commit names, as git, hosting sites and people write it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 def branches_of(message: str) -> Branches:
-    """The branch merged into and the branch merged (a tag counts as one), None where the message does not tell."""
+    """The branch merged into and the branch merged (a tag counts as one), None where the message names none."""
     subject, _, body = message.partition("\n")
     for form in _FORMS:
         found = form.match(subject.strip())

@@ -1,4 +1,4 @@
-"""git asked cheaply: a lean process for one question, and two that answer many: objects, and what commits changed."""
+"""git run cheaply: a process for one command, and long-lived processes that read objects and the changes of commits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLEAN_GIT = {
 }
 GIT = shutil.which("git") or "git"  # in full: only then can the process be made without a copy of this one
 PIPED = (
-    8_000  # bytes of names asked for at once: less than a pipe holds, or both ends could wait for each other
+    8_000  # bytes of lines written at once: less than a pipe holds, or both ends could wait for each other
 )
 _SKIP = 1 << 20  # bytes of an object that is too large, read at a time
 
@@ -39,26 +39,26 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a git command printed, and its exit status."""
+class GitResult:
+    """The exit status of a git command, and what it printed."""
 
     status: int
     output: bytes
 
 
 def environment_of(git_dir: Path | str) -> dict[str, str]:
-    """The environment of a git that knows one repository and no configuration outside it."""
+    """The environment in which git reads one repository and no configuration outside it."""
     return {**os.environ, **CLEAN_GIT, "GIT_DIR": str(git_dir)}
 
 
-def answer_of(environment: Mapping[str, str], *arguments: str, asked: bytes | None = None) -> Answer:
-    """The answer of `git ARGUMENTS`, with `asked` on its standard input."""
+def git_result(environment: Mapping[str, str], *arguments: str, stdin: bytes | None = None) -> GitResult:
+    """The result of `git ARGUMENTS`."""
     try:
         done = subprocess.run(
             [GIT, *arguments],
             env=environment,
-            stdin=subprocess.DEVNULL if asked is None else None,
-            input=asked,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             close_fds=False,
@@ -66,11 +66,11 @@ def answer_of(environment: Mapping[str, str], *arguments: str, asked: bytes | No
         )
     except FileNotFoundError as error:
         raise GitError("git is not installed or not on the PATH; install git 2.38 or newer.") from error
-    return Answer(done.returncode, done.stdout)
+    return GitResult(done.returncode, done.stdout)
 
 
-class _Conversation:
-    """A git process that answers one line after the other, started when first asked, anew when a question killed it."""
+class BatchProcess:
+    """A long-lived git process that answers line by line; started when first asked, and again where a line ended it."""
 
     def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
         self._environment = dict(environment)
@@ -78,7 +78,7 @@ class _Conversation:
         self._process: subprocess.Popen[bytes] | None = None
 
     def answers(self, lines: Sequence[bytes], read: Callable[[IO[bytes]], T], lost: T) -> list[T]:
-        """What `read` makes of the answer to each line; `lost` for one that killed the process."""
+        """What `read` makes of the answer to each line; `lost` for a line that ended the process."""
         found: list[T] = []
         while len(found) < len(lines):
             ends = accumulate(len(line) for line in lines[len(found) :])
@@ -124,14 +124,14 @@ class Objects:
     """The objects of a repository, read through one long-lived process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._git = _Conversation(environment, "cat-file", "--batch")
+        self._git = BatchProcess(environment, "cat-file", "--batch")
         self.close = self._git.close
 
     def read(
         self, names: Sequence[str], kind: str = "blob", largest: int | None = None
     ) -> list[bytes | None]:
-        """The contents of the objects of these names, cut off behind byte `largest`; None for one that is missing,
-        damaged or of another kind."""
+        """The contents of these objects, cut off behind byte `largest`; None for one that is missing, damaged or of
+        another kind."""
         if any("\n" in name for name in names):
             raise ValueError("an object cannot be asked for by a name with a line break in it")
         lines = [os.fsencode(name) + b"\n" for name in names]
@@ -158,8 +158,8 @@ def _content(answers: IO[bytes], kind: bytes, largest: int | None) -> bytes | No
 
 @dataclass(frozen=True, slots=True)
 class TreeDiff:
-    """What one commit changed, or one tree against another: author address and time of a commit, and for each path
-    the modes and ids as `git diff-tree --raw` prints them."""
+    """The changes of a commit, or from one tree to another: for each path modes and ids as `git diff-tree --raw` prints
+    them; of a commit also the address of its author and the time."""
 
     author: str
     time: int
@@ -167,17 +167,17 @@ class TreeDiff:
 
 
 class TreeDiffs:
-    """What commits changed, told by one long-lived process, without looking for renames."""
+    """The changes of commits, renames not followed, read through one long-lived process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         options = ("--stdin", "-r", "-z", "--raw", "--no-renames", "--abbrev=64", "--format=%x01%at %ae")
-        self._git = _Conversation(environment, "diff-tree", *options)
+        self._git = BatchProcess(environment, "diff-tree", *options)
         self.close = self._git.close
         # git repeats a line that names no object: where an answer ends. No path of a repository can be made to hold it.
         self._end = f"end {secrets.token_hex(16)}\n".encode()
 
     def of(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
-        """The change of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
+        """The changes of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
         lines = [f"{names}\n".encode() + self._end for names in wanted]
         answers = self._git.answers(lines, self._answer, b"")
         return [tree_diff(answer) for answer in answers]
@@ -192,7 +192,7 @@ class TreeDiffs:
 
 
 def tree_diff(answer: bytes) -> TreeDiff | None:
-    """The change told by an answer of `git diff-tree --stdin -z --raw`; None if it tells none."""
+    """The changes in an answer of `git diff-tree --stdin -z --raw`; None if it has none."""
     head, line_end, rest = answer.partition(b"\n")
     if not line_end:
         return None

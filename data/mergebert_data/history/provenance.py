@@ -1,4 +1,4 @@
-"""Where a merge comes from: its base, when and by whom its sides were made, and how each side came to change a file."""
+"""The provenance of a merge: its base, the times and authors of its sides, and how each side changed a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mergebert.example import UNKNOWN_CHANGE, MergeContext, SideChange
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.messages import branches_of
 from mergebert_data.history.plumbing import TreeDiff
-from mergebert_data.history.replay import Scratch
+from mergebert_data.history.replay import ScratchRepository
 
 # The commits of a side, newest first, among which changes of a file are counted: the first of these stretches that
 # holds any. Each commit costs; measured, 3 of 4 files are found in the first and 9 of 10 in both.
 NEWEST = (16, 64)
 REMEMBERED, SMALL = 1_000, 100  # commits, and the paths of one: what bounds the memory it takes
-_RANGES = 500  # asked for in one process
+_RANGES = 500  # in one process
 _AUTHOR = re.compile(rb"^author .*<([^<>\n]*)> (-?\d{1,18})(?!\d)", re.MULTILINE)  # a time that fits 64 bits
 
 UNRELATED = "merge: no common ancestor"
@@ -28,49 +28,47 @@ Changes = Mapping[str, tuple[SideChange, SideChange]]
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The base of a merge, what was known when it was made, and how ours and theirs changed each path."""
+    """The base and the context of a merge, and how ours and theirs changed each path."""
 
     base: str
     context: MergeContext
     changes: Changes
 
     def change(self, path: str) -> tuple[SideChange, SideChange]:
-        """How ours and theirs came to change a path."""
+        """How ours and theirs changed a path."""
         return self.changes.get(path, (UNKNOWN_CHANGE, UNKNOWN_CHANGE))
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who made a commit, by address, and when."""
+    """The address of the author of a commit, and its time."""
 
     address: str
     time: int
 
 
 @dataclass(slots=True)
-class Provenances:
-    """Tells the provenance of merges of one repository."""
+class ProvenanceReader:
+    """Reads the provenance of merges of one repository."""
 
-    scratch: Scratch
+    scratch: ScratchRepository
     bases: dict[Merge, str | None] = field(default_factory=dict)
     _remembered: dict[str, TreeDiff | None] = field(default_factory=dict)
 
     def expect(self, merges: Iterable[Merge]) -> None:
-        """Looks up the bases of merges that will be asked for, all in one process."""
+        """Reads the bases of merges ahead, all in one process."""
         wanted = list(dict.fromkeys(merge for merge in merges if merge not in self.bases))
         for start in range(0, len(wanted), _RANGES):
             part = wanted[start : start + _RANGES]
             ranges = [f"{merge.ours}...{merge.theirs}" for merge in part]
-            answer = self.scratch.answer("rev-parse", *ranges)
+            answer = self.scratch.git_result("rev-parse", *ranges)
             found = _bases(answer.output.decode())
-            if (
-                answer.status
-            ):  # it ends at the first range it cannot read; the others will be asked for one by one
+            if answer.status:  # it ends at the first range it cannot read; the others are read one by one
                 found = list(takewhile(bool, found))
             self.bases.update(zip(part, found, strict=False))
 
     def base(self, merge: Merge) -> str | None:
-        """The common ancestor git names first; None if there is none."""
+        """The common ancestor that git prints first; None if there is none."""
         if merge not in self.bases:
             self.expect([merge])
         return self.bases.get(merge)
@@ -98,7 +96,7 @@ class Provenances:
 
     def _sides(self, merge: Merge) -> Sides | None:
         """The commits of ours and of theirs since the base, newest first."""
-        answer = self.scratch.answer("rev-list", "--left-right", f"{merge.ours}...{merge.theirs}")
+        answer = self.scratch.git_result("rev-list", "--left-right", f"{merge.ours}...{merge.theirs}")
         if answer.status:
             return None
         lines = answer.output.decode().split("\n")
@@ -110,7 +108,7 @@ class Provenances:
         return {path: (ours.get(path, UNKNOWN_CHANGE), theirs.get(path, UNKNOWN_CHANGE)) for path in paths}
 
     def _side_changes(self, side: Sequence[str], paths: set[str], merger: Author) -> dict[str, SideChange]:
-        """How one side changed each path: the newest commits are looked through, then older ones for what is not found."""
+        """How one side changed each path, as far as its newest commits show."""
         found: dict[str, SideChange] = {}
         for start, end in pairwise((0, *NEWEST)):
             part = side[start:end]
@@ -122,7 +120,7 @@ class Provenances:
         return found
 
     def _touched(self, commits: Sequence[str]) -> list[TreeDiff | None]:
-        """What each commit changed; sides of neighbouring merges share commits, so some are remembered."""
+        """The changes of each commit; some are remembered, because sides of neighbouring merges share commits."""
         wanted = [commit for commit in commits if commit not in self._remembered]
         fresh = dict(zip(wanted, self.scratch.changes(wanted), strict=True))
         touched = [fresh[commit] if commit in fresh else self._remembered[commit] for commit in commits]

@@ -1,4 +1,4 @@
-"""Merges done again without a work tree and without a trace in the repository: what git calls a conflict."""
+"""Merges replayed without a work tree and without a trace in the repository: what git calls a conflict."""
 
 from __future__ import annotations
 
@@ -14,8 +14,17 @@ from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import BATCHING_GIT, Merge, Source, git_in, grafted_commits
-from mergebert_data.history.plumbing import Answer, Objects, TreeDiff, TreeDiffs, answer_of, environment_of
+from mergebert_data.history.attributes import LARGEST, AttributeIndex, Attributes
+from mergebert_data.history.merges import Merge
+from mergebert_data.history.plumbing import (
+    GitResult,
+    Objects,
+    TreeDiff,
+    TreeDiffs,
+    environment_of,
+    git_result,
+)
+from mergebert_data.history.repository import BATCHING_GIT, SourceRepository, git_in, shallow_commits
 
 # Renamed folders move files nobody in the merge touched; scratch objects need not be durable or small.
 SETTINGS = tuple(
@@ -23,7 +32,7 @@ SETTINGS = tuple(
     for setting in ("merge.directoryRenames=false", "core.fsync=none", "core.looseCompression=0")
     for part in ("-c", setting)
 )
-OPTIONS = ("--write-tree", "-z", "--no-messages", "--allow-unrelated-histories")
+MERGE_TREE_OPTIONS = ("--write-tree", "-z", "--no-messages", "--allow-unrelated-histories")
 BATCH_SECONDS = 900  # for one batch; a merge whose rename search never ends must not hold up the rest
 MERGE_SECONDS = 60
 MERGE_FILE = ("merge-file", "-p", "--diff3", "-L", "ours", "-L", "base", "-L", "theirs")
@@ -41,7 +50,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class ConflictedFile:
-    """A path git could not merge, with the versions it has; a version that does not exist is None."""
+    """A path that git could not merge, with its versions; None for one that does not exist."""
 
     path: str
     stages: ThreeWay[Stage | None]
@@ -59,90 +68,94 @@ class ConflictedFile:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What git made of one merge; `conflicts` is None where it gave up."""
+    """The conflicts of one merge; None where git gave up."""
 
     merge: Merge
     conflicts: tuple[ConflictedFile, ...] | None
 
 
-class Scratch:
-    """An empty bare repository that borrows the objects of another.
+class ScratchRepository:
+    """An empty bare repository, in a new folder inside `parent`, that borrows the objects of another.
 
-    New objects land here, in a new folder inside `place`, and vanish with it; the other's configuration,
-    attributes and hooks are never read.
+    New objects are written here and vanish with it; the configuration, attributes and hooks of the other are never read.
     """
 
-    def __init__(self, source: Source, place: Path) -> None:
+    def __init__(self, source: SourceRepository, parent: Path) -> None:
         self.source = source
-        self.folder = Path(tempfile.mkdtemp(dir=place.resolve()))
+        self.folder = Path(tempfile.mkdtemp(dir=parent.resolve()))
         self.git: Git = git_in(self.folder)
         self.git.init("--quiet", "--bare", "--template=")
         alternates = self.folder / "objects" / "info" / "alternates"
         alternates.parent.mkdir(exist_ok=True)
-        borrowed = "".join(f"{place}\n" for place in (source.graph, source.objects) if place)
+        borrowed = "".join(f"{path}\n" for path in (source.graph, source.objects) if path)
         alternates.write_text(borrowed, encoding="utf-8", errors="surrogateescape")
-        self.grafted = grafted_commits(source)
+        self.grafted = shallow_commits(source)
         if self.grafted:
             (self.folder / "shallow").write_text("".join(f"{commit}\n" for commit in self.grafted))
         self._environment = environment_of(self.folder)
         self._objects = Objects(self._environment)
         self._diffs = TreeDiffs(self._environment)
+        self._attributes = AttributeIndex(self._environment)
 
-    def __enter__(self) -> Scratch:
+    def __enter__(self) -> ScratchRepository:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._objects.close()
-        self._diffs.close()
+        for process in (self._objects, self._diffs, self._attributes):
+            process.close()
         self.git.clear_cache()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def answer(self, *arguments: str, asked: bytes | None = None) -> Answer:
-        """The answer of one git command in this repository."""
-        return answer_of(self._environment, *arguments, asked=asked)
-
-    def content(self, name: str) -> bytes | None:
-        """The content of a blob (`<id>` or `<commit>:<path>`); None if there is none of that name."""
-        return self._objects.read([name])[0]
+    def git_result(self, *arguments: str, stdin: bytes | None = None) -> GitResult:
+        """The result of one git command in this repository."""
+        return git_result(self._environment, *arguments, stdin=stdin)
 
     def contents(
         self, names: Sequence[str], kind: str = "blob", largest: int | None = None
     ) -> list[bytes | None]:
-        """The contents of objects of one kind, cut off behind byte `largest`; None for what cannot be read."""
+        """The contents of objects of one kind, named `<id>` or `<commit>:<path>` and cut off behind byte `largest`; None for
+        what cannot be read."""
         return self._objects.read(names, kind, largest)
 
     def changes(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
-        """The change of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
+        """The changes of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
         return self._diffs.of(wanted)
 
+    def attributes(self, commit: str) -> Attributes:
+        """What the .gitattributes files of a commit say of its paths."""
+        return Attributes(
+            lambda paths: self.contents([f"{commit}:{path}" for path in paths], largest=LARGEST),
+            self._attributes,
+        )
+
     def entry(self, commit: str, path: str) -> Stage | None:
-        """What a commit has at a path; None if nothing, GitError if its trees cannot be read."""
-        listing = self.answer("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
+        """The mode and id of a path in a commit; None if it has no such path, GitError if its trees cannot be read."""
+        listing = self.git_result("--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path)
         if listing.status:
             raise GitError(f"git cannot read the files of commit {commit}; run git fsck on the repository.")
         mode, _, rest = listing.output.partition(b"\t")[0].decode().partition(" ")
         return Stage(mode, rest.rpartition(" ")[2]) if rest else None
 
     def require_source(self) -> None:
-        """Raises GitError where what could not be read is not one object but the whole repository."""
+        """Raises GitError where the whole repository has gone, and not one object of it."""
         if not Path(self.source.objects).is_dir():
             raise GitError(
                 f"{self.source.git_dir} was moved or deleted while it was mined; bring it back and mine again."
             )
 
     def line_merge(self, stages: ThreeWay[str]) -> str | None:
-        """What `git merge-file --diff3` makes of the three texts; None if git refuses."""
+        """The text that `git merge-file --diff3` makes of three; None if git refuses."""
         names = ThreeWay("base", "ours", "theirs").map(lambda side: self.folder / side)
         for name, text in zip(names, stages, strict=True):
-            with open(name, "wb", opener=_opened_as_it_is) as file:
+            with open(name, "wb", opener=_opened_untruncated) as file:
                 file.write(text.encode("utf-8", "surrogateescape"))
                 file.truncate()
-        merged = self.answer(*MERGE_FILE, str(names.ours), str(names.base), str(names.theirs))
+        merged = self.git_result(*MERGE_FILE, str(names.ours), str(names.base), str(names.theirs))
         refused = not 0 <= merged.status < REFUSED
         return None if refused else merged.output.decode("utf-8", "surrogateescape")
 
     def replayed(self, merges: Sequence[Merge]) -> Iterator[Replay]:
-        """Every merge done again, in order: one git process for all where git can do that, and one more for each it fails at."""
+        """The replay of each merge, in order: one git process for all from git 2.39 on, and one more for each it fails at."""
         while merges:
             done = 0
             for replay in self._batch(merges, BATCH_SECONDS):
@@ -154,23 +167,23 @@ class Scratch:
             merges = merges[done + 1 :]
 
     def _batch(self, merges: Sequence[Merge], seconds: float) -> Iterator[Replay]:
-        """The merges done again, in order, up to the first that git fails at."""
+        """The replays, in order, up to the first merge that git fails at."""
         if self.git.version_info >= BATCHING_GIT:
-            yield from map(Replay, merges, parsed(self._together(merges, seconds)))
+            yield from map(Replay, merges, parsed_conflicts(self._output_of_many(merges, seconds)))
             return
         for merge in merges:
-            found = list(parsed(self._alone(merge, seconds)))
+            found = list(parsed_conflicts(self._output_of_one(merge, seconds)))
             if not found:
                 return
             yield Replay(merge, found[0])
 
-    def _together(self, merges: Sequence[Merge], seconds: float) -> bytes:
-        """git's answer about many merges."""
+    def _output_of_many(self, merges: Sequence[Merge], seconds: float) -> bytes:
+        """The output of git for many merges."""
         with tempfile.TemporaryFile() as requests:
             requests.write("".join(f"{merge.ours} {merge.theirs}\n" for merge in merges).encode())
             requests.seek(0)
             answer = self.git.execute(
-                ["git", *SETTINGS, "merge-tree", *OPTIONS, "--stdin"],
+                ["git", *SETTINGS, "merge-tree", *MERGE_TREE_OPTIONS, "--stdin"],
                 istream=requests,
                 with_exceptions=False,
                 stdout_as_string=False,
@@ -179,10 +192,10 @@ class Scratch:
             )
         return bytes(answer)
 
-    def _alone(self, merge: Merge, seconds: float) -> bytes:
-        """git's answer about one merge, in the form of those about many."""
+    def _output_of_one(self, merge: Merge, seconds: float) -> bytes:
+        """The output of git for one merge, in the form of that for many."""
         status, answer, _ = self.git.execute(
-            ["git", *SETTINGS, "merge-tree", *OPTIONS, merge.ours, merge.theirs],
+            ["git", *SETTINGS, "merge-tree", *MERGE_TREE_OPTIONS, merge.ours, merge.theirs],
             with_extended_output=True,
             with_exceptions=False,
             stdout_as_string=False,
@@ -192,13 +205,13 @@ class Scratch:
         return b"%d\0%b\0" % (status, answer)
 
 
-def _opened_as_it_is(path: str, flags: int) -> int:
-    """An open file not emptied first: some file systems wait for the disk when a file is emptied and written again."""
+def _opened_untruncated(path: str, flags: int) -> int:
+    """The file, opened without truncation: some file systems wait for the disk when a truncated file is written."""
     return os.open(path, flags & ~os.O_TRUNC, 0o600)
 
 
-def parsed(answer: bytes) -> Iterator[tuple[ConflictedFile, ...] | None]:
-    """The conflicts of each merge in an answer of `git merge-tree --stdin -z`, as far as it is whole."""
+def parsed_conflicts(answer: bytes) -> Iterator[tuple[ConflictedFile, ...] | None]:
+    """The conflicts of each merge in the output of `git merge-tree --stdin -z`, as far as it is complete."""
     fields = iter(answer.split(b"\0"))
     for status in fields:
         tree = next(fields, None)

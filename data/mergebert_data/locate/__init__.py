@@ -1,1 +1,1 @@
-"""Where the resolution of a conflict stands in the merged file, told in three ways."""
+"""Where the resolution of a conflict stands in the merged file, located by three methods."""

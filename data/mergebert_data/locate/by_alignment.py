@@ -1,8 +1,8 @@
-"""Location by order: the agreed lines on both sides of a conflict, aligned with the merged file and unbroken.
+"""Location by alignment: the context lines on both sides of a conflict, aligned with the merged file and unbroken.
 
-Plain alignment of the agreed text mislabels: a `}` or `return x` inside the resolution is matched with the context.
-So three agreed lines on either side must follow each other where the alignment puts one of them (it may have put a
-blank line elsewhere); between two conflicts closer than that, all lines in between, if they say something.
+Plain alignment mislabels: a `}` or `return x` inside the resolution is matched with the context. So three context lines
+on either side must follow each other where the alignment puts one of them (it may have put a blank line elsewhere);
+between two conflicts closer than that, all lines in between, if one of them has words.
 """
 
 from __future__ import annotations
@@ -10,36 +10,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mergebert.text.diff import match_of
-from mergebert_data.locate.context_lines import CONTEXT, Lines, Skeleton, Span, is_telling
+from mergebert_data.locate.context_lines import CONTEXT, ContextLines, Lines, Span, has_words
 
 
-def aligned_spans(skeleton: Skeleton, lines: Lines) -> list[Span | None]:
-    """The span between the aligned contexts of each conflict."""
-    match = match_of(skeleton.keys, lines.keys)
-    return [_span(skeleton, lines, match, conflict) for conflict in range(len(skeleton.cuts))]
+def spans_by_alignment(context: ContextLines, lines: Lines) -> list[Span | None]:
+    """The span between the aligned context lines of each conflict."""
+    match = match_of(context.keys, lines.keys)
+    return [_span(context, lines, match, conflict) for conflict in range(len(context.cuts))]
 
 
-def _span(skeleton: Skeleton, lines: Lines, match: Sequence[int], conflict: int) -> Span | None:
-    cut = skeleton.cuts[conflict]
-    low, high = max(skeleton.before(conflict), cut - CONTEXT), min(skeleton.after(conflict), cut + CONTEXT)
-    first, last = conflict == 0, conflict + 1 == len(skeleton.cuts)
-    start = _place(skeleton, lines, match, range(low, cut), 0 if first else None)
-    end = _place(skeleton, lines, match, range(cut, high), len(lines.keys) - (high - cut) if last else None)
+def _span(context: ContextLines, lines: Lines, match: Sequence[int], conflict: int) -> Span | None:
+    cut = context.cuts[conflict]
+    low, high = max(context.before(conflict), cut - CONTEXT), min(context.after(conflict), cut + CONTEXT)
+    first, last = conflict == 0, conflict + 1 == len(context.cuts)
+    start = _start(context, lines, match, range(low, cut), 0 if first else None)
+    end = _start(context, lines, match, range(cut, high), len(lines.keys) - (high - cut) if last else None)
     if start is None or end is None or start + (cut - low) > end:
         return None
     return start + (cut - low), end
 
 
-def _place(
-    skeleton: Skeleton, lines: Lines, match: Sequence[int], context: range, border: int | None
+def _start(
+    context: ContextLines, lines: Lines, match: Sequence[int], part: range, border: int | None
 ) -> int | None:
-    """Where the agreed lines `context` begin in the merged file; fewer than three may stand at the `border` of the file."""
-    keys = skeleton.keys[context.start : context.stop]
+    """Where a part of the context lines begins in the merged file; fewer than three may stand at the `border` of the file."""
+    keys = context.keys[part.start : part.stop]
     if len(keys) < CONTEXT and border is not None:
-        places = {border}
-    elif len(keys) == CONTEXT or any(map(is_telling, keys)):
-        places = {match[at] - distance for distance, at in enumerate(context) if match[at] >= 0}
+        starts = {border}
+    elif len(keys) == CONTEXT or any(map(has_words, keys)):
+        starts = {match[at] - distance for distance, at in enumerate(part) if match[at] >= 0}
     else:
         return None
-    fitting = [at for at in places if at >= 0 and lines.keys[at : at + len(keys)] == keys]
-    return fitting[0] if len(fitting) == 1 else None
+    found = [at for at in starts if at >= 0 and lines.keys[at : at + len(keys)] == keys]
+    return found[0] if len(found) == 1 else None

@@ -1,9 +1,10 @@
-"""Location by uniqueness: the shortest context that stands once, DeepMerge's algorithm 1 (arXiv 2105.07569) on lines.
+"""Location by context: the shortest context that stands once, DeepMerge's algorithm 1 (arXiv 2105.07569) on lines.
 
 The lines before a conflict, nearest first, are taken until they stand in the merged file exactly once: the resolution
-starts there; it ends at the like lines behind. DeepMerge lets the context run on over the markers of the neighbouring
-conflict, which no merged file holds; here it ends where the neighbour begins, and a context that repeats itself in
-the file may still stand once between the neighbours already found. The borders of the file count as lines of their own.
+starts there; it ends where the lines behind it, taken likewise, begin. DeepMerge lets the context run on over the markers
+of the neighbouring conflict, which no merged file holds; here it ends where the neighbour begins, and a context that
+repeats itself in the file may still stand once between the neighbours already found. The borders of the file count as
+lines of their own.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mergebert_data.locate.context_lines import Keys, Lines, Skeleton, Span
+from mergebert_data.locate.context_lines import ContextLines, Lines, Span
 
-STEPS = 20_000  # places looked at for one context; beyond it the file repeats itself and nothing is unique
+STEPS = 20_000  # lines looked at for one context; beyond it the file repeats itself and nothing is unique
 
 Bounds = list[int | None]  # start and end of each conflict, in file order
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The agreed lines on one side of a conflict, the nearest first, and whether they run to the border of the file."""
+    """The context lines on one side of a conflict, the nearest first, and whether they run to the border of the file."""
 
-    context: Keys
+    lines: list[str]
     step: int
     is_last: bool
 
 
-def unique_spans(skeleton: Skeleton, lines: Lines) -> list[Span | None]:
-    """The span between the unique contexts of each conflict; none where it would cross another one."""
-    sides = list(_sides(skeleton))
+def spans_by_context(context: ContextLines, lines: Lines) -> list[Span | None]:
+    """The span between the unique contexts of each conflict; None where it would cross that of another one."""
+    sides = list(_sides(context))
     whole = [(0, len(lines.keys))] * len(sides)
     known = _in_order([_bound(lines, side, window) for side, window in zip(sides, whole, strict=True)])
     found = [
@@ -45,34 +46,34 @@ def unique_spans(skeleton: Skeleton, lines: Lines) -> list[Span | None]:
     ]
 
 
-def _sides(skeleton: Skeleton) -> Iterator[_Side]:
-    last = len(skeleton.cuts) - 1
-    for conflict, cut in enumerate(skeleton.cuts):
-        yield _Side(skeleton.keys[skeleton.before(conflict) : cut][::-1], -1, conflict == 0)
-        yield _Side(skeleton.keys[cut : skeleton.after(conflict)], 1, conflict == last)
+def _sides(context: ContextLines) -> Iterator[_Side]:
+    last = len(context.cuts) - 1
+    for conflict, cut in enumerate(context.cuts):
+        yield _Side(context.keys[context.before(conflict) : cut][::-1], -1, conflict == 0)
+        yield _Side(context.keys[cut : context.after(conflict)], 1, conflict == last)
 
 
 def _bound(lines: Lines, side: _Side, window: Span) -> int | None:
-    """Where the conflict ends on this side, if the shortest context of it that stands once in the window tells."""
+    """Where the conflict ends on this side: next to its shortest context that stands once in the window; None without."""
     border = len(lines.keys) if side.step > 0 else -1
     shift = side.step < 0  # a conflict starts behind the line before it and ends at the line behind it
-    if not side.context:
+    if not side.lines:
         return border + shift if side.is_last else None
-    places = _within(lines.places_of(side.context[0]), *window)
+    numbers = _within(lines.numbers_of(side.lines[0]), *window)
     steps = 0
-    for distance, key in enumerate(side.context[1:], start=1):
-        steps += len(places)
-        if len(places) < 2 or steps > STEPS:
+    for distance, key in enumerate(side.lines[1:], start=1):
+        steps += len(numbers)
+        if len(numbers) < 2 or steps > STEPS:
             break
-        places = [at for at in places if _key_at(lines, at + side.step * distance, window) == key]
+        numbers = [at for at in numbers if _key_at(lines, at + side.step * distance, window) == key]
     else:
-        if len(places) > 1 and side.is_last:
-            places = [at for at in places if at + side.step * len(side.context) == border]
-    return places[0] + shift if len(places) == 1 else None
+        if len(numbers) > 1 and side.is_last:
+            numbers = [at for at in numbers if at + side.step * len(side.lines) == border]
+    return numbers[0] + shift if len(numbers) == 1 else None
 
 
-def _within(places: Sequence[int], low: int, high: int) -> Sequence[int]:
-    return places[bisect_left(places, low) : bisect_left(places, high)]
+def _within(numbers: Sequence[int], low: int, high: int) -> Sequence[int]:
+    return numbers[bisect_left(numbers, low) : bisect_left(numbers, high)]
 
 
 def _key_at(lines: Lines, at: int, window: Span) -> str | None:
@@ -80,7 +81,7 @@ def _key_at(lines: Lines, at: int, window: Span) -> str | None:
 
 
 def _in_order(bounds: Sequence[int | None]) -> Bounds:
-    """The bounds without any two neighbours that cross: one of them is wrong, and nothing says which."""
+    """The bounds without any two neighbours that cross: one of them is wrong, and nothing shows which."""
     known = [at for at, bound in enumerate(bounds) if bound is not None]
     crossing = {
         at

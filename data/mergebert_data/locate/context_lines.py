@@ -1,6 +1,6 @@
-"""What every method of location looks at: the agreed lines of a conflicted file and the lines people committed.
+"""What every method of location reads: the context lines of a conflicted file and the lines of the merged file.
 
-Lines are compared without white space; each text is cut and keyed once and shared by the methods.
+Lines are compared without white space, by keys that are made once and shared by the methods.
 """
 
 from __future__ import annotations
@@ -15,88 +15,87 @@ from mergebert.text.markers import MergedFile, lines_of
 
 # Lines on either side, unbroken. Measured: without, half of a model's confident "errors" were wrong labels.
 CONTEXT = 3
-_TELLING = re.compile(r"\w{3}|\w\W+\w")
+_WORDS = re.compile(r"\w{3}|\w\W+\w")
 
 Span = tuple[int, int]
-Keys = list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Skeleton:
-    """The agreed lines of a conflicted file and, for each conflict, how many of them stand before it."""
+class ContextLines:
+    """The lines of a conflicted file outside its conflicts and, for each conflict, how many of them stand before it."""
 
-    keys: Keys
+    keys: list[str]
     cuts: tuple[int, ...]
 
     def before(self, conflict: int) -> int:
-        """Where the agreed lines between the previous conflict and this one begin."""
+        """Where the lines between the previous conflict and this one begin."""
         return self.cuts[conflict - 1] if conflict else 0
 
     def after(self, conflict: int) -> int:
-        """Where the agreed lines between this conflict and the next one end."""
+        """Where the lines between this conflict and the next one end."""
         return self.cuts[conflict + 1] if conflict + 1 < len(self.cuts) else len(self.keys)
 
     def is_close(self, conflict: int) -> bool:
-        """Whether too few lines to prove anything separate it from the previous conflict."""
+        """Whether fewer lines than prove anything stand between the previous conflict and this one."""
         return conflict > 0 and self.cuts[conflict] - self.cuts[conflict - 1] < CONTEXT
 
 
 class LineKeys(dict[str, str]):
-    """Lines without their white space; each is cut once, and most stand in many candidates."""
+    """Each line without its white space, computed once: most lines stand in many candidates."""
 
     def __missing__(self, line: str) -> str:
         key = self[line] = whitespace_key(line)
         return key
 
-    def of(self, text: str) -> Keys:
+    def of(self, text: str) -> list[str]:
         """The lines of `text` without white space."""
         return [self[line] for line in lines_of(text)]
 
 
 class Lines:
-    """The lines of the merged file, and where each stands."""
+    """The lines of the merged file, and where each of them stands."""
 
     def __init__(self, text: str, keys: LineKeys) -> None:
         self.texts = lines_of(text)
         self.keys = [keys[line] for line in self.texts]
-        self._places: dict[str, list[int]] = defaultdict(list)
-        for place, key in enumerate(self.keys):
-            self._places[key].append(place)
+        self._numbers: dict[str, list[int]] = defaultdict(list)
+        for number, key in enumerate(self.keys):
+            self._numbers[key].append(number)
 
-    def places_of(self, key: str) -> list[int]:
-        """Every place of one line."""
-        return self._places.get(key, [])
+    def numbers_of(self, key: str) -> list[int]:
+        """The numbers of the lines with this key."""
+        return self._numbers.get(key, [])
 
-    def places(self, keys: Sequence[str]) -> Iterator[int]:
-        """Every place where `keys` stand one after the other."""
+    def starts(self, keys: Sequence[str]) -> Iterator[int]:
+        """The numbers of the lines from which on these keys follow each other."""
         wanted = list(keys)
-        rarest = min(range(len(wanted)), key=lambda at: len(self.places_of(wanted[at])))
-        for place in self.places_of(wanted[rarest]):
-            start = place - rarest
+        rarest = min(range(len(wanted)), key=lambda at: len(self.numbers_of(wanted[at])))
+        for number in self.numbers_of(wanted[rarest]):
+            start = number - rarest
             if start >= 0 and self.keys[start : start + len(wanted)] == wanted:
                 yield start
 
     def text(self, span: Span) -> str:
-        """What people wrote in these lines."""
+        """The text of these lines."""
         return "".join(self.texts[span[0] : span[1]])
 
     def key(self, span: Span) -> str:
-        """The same without white space."""
+        """The text of these lines without white space."""
         return "".join(self.keys[span[0] : span[1]])
 
 
-def is_telling(key: str) -> bool:
-    """Whether a line says something: more than brackets and single letters."""
-    return _TELLING.search(key) is not None
+def has_words(key: str) -> bool:
+    """Whether a line has a word of three letters or two words: more than brackets and single letters."""
+    return _WORDS.search(key) is not None
 
 
-def skeleton_of(conflicted: MergedFile, line_keys: LineKeys) -> Skeleton:
-    """The agreed lines of a conflicted file and where its conflicts stand among them."""
-    keys: Keys = []
+def context_lines_of(conflicted: MergedFile, line_keys: LineKeys) -> ContextLines:
+    """The lines of a conflicted file outside its conflicts, and where its conflicts stand among them."""
+    keys: list[str] = []
     cuts = []
     for part in conflicted.parts:
         if isinstance(part, str):
             keys += line_keys.of(part)
         else:
             cuts.append(len(keys))
-    return Skeleton(keys, tuple(cuts))
+    return ContextLines(keys, tuple(cuts))

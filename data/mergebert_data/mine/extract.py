@@ -1,9 +1,9 @@
-"""From a replayed merge to examples: what git cut, what people committed, and who they were."""
+"""The examples of a replayed merge: its conflicts, what people committed in their place, and its provenance."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -12,25 +12,25 @@ from mergebert.errors import GitError, MarkerError
 from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample
 from mergebert.text.candidates import Candidate, candidates, whitespace_key
 from mergebert.text.languages import Language, language_of, language_of_script
-from mergebert.text.markers import Conflict, MergedFile, parse
+from mergebert.text.markers import Conflict, MergedFile, parse_line_merge
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.attributes import Attributes
 from mergebert_data.history.merges import Merge
-from mergebert_data.history.provenance import Provenance, Provenances
-from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Replay, Scratch
-from mergebert_data.locate.locations import Located, located
-from mergebert_data.mine.clean import MOST_FILES, clean_files, in_drawn_order, is_drawn
+from mergebert_data.history.provenance import Provenance, ProvenanceReader
+from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Replay, ScratchRepository
+from mergebert_data.locate.majority_vote import Location, locations
+from mergebert_data.mine.cleanly_merged import MOST_FILES, clean_files, in_drawn_order, is_drawn
 from mergebert_data.mine.filters import (
     LARGEST_FILE,
     NO_LANGUAGE,
-    clean_drop,
-    cut_drop,
+    clean_drop_reason,
+    conflicts_drop_reason,
     is_marked,
     language_at,
     may_be_script,
-    path_drop,
+    path_drop_reason,
     path_flags,
-    stages_drop,
+    stages_drop_reason,
     text_flags,
     text_of,
 )
@@ -40,17 +40,18 @@ LONGEST_SHEBANG = 200  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A file both sides changed, what it is written in and what it is by its name."""
+class RecognizedFile:
+    """A file both sides changed, with its language, its git attributes, and flags of its path: generated, vendored."""
 
     file: ConflictedFile
     language: Language
     flags: tuple[str, ...]
+    attributes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """A file both sides changed, ready to be mined: its versions, its conflicts, and the file people committed."""
+class MineableFile:
+    """A file both sides changed, with its texts: three versions, the merge of git, whole and parsed, and the committed one."""
 
     file: ConflictedFile
     language: Language
@@ -62,31 +63,31 @@ class Cut:
 
     @property
     def kind(self) -> str:
-        """Whether it is in conflict or was merged cleanly."""
+        """The kind of its example: in conflict or merged cleanly."""
         return CONFLICT if self.parsed.conflicts else CLEAN
 
 
 @dataclass(slots=True)
 class Extractor:
-    """Makes the examples of one repository's merges; `dropped` counts what it left out, by reason.
+    """Makes the examples of the merges of one repository; `dropped` counts what it left out, by reason.
 
     `seed` draws the files that git merged cleanly. Generated and vendored files are kept, with flags, if
     `keep_flagged`.
     """
 
     repository: str
-    scratch: Scratch
+    scratch: ScratchRepository
     seed: int = 0
     keep_flagged: bool = False
     dropped: Counter[str] = field(default_factory=Counter)
     seen: set[tuple[str, ...]] = field(default_factory=set)
-    provenances: Provenances = field(init=False)
+    provenances: ProvenanceReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.provenances = Provenances(self.scratch)
+        self.provenances = ProvenanceReader(self.scratch)
 
     def expect(self, replays: Iterable[Replay]) -> None:
-        """Prepares for the replays of a block: what is cheaper to ask for all of them than for each."""
+        """Reads ahead, for all replays of a block, what is cheaper to read at once."""
         self.provenances.expect(
             replay.merge
             for replay in replays
@@ -97,68 +98,63 @@ class Extractor:
         """The examples of one merge, those in conflict first; none if people left conflict markers in it."""
         if replay.conflicts is None:
             return []
-        attributes = self._attributes(replay.merge)
-        cuts = list(self._cuts(replay, attributes))
-        if any(is_marked(cut.merged) for cut in cuts):
+        attributes = self.scratch.attributes(replay.merge.commit)
+        files = list(self._conflicted_files(replay, attributes))
+        if any(is_marked(file.merged) for file in files):
             self.dropped["merge committed with conflict markers"] += 1
             return []
-        if is_drawn(self.seed, replay.merge, bool(cuts)):
-            cuts += islice(self._clean_cuts(replay, attributes), MOST_FILES)
-        if not cuts:
+        if is_drawn(self.seed, replay.merge, bool(files)):
+            files += islice(self._clean_files(replay, attributes), MOST_FILES)
+        if not files:
             return []
-        provenance, reason = self.provenances.of(replay.merge, [cut.file.path for cut in cuts])
+        provenance, reason = self.provenances.of(replay.merge, [one.file.path for one in files])
         if provenance is None:
             self.scratch.require_source()
             self.dropped[reason] += 1
             return []
-        return [self._example(cut, replay.merge, provenance) for cut in cuts]
+        return [self._example(file, replay.merge, provenance) for file in files]
 
-    def _attributes(self, merge: Merge) -> Attributes:
-        """What the merge commit's .gitattributes files say."""
-        return Attributes(
-            lambda paths: self.scratch.contents(
-                [f"{merge.commit}:{path}" for path in paths], largest=LARGEST_FILE
-            )
-        )
-
-    def _cuts(self, replay: Replay, attributes: Attributes) -> Iterator[Cut]:
+    def _conflicted_files(self, replay: Replay, attributes: Attributes) -> Iterator[MineableFile]:
+        """The files in conflict that are mined; counts the others."""
         files = replay.conflicts or ()
         attributes.prepare(file.path for file in files if file.path.isprintable())
         for file in files:
-            cut = self._cut(file, replay.merge, attributes)
-            reason = cut if isinstance(cut, str) else cut_drop(cut.parsed)
-            if reason:
-                self.dropped[f"file: {reason}"] += 1
-            elif isinstance(cut, Cut):
-                yield cut
+            found = self._mineable(file, replay.merge, attributes)
+            reason = None if isinstance(found, str) else conflicts_drop_reason(found.parsed)
+            yield from self._kept("file", reason or found)
 
-    def _clean_cuts(self, replay: Replay, attributes: Attributes) -> Iterator[Cut]:
-        """Files that git merged cleanly, in the order they are drawn in; after some vain tries no more."""
+    def _clean_files(self, replay: Replay, attributes: Attributes) -> Iterator[MineableFile]:
+        """The files that git merged cleanly and that are mined, in the order of the draw; few are tried."""
         base = self.provenances.base(replay.merge)
         files = clean_files(self.scratch, replay.merge, base) if base else []
         in_conflict = {file.path for file in replay.conflicts or ()}
         files = [file for file in files if language_of(file.path).grammar and file.path not in in_conflict]
         for file in in_drawn_order(files, self.seed, replay.merge)[: 2 * MOST_FILES]:
-            cut = self._cut(file, replay.merge, attributes)
-            reason = cut if isinstance(cut, str) else clean_drop(cut.parsed, cut.merged)
-            if reason:
-                self.dropped[f"clean file: {reason}"] += 1
-            elif isinstance(cut, Cut):
-                yield cut
+            found = self._mineable(file, replay.merge, attributes)
+            reason = None if isinstance(found, str) else clean_drop_reason(found.parsed, found.merged)
+            yield from self._kept("clean file", reason or found)
 
-    def _cut(self, file: ConflictedFile, merge: Merge, attributes: Attributes) -> Cut | str:
-        """A file ready to be mined, or why it is not."""
-        reason = path_drop(file.path)
+    def _kept(self, kind: str, found: MineableFile | str) -> Iterator[MineableFile]:
+        """The file, or nothing for a reason to drop it, which is counted."""
+        if isinstance(found, str):
+            self.dropped[f"{kind}: {found}"] += 1
+        else:
+            yield found
+
+    def _mineable(self, file: ConflictedFile, merge: Merge, attributes: Attributes) -> MineableFile | str:
+        """A file with its texts, or why it is dropped."""
+        reason = path_drop_reason(file.path)
         if reason:
             return reason
-        language = self._language(file, attributes)
+        set_in_commit = attributes.of(file.path)
+        language = self._language(file, set_in_commit)
         if language.grammar is None:
             return NO_LANGUAGE
-        flags = path_flags(file.path, attributes)
+        flags = path_flags(file.path, set_in_commit)
         if flags and not self.keep_flagged:
             return f"{flags[0]} file"
         if file.blobs is None:
-            return stages_drop(file.stages)
+            return stages_drop_reason(file.stages)
         names = [f"{merge.commit}:{file.path}", *file.blobs]
         committed, *versions = self.scratch.contents(names, largest=LARGEST_FILE)
         if committed is None or b"\n" not in committed:
@@ -169,10 +165,11 @@ class Extractor:
         if identity in self.seen:
             return "same conflict and result seen before"
         self.seen.add(identity)
-        return self._cut_texts(Named(file, language, flags), [committed, *versions], attributes)
+        recognized = RecognizedFile(file, language, flags, set_in_commit)
+        return self._mineable_texts(recognized, [committed, *versions])
 
-    def _language(self, file: ConflictedFile, attributes: Attributes) -> Language:
-        """The language of a file: by its name, as its repository says, or as its first line says."""
+    def _language(self, file: ConflictedFile, attributes: Mapping[str, str]) -> Language:
+        """The language of a file: by its git attributes, its name, or its first line."""
         language = language_at(file.path, attributes)
         if language.grammar is not None or file.blobs is None or not may_be_script(file.path):
             return language
@@ -195,8 +192,10 @@ class Extractor:
         self.scratch.require_source()
         return "a version is missing or damaged"
 
-    def _cut_texts(self, named: Named, contents: Sequence[bytes | None], attributes: Attributes) -> Cut | str:
-        """The cut of a file out of the contents of its merged version and its three stages."""
+    def _mineable_texts(
+        self, recognized: RecognizedFile, contents: Sequence[bytes | None]
+    ) -> MineableFile | str:
+        """A file with its texts, given the contents of its merged version and its three stages, or why it is dropped."""
         texts = []
         for content in contents:
             if content is None:
@@ -208,8 +207,7 @@ class Extractor:
         merged, *versions = texts
         if any(map(is_marked, versions)):
             return "conflict markers in an input"
-        path = named.file.path
-        flags = text_flags(path, versions, attributes)
+        flags = text_flags(recognized.file.path, versions, recognized.attributes)
         if flags and not self.keep_flagged:
             return f"{flags[0]} file"
         stages = ThreeWay(*versions)
@@ -217,42 +215,42 @@ class Extractor:
         if conflicted is None:
             return "refused by git merge-file"
         try:
-            parsed = parse(conflicted, 7)
+            parsed = parse_line_merge(conflicted)
         except MarkerError:
             return "conflict markers in an input"
-        flags = tuple(dict.fromkeys((*named.flags, *flags)))
-        return Cut(named.file, named.language, flags, stages, conflicted, parsed, merged)
+        flags = tuple(dict.fromkeys((*recognized.flags, *flags)))
+        return MineableFile(recognized.file, recognized.language, flags, stages, conflicted, parsed, merged)
 
-    def _example(self, cut: Cut, merge: Merge, provenance: Provenance) -> FileExample:
-        ours_change, theirs_change = provenance.change(cut.file.path)
-        assert cut.file.blobs is not None
+    def _example(self, mineable: MineableFile, merge: Merge, provenance: Provenance) -> FileExample:
+        ours_change, theirs_change = provenance.change(mineable.file.path)
+        assert mineable.file.blobs is not None
         return FileExample(
             repository=self.repository,
             merge=merge.commit,
             ours_commit=merge.ours,
             theirs_commit=merge.theirs,
             base_commit=provenance.base,
-            path=cut.file.path,
-            language=cut.language.name,
-            blobs=cut.file.blobs,
-            stages=cut.stages,
-            conflicted=cut.conflicted,
-            merged=cut.merged,
+            path=mineable.file.path,
+            language=mineable.language.name,
+            blobs=mineable.file.blobs,
+            stages=mineable.stages,
+            conflicted=mineable.conflicted,
+            merged=mineable.merged,
             context=provenance.context,
-            conflicts=conflict_examples(cut.parsed, cut.merged, cut.language),
-            kind=cut.kind,
-            flags=cut.flags,
+            conflicts=conflict_examples(mineable.parsed, mineable.merged, mineable.language),
+            kind=mineable.kind,
+            flags=mineable.flags,
             ours_change=ours_change,
             theirs_change=theirs_change,
         )
 
 
 def conflict_examples(conflicted: MergedFile, merged: str, language: Language) -> tuple[ConflictExample, ...]:
-    """What people made of each conflict of a file, as far as it can be proved."""
+    """The conflicts of a file, each with its resolution and patterns where it is located."""
     if not conflicted.conflicts:
         return ()
     found = [_candidates(conflict, language) for conflict in conflicted.conflicts]
-    resolutions = located(conflicted, merged, [[candidate.text for candidate in some] for some in found])
+    resolutions = locations(conflicted, merged, [[candidate.text for candidate in some] for some in found])
     return tuple(
         _conflict_example(index, resolution, some)
         for index, (resolution, some) in enumerate(zip(resolutions, found, strict=True))
@@ -260,7 +258,7 @@ def conflict_examples(conflicted: MergedFile, merged: str, language: Language) -
 
 
 def pattern_names(resolution: str, found: tuple[Candidate, ...]) -> tuple[str, ...]:
-    """Every way to make the resolution out of the conflict, white space aside; empty if there is none."""
+    """The patterns that make the resolution out of the conflict, white space aside."""
     wanted = whitespace_key(resolution)
     origins = (origin for some in found if whitespace_key(some.text) == wanted for origin in some.origins)
     names = (f"{origin.method}: {origin.name}" for origin in origins)
@@ -272,7 +270,7 @@ def _candidates(conflict: Conflict, language: Language) -> tuple[Candidate, ...]
 
 
 def _conflict_example(
-    index: int, resolution: Located | None, found: tuple[Candidate, ...]
+    index: int, resolution: Location | None, found: tuple[Candidate, ...]
 ) -> ConflictExample:
     if resolution is None:
         return ConflictExample(index, None, (), (), False, ())

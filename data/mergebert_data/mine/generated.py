@@ -1,6 +1,6 @@
-"""Files nobody wrote here: made by a tool, or taken over from another project.
+"""Generated and vendored files: made by a tool, or copied from another project.
 
-The rules are those of GitHub's linguist, told in our own patterns and for languages we mine, with additions of ours
+The rules are those of GitHub's linguist, in patterns of our own and for the languages we mine, with additions of ours
 (`generated/`, `*.gen.*`, more tools that sign their work). Left out are linguist's rules on names people give to code
 of their own as well: cache/, env/, tools/, *.d.ts, bootstrap.js, controls.js, effects.js, prototype*.js.
 """
@@ -52,26 +52,26 @@ _SAYS_SO = re.compile(
     r"|gimp [\w -]+ c-source image dump|automatically created by devel::ppport",
     re.IGNORECASE | re.MULTILINE,
 )
-_TOLD_OFF = (
+_DO_NOT_EDIT = (
     r"(do not|don'?t|never|should not be|must not be) (be )?(hand[- ])?(manually )?(edit|modif|chang|alter)"
 )
 _MADE = r"(auto-?generated|automatically (generated|created)|generated (by|from|with|using)|machine[- ]generated)\b"
-_WARNS = re.compile(f"{_MADE}[^\0]{{0,240}}{_TOLD_OFF}|{_TOLD_OFF}[^\0]{{0,240}}{_MADE}", re.IGNORECASE)
+_WARNS = re.compile(f"{_MADE}[^\0]{{0,240}}{_DO_NOT_EDIT}|{_DO_NOT_EDIT}[^\0]{{0,240}}{_MADE}", re.IGNORECASE)
 _SOURCE_MAP = re.compile(r"^/[*/][#@] source(Mapping)?URL=")
 
 
 def is_generated_path(path: str) -> bool:
-    """Whether files of this name are made by a tool."""
+    """Whether a path looks like a generated file."""
     return _GENERATED_PATH.search(path) is not None
 
 
 def is_vendored_path(path: str) -> bool:
-    """Whether files of this name were taken over from another project."""
+    """Whether a path looks like a vendored file."""
     return _VENDORED_PATH.search(path) is not None or _LIBRARY.search(path) is not None
 
 
 def is_generated_text(path: str, text: str) -> bool:
-    """Whether a tool made this text: it says so, or nobody writes such lines."""
+    """Whether a text is generated: a comment at its top says so, or no person writes such lines."""
     head = text[:_HEAD]
     if "generated" in head.lower() and (_SAYS_SO.search(head) or _WARNS.search(head)):
         return True

@@ -1,4 +1,4 @@
-"""The shards of a plan joined into one dataset, with what was counted on the way."""
+"""The shards of a plan joined into one dataset, duplicates dropped or flagged."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from mergebert_data.dataset.recount import write_statistics
-from mergebert_data.dataset.repositories import dealt, write_facts
-from mergebert_data.dataset.splits import read_splits
-from mergebert_data.dataset.statistics import Statistics
+from mergebert_data.dataset.families import assigned_by_family
+from mergebert_data.dataset.repositories import write_facts
+from mergebert_data.dataset.splits import SPLITS_FILE, known_splits
+from mergebert_data.dataset.statistics import Statistics, write_statistics
 from mergebert_data.dataset.store import (
-    COMPRESSION,
     SCHEMA,
+    parquet_writer,
+    read_rows,
     read_shard,
-    replacing,
     write_json,
     write_json_lines,
 )
-from mergebert_data.mine.plan import Plan, Settings
+from mergebert_data.mine.plan import MiningSettings, Plan
 
 
-def joined(plan: Plan, settings: Settings) -> Statistics:
-    """Joins the shards of the plan into the dataset, duplicates flagged, and writes what was counted."""
+def joined(plan: Plan, settings: MiningSettings) -> Statistics:
+    """Joins the shards of the plan into the dataset, with its summaries; the statistics of what was mined."""
     statistics = Statistics()
     statistics.counts["repositories"] = len(plan.facts)
     statistics.counts["repository: skipped"] = len(plan.skipped)
@@ -38,20 +37,17 @@ def joined(plan: Plan, settings: Settings) -> Statistics:
         block.shard for block in sorted(plan.blocks, key=lambda block: (block.source.name, block.start))
     ]
     examples = settings.out / "examples.parquet"
-    with (
-        replacing(examples) as temporary,
-        pq.ParquetWriter(temporary, SCHEMA, compression=COMPRESSION) as out,
-    ):
+    with parquet_writer(examples) as out:
         for table in _distinct(shards, statistics):
             out.write_table(table)
     if settings.json_lines:
-        write_json_lines(examples, settings.out / "examples.jsonl")
+        write_json_lines(settings.out / "examples.jsonl", read_rows(examples))
     _write_summaries(plan, settings, statistics)
     return statistics
 
 
 def _distinct(shards: Sequence[Path], statistics: Statistics) -> Iterator[pa.Table]:
-    """The rows of the shards without files that came before; conflicts that came before are flagged."""
+    """The rows of the shards without duplicate files; duplicate conflicts are flagged."""
     seen: set[bytes] = set()
     files: set[bytes] = set()
     for shard in shards:
@@ -61,7 +57,7 @@ def _distinct(shards: Sequence[Path], statistics: Statistics) -> Iterator[pa.Tab
         table, counts = read_shard(shard)
         statistics.counts.update(counts)
         flagged, is_new = [], []
-        for row in table.select(_TELLING).to_pylist():
+        for row in table.select(_KEY_COLUMNS).to_pylist():
             file = _file_key(row)
             is_new.append(file not in files)
             if file in files:
@@ -79,19 +75,19 @@ def _distinct(shards: Sequence[Path], statistics: Statistics) -> Iterator[pa.Tab
         yield table.set_column(at, SCHEMA.field("conflicts"), column).select(SCHEMA.names).cast(SCHEMA)
 
 
-_TELLING = ["repository", "path", "kind", "language", "blobs", "conflicts", "content_keys"]
+_KEY_COLUMNS = ["repository", "path", "kind", "language", "blobs", "conflicts", "content_keys"]
 
 
 def _file_key(row: Mapping[str, Any]) -> bytes:
-    """What two files share that teach the same: path and conflicts, or path and versions where nothing conflicts."""
-    told = row["content_keys"] or sorted(row["blobs"].items())
-    return blake2b(f"{row['path']} {told}".encode("utf-8", "surrogateescape"), digest_size=12).digest()
+    """A hash that duplicate files share: of path and conflicts, or of path and versions where nothing conflicts."""
+    content = row["content_keys"] or sorted(row["blobs"].items())
+    return blake2b(f"{row['path']} {content}".encode("utf-8", "surrogateescape"), digest_size=12).digest()
 
 
-def _write_summaries(plan: Plan, settings: Settings, statistics: Statistics) -> None:
+def _write_summaries(plan: Plan, settings: MiningSettings, statistics: Statistics) -> None:
     figures = statistics.to_json() | {"skipped": dict(plan.skipped)}
     write_statistics(settings.out, figures)
     write_facts(settings.out, plan.facts)
-    splits = settings.out / "splits.json"
-    kept = read_splits(splits) if splits.exists() else {}
-    write_json(splits, dealt(settings.out, statistics.repositories, settings.seed, kept))
+    kept = known_splits(settings.out)
+    split_of = assigned_by_family(settings.out, statistics.repositories, settings.seed, kept)
+    write_json(settings.out / SPLITS_FILE, split_of)

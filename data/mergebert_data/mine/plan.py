@@ -1,8 +1,8 @@
-"""What to mine: the merges of each repository in blocks, listed on disk so that memory need not hold them.
+"""The plan of a run: the merges of each repository in blocks, listed on disk so that memory need not hold them.
 
 OUT/plans/       the merges of each repository, one a line
-OUT/replays/     what git called a conflict in each block of merges: replaying is dear, and never done twice
-OUT/shards/      the examples of each finished block, written whole: kill -9 costs the blocks at work, no more
+OUT/replays/     what git called a conflict in each block of merges: replaying is expensive and never done twice
+OUT/shards/      the examples of each finished block, written whole: kill -9 costs only the blocks that are being mined
 OUT/graphs/      commit graphs of repositories, with which git walks their history several times faster
 OUT/scratch/     where git replays merges; empty when nothing runs
 """
@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mergebert.errors import GitError
-from mergebert_data.dataset.repositories import Facts, facts_of
+from mergebert.repository_names import file_name
+from mergebert_data.dataset.repositories import RepositoryFacts, facts_of
 from mergebert_data.dataset.store import remove_halves, replacing
-from mergebert_data.history.merges import Merge, Source, graphed, listed, open_source
+from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.repository import SourceRepository, open_repository, with_commit_graph
 
 VERSION = 3  # of what a shard holds; raise it when the same replays give other examples
 REPLAY_VERSION = 1  # of what a replay holds; raise it when the same merge gives another replay
@@ -35,7 +37,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class MiningSettings:
     """What decides which examples are mined."""
 
     out: Path
@@ -48,10 +50,10 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A run of merges of one repository, the file that keeps their replays and the shard its examples go to."""
+class MergeBlock:
+    """Consecutive merges of one repository, the file of their replays and the shard of their examples."""
 
-    source: Source
+    source: SourceRepository
     plan: Path
     start: int
     count: int
@@ -70,10 +72,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The blocks of all repositories, why some repositories have none, and how many merges are in no block, by reason."""
+    """The blocks of all repositories, the reasons for which repositories are skipped, and counts of merges left out."""
 
-    blocks: tuple[Block, ...]
-    facts: Mapping[str, Facts]
+    blocks: tuple[MergeBlock, ...]
+    facts: Mapping[str, RepositoryFacts]
     skipped: Mapping[str, str]
     left_out: Mapping[str, int]
 
@@ -83,8 +85,8 @@ class Plan:
         return sum(block.count for block in self.blocks)
 
 
-class Each(Protocol):
-    """Maps a function over items, here or on other computers: results in order, a sentence where there is none."""
+class ParallelMap(Protocol):
+    """A map that may run on other computers: results in order, a sentence in place of one that failed."""
 
     def __call__(
         self, function: Callable[[_Item], _Result | str], items: Sequence[_Item], /
@@ -93,12 +95,12 @@ class Each(Protocol):
 
 
 def planned(
-    repositories: Sequence[Path], settings: Settings, name: str | None = None, each: Each = map
+    repositories: Sequence[Path], settings: MiningSettings, name: str | None = None, each: ParallelMap = map
 ) -> Plan:
-    """What to mine: repositories in turns, so that whenever it stops all of them have had their share."""
+    """The plan for these repositories: their blocks in turns, so that a run cut short has mined some of each."""
     _prepare(settings.out)
     skipped: dict[str, str] = {}
-    found: dict[str, tuple[Path, Source]] = {}
+    found: dict[str, tuple[Path, SourceRepository]] = {}
     for path, source in zip(repositories, each(partial(_opened, name=name), repositories), strict=True):
         if isinstance(source, str):
             skipped[str(path)] = source
@@ -121,10 +123,10 @@ def planned(
     return Plan(tuple(turns), facts, skipped, left_out)
 
 
-def _opened(path: Path, name: str | None) -> Source | str:
+def _opened(path: Path, name: str | None) -> SourceRepository | str:
     """The repository at a path, or why it cannot be mined."""
     try:
-        return open_source(path, name)
+        return open_repository(path, name)
     except GitError as error:
         return str(error)
 
@@ -133,23 +135,23 @@ def _opened(path: Path, name: str | None) -> Source | str:
 class _Share:
     """What one repository adds to a plan."""
 
-    blocks: list[Block]
+    blocks: list[MergeBlock]
     left_out: Mapping[str, int]
-    facts: Facts
+    facts: RepositoryFacts
 
 
-def _listed(source: Source, settings: Settings) -> _Share | str:
-    """What one repository adds to the plan, or why its merges cannot be listed."""
+def _listed(source: SourceRepository, settings: MiningSettings) -> _Share | str:
+    """The share of one repository, or why its merges cannot be listed."""
     try:
-        listing = listed(source, settings.max_merges, settings.seed)
-        blocks = _blocks(graphed(source, settings.out / "graphs"), listing.merges, settings)
+        listing = merge_listing(source, settings.max_merges, settings.seed)
+        blocks = _blocks(with_commit_graph(source, settings.out / "graphs"), listing.merges, settings)
         return _Share(blocks, listing.skipped, facts_of(source))
     except GitError as error:
         return str(error)
 
 
 def _prepare(out: Path) -> None:
-    """Makes the folders, without what a killed run left half done."""
+    """Makes the folders and removes what a killed run left half done."""
     shutil.rmtree(out / "scratch", ignore_errors=True)
     for folder in ("plans", "graphs", "replays", "shards", "scratch"):
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -157,36 +159,27 @@ def _prepare(out: Path) -> None:
     remove_halves(out)
 
 
-def _blocks(source: Source, found: Sequence[Merge], settings: Settings) -> list[Block]:
-    """The blocks of one repository; its merges are written to a plan, a line of fixed length each."""
+def _blocks(source: SourceRepository, found: Sequence[Merge], settings: MiningSettings) -> list[MergeBlock]:
+    """The blocks of one repository; writes its merges to a file, a line of fixed length each."""
     lines = [f"{merge.commit} {merge.ours} {merge.theirs}\n" for merge in found]
-    stem = source.name.replace("/", "+")
+    stem = file_name(source.name)
     path = settings.out / "plans" / f"{stem}.txt"
     with replacing(path) as temporary:
         temporary.write_text("".join(lines), encoding="ascii", newline="\n")
     blocks = []
     for start in range(0, len(lines), BLOCK):
         part = lines[start : start + BLOCK]
-        replayed = f"{stem}-{start // BLOCK:04}-{_mark(REPLAY_VERSION, source, part)}"
+        name = f"{stem}-{start // BLOCK:04}"
         kind = f"{VERSION} {settings.seed} {settings.keep_flagged}"
-        shard = f"{stem}-{start // BLOCK:04}-{_mark(kind, source, part)}"
-        blocks.append(
-            Block(
-                source,
-                path,
-                start,
-                len(part),
-                settings.out / "replays" / f"{replayed}.json.gz",
-                settings.out / "shards" / f"{shard}.parquet",
-                settings.seed,
-                settings.keep_flagged,
-            )
-        )
+        replays = settings.out / "replays" / f"{name}-{_hash(REPLAY_VERSION, source, part)}.json.gz"
+        shard = settings.out / "shards" / f"{name}-{_hash(kind, source, part)}.parquet"
+        keep = (settings.seed, settings.keep_flagged)
+        blocks.append(MergeBlock(source, path, start, len(part), replays, shard, *keep))
     # Neighbouring merges share objects git has just read, so merges keep their order; blocks do not, so that
     # mining cut short has still seen every age of the history.
     random.Random(f"{settings.seed} {source.name}").shuffle(blocks)
     return blocks
 
 
-def _mark(version: object, source: Source, lines: Sequence[str]) -> str:
+def _hash(version: object, source: SourceRepository, lines: Sequence[str]) -> str:
     return blake2b(f"{version} {source.name} {''.join(lines)}".encode(), digest_size=6).hexdigest()

@@ -1,4 +1,4 @@
-"""Examples made again of a manifest and local repositories: the same rows, or a counted reason why not."""
+"""Examples rebuilt from a manifest and local repositories: the same rows, or a counted reason why not."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 from mergebert.errors import DatasetError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.manifest import example_row, read_manifest, text_sha256
-from mergebert_data.dataset.recount import recounted, write_statistics
-from mergebert_data.dataset.splits import FILE as SPLITS_FILE
-from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, replacing, write_json
-from mergebert_data.history.merges import Merge, Source
-from mergebert_data.history.replay import Scratch
+from mergebert_data.dataset.splits import SPLITS_FILE
+from mergebert_data.dataset.statistics import recounted, write_statistics
+from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, parquet_writer, write_json
+from mergebert_data.history.merges import Merge
+from mergebert_data.history.replay import ScratchRepository
+from mergebert_data.history.repository import SourceRepository
 from mergebert_data.mine.filters import text_of
 
 NOT_GIVEN = "repository not given"
@@ -37,29 +38,25 @@ _SIDES = ("base", "ours", "theirs")
 class Piece:
     """Some rows of a manifest, all of one repository, and the file their examples go to."""
 
-    source: Source
+    source: SourceRepository
     rows: tuple[dict[str, Any], ...]
     part: Path
 
 
 def rebuilt(
     manifest: Path,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, SourceRepository],
     out: Path,
     jobs: int,
     advance: Callable[[int], object],
 ) -> Counter[str]:
-    """Writes OUT/examples.parquet with all that goes with it; counts the rows, and those left out by reason."""
+    """Rebuilds OUT/examples.parquet with its splits and statistics; the count of rows, and of those left out by reason."""
     scratch = out / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter(rows=0)
     split_of: dict[str, str] = {}
-    examples = out / EXAMPLES
     try:
-        with (
-            replacing(examples) as temporary,
-            pq.ParquetWriter(temporary, SCHEMA, compression=COMPRESSION) as table,
-        ):
+        with parquet_writer(out / EXAMPLES) as table:
             pieces = _pieces(_known(manifest, sources, split_of, counts, advance), sources, scratch)
             for part, skipped in _made(pieces, jobs):
                 found = pq.read_table(part, schema=SCHEMA)
@@ -74,8 +71,10 @@ def rebuilt(
     return counts
 
 
-def rebuilt_row(row: Mapping[str, Any], scratch: Scratch, replayed: set[str]) -> dict[str, Any] | str:
-    """The example of a row of a manifest, or why there is none; `replayed` remembers the merges made again."""
+def rebuilt_row(
+    row: Mapping[str, Any], scratch: ScratchRepository, replayed: set[str]
+) -> dict[str, Any] | str:
+    """The example of a row of a manifest, or why there is none; `replayed` holds the merges that were replayed for it."""
     blobs = [row["blobs"][side] for side in _SIDES]
     contents = scratch.contents([*blobs, row["merged_blob"]])
     if None in contents[:3] and row["merge"] not in replayed:
@@ -98,7 +97,7 @@ def _made_piece(piece: Piece) -> tuple[Path, Counter[str]]:
     skipped: Counter[str] = Counter()
     rows = []
     replayed: set[str] = set()
-    with Scratch(piece.source, piece.part.parent) as scratch:
+    with ScratchRepository(piece.source, piece.part.parent) as scratch:
         for row in piece.rows:
             found = rebuilt_row(row, scratch, replayed)
             if isinstance(found, str):
@@ -111,7 +110,7 @@ def _made_piece(piece: Piece) -> tuple[Path, Counter[str]]:
 
 def _known(
     manifest: Path,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, SourceRepository],
     split_of: dict[str, str],
     counts: Counter[str],
     advance: Callable[[int], object],
@@ -128,7 +127,9 @@ def _known(
         yield row
 
 
-def _pieces(rows: Iterator[dict[str, Any]], sources: Mapping[str, Source], folder: Path) -> Iterator[Piece]:
+def _pieces(
+    rows: Iterator[dict[str, Any]], sources: Mapping[str, SourceRepository], folder: Path
+) -> Iterator[Piece]:
     number = 0
     for name, group in groupby(rows, key=lambda row: str(row["repository"])):
         while some := [row for _, row in zip(range(_PIECE), group, strict=False)]:
@@ -137,7 +138,7 @@ def _pieces(rows: Iterator[dict[str, Any]], sources: Mapping[str, Source], folde
 
 
 def _made(pieces: Iterator[Piece], jobs: int) -> Iterator[tuple[Path, Counter[str]]]:
-    """Every piece made, in order, over processes; never more handed out than are worked on soon."""
+    """Every piece made, in order, by processes; at most two pieces a process wait."""
     if jobs == 1:
         yield from map(_made_piece, pieces)
         return

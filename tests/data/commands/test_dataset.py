@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mergebert.cli import main
-from mergebert_data.commands.dataset import EXAMPLES, add_arguments
+from mergebert_data.commands.dataset import SUBCOMMANDS, add_arguments
 from mergebert_data.dataset.splits import read_splits
 from mergebert_data.dataset.store import read_rows
 from tests.conftest import Repository
@@ -28,10 +28,7 @@ SPLITS = {"a/a": "train", "b/b": "test"}
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """A conflict that stands in training and in test, and one of each alone."""
-    files = [
-        file_of("a/a", [numbered(1), numbered(2)]),
-        file_of("b/b", [numbered(1), numbered(3)], merge=2),
-    ]
+    files = [file_of("a/a", [numbered(1), numbered(2)]), file_of("b/b", [numbered(1), numbered(3)], merge=2)]
     return mined_folder(tmp_path / "mined", files, SPLITS)
 
 
@@ -50,14 +47,14 @@ def parser() -> ArgumentParser:
     return made
 
 
-@pytest.mark.parametrize("subcommand", EXAMPLES)
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
 def test_every_subcommand_has_help_with_an_example_that_can_be_typed(
     subcommand: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert dataset(subcommand, "--help") == 0
     told = capsys.readouterr().out
-    assert f"example:\n  {EXAMPLES[subcommand]}" in told
-    parser().parse_args(shlex.split(EXAMPLES[subcommand])[2:])
+    assert f"example:\n  mergebert dataset {SUBCOMMANDS[subcommand].example}" in told
+    parser().parse_args(shlex.split(SUBCOMMANDS[subcommand].example))
 
 
 def test_the_page_explains_every_subcommand_with_commands_that_can_be_typed() -> None:
@@ -65,9 +62,9 @@ def test_the_page_explains_every_subcommand_with_commands_that_can_be_typed() ->
     lines = [line for line in text.split("\n") if line.startswith("mergebert dataset ")]
     for line in lines:
         parser().parse_args(shlex.split(line.partition(" > ")[0])[2:])
-    assert {line.split(" ")[2] for line in lines} == set(EXAMPLES)
+    assert {line.split(" ")[2] for line in lines} == set(SUBCOMMANDS)
     headings = " ".join(line for line in text.split("\n") if line.startswith("## "))
-    assert set(re.findall(r"`mergebert dataset (\w+)", headings)) == set(EXAMPLES)
+    assert set(re.findall(r"`mergebert dataset (\w+)", headings)) == set(SUBCOMMANDS)
 
 
 def test_stats(out: Path, capsys: pytest.CaptureFixture[str]) -> None:

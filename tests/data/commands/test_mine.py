@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import mergebert_data.dataset.statistics
-import mergebert_data.mine.local
+import mergebert_data.mine.local_engine
+from mergebert.cli import main
 from mergebert.errors import DatasetError
-from mergebert_data.commands.mine import main
-from mergebert_data.dataset.store import read_examples, read_rows
-from mergebert_data.mine.block import mine_block, replay_block
+from mergebert.example import example_from_json
+from mergebert_data.dataset.store import read_rows
 from mergebert_data.mine.join import joined
-from mergebert_data.mine.plan import Settings, planned
-from mergebert_data.mine.runs import runs_of
+from mergebert_data.mine.merge_block import mine_block
+from mergebert_data.mine.plan import MiningSettings, planned
 from tests.conftest import Repository
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -52,7 +52,7 @@ def two(make_repository: Callable[..., Repository]) -> list[Path]:
 
 
 def mine(paths: list[Path], out: Path, *options: str) -> int:
-    return main([*map(str, paths), "--output", str(out), "--jobs", "1", *options])
+    return main(["mine", *map(str, paths), "--output", str(out), "--jobs", "1", *options])
 
 
 def test_two_repositories_into_one_dataset(
@@ -61,13 +61,13 @@ def test_two_repositories_into_one_dataset(
     out = tmp_path / "out"
     assert mine(two, out, "--jsonl") == 0
     assert "| python | 2 | 6 | 6 | 6 (100.0%) | 3 | 3 (100.0%) |" in capsys.readouterr().out
-    examples = list(read_examples(out))
+    examples = list(map(example_from_json, read_rows(out)))
     assert [example.repository for example in examples] == ["owner/one"] * 3 + ["owner/two"] * 3
     assert [example.conflicts[0].duplicate for example in examples] == [False] * 3 + [True] * 3
     assert {example.conflicts[0].resolution for example in examples} == {
         f"    {OURS} + {n}\n" for n in range(3)
     }
-    assert list(read_examples(out / "examples.jsonl")) == examples
+    assert list(map(example_from_json, read_rows(out / "examples.jsonl"))) == examples
     assert (
         pq.read_table(out / "examples.parquet", columns=["language"])["language"].to_pylist()
         == ["python"] * 6
@@ -108,11 +108,11 @@ def test_a_finished_block_is_not_mined_again(
 ) -> None:
     out = tmp_path / "out"
     mine(two, out)
-    monkeypatch.setattr(mergebert_data.mine.local, "over_processes", lambda todo, *_: iter(todo))
+    monkeypatch.setattr(mergebert_data.mine.local_engine, "mine_block", None)
     before = {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()}
     assert mine(two, out) == 0
     assert {shard: shard.stat().st_mtime_ns for shard in (out / "shards").iterdir()} == before
-    assert [run.merges for run in runs_of(out)] == [6, 0]
+    assert [run["merges"] for run in read_rows(out / "runs.jsonl")] == [6, 0]
 
 
 def test_a_file_of_a_fork_is_kept_once(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
@@ -135,8 +135,9 @@ def test_no_time_mines_nothing_and_says_so(two: list[Path], tmp_path: Path) -> N
 def test_replays_are_kept_and_give_the_same_rows(two: list[Path], tmp_path: Path) -> None:
     mine(two, tmp_path / "whole")
     out = tmp_path / "in two steps"
-    for block in planned(two, Settings(out)).blocks:
-        assert replay_block(block).merges == 3
+    assert mine(two, out) == 0
+    for shard in (out / "shards").iterdir():
+        shard.unlink()
     kept = {path: path.stat().st_mtime_ns for path in (out / "replays").iterdir()}
     assert len(kept) == 2
     assert mine(two, out) == 0
@@ -145,13 +146,13 @@ def test_replays_are_kept_and_give_the_same_rows(two: list[Path], tmp_path: Path
 
 
 def test_torn_replays_say_what_to_do(two: list[Path], tmp_path: Path) -> None:
-    (block,) = planned(two[:1], Settings(tmp_path)).blocks
+    (block,) = planned(two[:1], MiningSettings(tmp_path)).blocks
     block.replays.write_bytes(b"torn")
     assert "delete it and mine again" in (mine_block(block).failure or "")
 
 
 def test_a_block_that_fails_is_reported(two: list[Path], tmp_path: Path) -> None:
-    settings = Settings(tmp_path)
+    settings = MiningSettings(tmp_path)
     plan = planned(two[:1], settings)
     (block,) = plan.blocks
     block.plan.unlink()
@@ -160,7 +161,7 @@ def test_a_block_that_fails_is_reported(two: list[Path], tmp_path: Path) -> None
 
 
 def test_a_broken_shard_says_what_to_do(two: list[Path], tmp_path: Path) -> None:
-    settings = Settings(tmp_path)
+    settings = MiningSettings(tmp_path)
     plan = planned(two[:1], settings)
     plan.blocks[0].shard.write_bytes(b"PAR1 torn")
     with pytest.raises(DatasetError, match="delete it and mine again"):
@@ -185,13 +186,14 @@ def children_of(pid: int) -> list[int]:
 LAUNCHER = """
 import sys
 import mergebert_data.mine.plan
-from mergebert_data.commands.mine import main
+from mergebert.cli import main
 mergebert_data.mine.plan.BLOCK = 2
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["mine", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_killed_and_resumed_gives_the_same_rows(
     make_repository: Callable[..., Repository], tmp_path: Path

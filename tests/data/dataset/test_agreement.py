@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mergebert_data.dataset.agreement import NOT_LOCATED, Agreement, table_of, verdict
-from mergebert_data.locate.locations import METHODS
+from mergebert_data.dataset.agreement import NOT_LOCATED, Agreement, agreement_tables, verdict
+from mergebert_data.locate.majority_vote import METHODS
 
 
 def conflict(proof: Sequence[str], dissent: Sequence[str] = ()) -> dict[str, Any]:
@@ -25,10 +25,7 @@ def counted() -> dict[str, Any]:
 
 
 def test_every_conflict_has_one_grade_in_its_language() -> None:
-    assert counted()["grades"] == {
-        "go": {"c": 1, "d": 1},
-        "python": {"a": 1, "b": 1, NOT_LOCATED: 1},
-    }
+    assert counted()["grades"] == {"go": {"c": 1, "d": 1}, "python": {"a": 1, "b": 1, NOT_LOCATED: 1}}
 
 
 def test_the_share_of_each_method_is_counted() -> None:
@@ -54,11 +51,11 @@ def test_a_verdict_names_who_found_it_and_who_did_not(
 
 
 def test_the_tables_add_up() -> None:
-    tables = table_of(counted())
+    tables = agreement_tables(counted())
     assert "| all | 5 | 1 (20.0%) | 1 (20.0%) | 1 (20.0%) | 1 (20.0%) | 1 (20.0%) |" in tables
     assert "| candidate | 2 (40.0%) | 1 (20.0%) |" in tables
     assert "| aligned+unique, not candidate | 1 | 20.00% |" in tables
 
 
 def test_nothing_counted_makes_empty_tables() -> None:
-    assert "| all | 0 |" in table_of(Agreement().to_json())
+    assert "| all | 0 |" in agreement_tables(Agreement().to_json())

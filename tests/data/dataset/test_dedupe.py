@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from mergebert_data.dataset import dedupe
-from mergebert_data.dataset.dedupe import Found, flag, found_duplicates, table_of
+from mergebert_data.dataset.dedupe import FoundDuplicates, duplicate_tables, found_duplicates, write_flags
 from mergebert_data.dataset.leaks import leak_report, leak_table
-from mergebert_data.dataset.recount import recounted, write_statistics
 from mergebert_data.dataset.splits import read_splits
+from mergebert_data.dataset.statistics import recounted, write_statistics
 from mergebert_data.dataset.store import EXAMPLES, SCHEMA, read_rows, rewrite
 from tests.data.mined_rows import Hunk, file_of, mined_folder, numbered
 
@@ -58,11 +58,11 @@ def flagged(out: Path) -> list[list[bool]]:
     return [[one["duplicate"] for one in row["conflicts"]] for row in read_rows(out)]
 
 
-def deduped(out: Path, threshold: float = 0.85) -> Found:
+def deduped(out: Path, threshold: float = 0.85) -> FoundDuplicates:
     seen: list[int] = []
     found = found_duplicates(out, read_splits(out), threshold, seen.append)
     assert sum(seen) == 6
-    flag(out, found)
+    write_flags(out, found)
     return found
 
 
@@ -83,8 +83,8 @@ def test_training_copies_are_flagged_and_held_out_ones_only_among_themselves(out
         "java": {"conflicts": 3, "near": 1, "exact": 1, "across splits": 1},
         "python": {"conflicts": 8, "exact": 3, "across splits": 2},
     }
-    assert "| train that repeats test, near | 1 |" in table_of(figures)
-    assert "| all | 11 | 4 | 1 | 3 |" in table_of(figures)
+    assert "| train that repeats test, near | 1 |" in duplicate_tables(figures)
+    assert "| all | 11 | 4 | 1 | 3 |" in duplicate_tables(figures)
 
 
 def test_flags_are_made_anew_each_time(out: Path) -> None:
@@ -97,7 +97,7 @@ def test_flags_are_made_anew_each_time(out: Path) -> None:
 
 def test_the_table_names_what_repeats_what(out: Path) -> None:
     deduped(out)
-    rows: list[dict[str, Any]] = pq.read_table(out / dedupe.FILE).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(out / dedupe.DUPLICATES_FILE).to_pylist()
     assert len(rows) == 5
     (across,) = [row for row in rows if row["kind"] == "near"]
     assert across == {
@@ -125,7 +125,7 @@ def test_without_splits_everything_is_training(out: Path) -> None:
     found = found_duplicates(out, {}, 0.85, bool)
     assert {one.split for one in found.duplicates} == {"train"}
     assert not found.to_json()["across"]
-    assert "| none | 0 |" in table_of(found.to_json())
+    assert "| none | 0 |" in duplicate_tables(found.to_json())
 
 
 def test_statistics_follow_the_flags(out: Path) -> None:

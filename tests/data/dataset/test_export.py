@@ -18,17 +18,19 @@ import pytest
 
 from mergebert.errors import InputError, MergebertError
 from mergebert_data.dataset.card import Card, card_text, write_card
-from mergebert_data.dataset.export import Choice, export
-from mergebert_data.dataset.figures import Figures, figures_of
-from mergebert_data.dataset.flat import SCHEMA, Surroundings, flat_rows
+from mergebert_data.dataset.card_counts import CardCounts, card_counts
+from mergebert_data.dataset.export import ExportOptions, write_export
+from mergebert_data.dataset.flat_rows import SCHEMA, RowMetadata, flat_rows
 from mergebert_data.dataset.pictures import FORMATS, STEMS, draw
-from mergebert_data.dataset.repositories import Facts
+from mergebert_data.dataset.repositories import RepositoryFacts
 from mergebert_data.dataset.store import read_rows
 from tests.data.mined_rows import TWO, Hunk, file_of, mined_folder, numbered
 
 PAGE = Path(__file__).resolve().parent.parent.parent.parent / "docs" / "dataset.md"
 SPLITS = {"a/a": "train", "b/b": "development", "c/c": "test"}
-AROUND = Surroundings(SPLITS, {"a/a": Facts("1", "MIT"), "b/b": Facts("2", "GPL-3.0")}, 3)
+METADATA = RowMetadata(
+    SPLITS, {"a/a": RepositoryFacts("1", "MIT"), "b/b": RepositoryFacts("2", "GPL-3.0")}, 3
+)
 
 
 @pytest.fixture
@@ -46,8 +48,8 @@ def out(tmp_path: Path) -> Path:
     return mined_folder(tmp_path / "mined", files, SPLITS)
 
 
-def exported(out: Path, target: Path, choice: Choice | None = None) -> Figures:
-    return export(out, target, choice or Choice(), AROUND, lambda _: None)
+def exported(out: Path, target: Path, choice: ExportOptions | None = None) -> CardCounts:
+    return write_export(out, target, choice or ExportOptions(), METADATA, lambda _: None)
 
 
 def rows_in(target: Path, split: str) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def rows_in(target: Path, split: str) -> list[dict[str, Any]]:
 
 def test_each_split_is_a_folder_of_flat_rows(out: Path, tmp_path: Path) -> None:
     figures = exported(out, tmp_path / "export")
-    expected = [flat for row in read_rows(out) for flat in flat_rows(row, AROUND)]
+    expected = [flat for row in read_rows(out) for flat in flat_rows(row, METADATA)]
     found = [row for split in ("train", "validation", "test") for row in rows_in(tmp_path / "export", split)]
     assert found == expected
     assert [len(rows_in(tmp_path / "export", split)) for split in ("train", "validation", "test")] == [
@@ -72,7 +74,7 @@ def test_each_split_is_a_folder_of_flat_rows(out: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(find_spec("datasets") is None, reason="pip install datasets, which nothing else needs")
 def test_the_library_datasets_reads_an_export_as_the_page_says(out: Path, tmp_path: Path) -> None:
-    figures = exported(out, tmp_path / "out" / "dataset", Choice(shard_bytes=1))
+    figures = exported(out, tmp_path / "out" / "dataset", ExportOptions(shard_bytes=1))
     snippet = re.search(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert snippet is not None
     printed = "import json\nprint(json.dumps({split: conflicts[split].to_list() for split in conflicts}, default=str))"
@@ -93,14 +95,14 @@ def test_the_library_datasets_reads_an_export_as_the_page_says(out: Path, tmp_pa
 
 def test_shards_are_of_bounded_size(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mergebert_data.dataset.export._ROWS", 1)
-    exported(out, tmp_path / "export", Choice(shard_bytes=1))
+    exported(out, tmp_path / "export", ExportOptions(shard_bytes=1))
     files = sorted(path.name for path in (tmp_path / "export" / "train").iterdir())
     assert files == [f"{number:05}.parquet" for number in range(5)]
     assert len(rows_in(tmp_path / "export", "train")) == 5
 
 
 def test_only_what_was_chosen_is_exported(out: Path, tmp_path: Path) -> None:
-    choice = Choice(frozenset("ab"), is_distinct=True)
+    choice = ExportOptions(frozenset("ab"), is_distinct=True)
     figures = exported(out, tmp_path / "export", choice)
     assert {row["grade"] for row in rows_in(tmp_path / "export", "train")} == {"a", "b"}
     assert figures.totals == {"conflicts": 5, "located": 5, "duplicates": 0}
@@ -112,7 +114,7 @@ def test_only_what_was_chosen_is_exported(out: Path, tmp_path: Path) -> None:
 
 
 def test_json_lines_hold_the_same_rows(out: Path, tmp_path: Path) -> None:
-    exported(out, tmp_path / "export", Choice(formats=("parquet", "jsonl")))
+    exported(out, tmp_path / "export", ExportOptions(formats=("parquet", "jsonl")))
     lines = (tmp_path / "export" / "jsonl" / "train" / "00000.jsonl").read_text(encoding="utf-8").split("\n")
     rows = [json.loads(line) for line in lines if line]
     parquet = pq.read_table(tmp_path / "export" / "train" / "00000.parquet").to_pylist()
@@ -133,13 +135,13 @@ def test_an_export_that_fails_leaves_nothing(out: Path, tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        export(out, tmp_path / "export", Choice(), AROUND, fail)
+        write_export(out, tmp_path / "export", ExportOptions(), METADATA, fail)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mined"]
 
 
 def test_the_card_says_what_was_counted(out: Path, tmp_path: Path) -> None:
     figures = exported(out, tmp_path / "export")
-    assert figures == figures_of(out, AROUND)
+    assert figures == card_counts(out, METADATA)
     write_card(
         tmp_path / "export", figures, Card("My conflicts", {"merges": 1234}, ("parquet",)), has_pictures=False
     )
@@ -165,7 +167,7 @@ def test_the_card_says_what_was_counted(out: Path, tmp_path: Path) -> None:
 
 
 def test_pictures_are_drawn_and_shown(out: Path, tmp_path: Path) -> None:
-    figures = figures_of(out, AROUND)
+    figures = card_counts(out, METADATA)
     write_card(tmp_path / "card", figures, Card("Title", {}), has_pictures=True)
     made = {path.name for path in (tmp_path / "card" / "pictures").iterdir()}
     assert made == {f"{stem}.{form}" for stem in STEMS for form in FORMATS}
@@ -182,9 +184,9 @@ def test_pictures_without_matplotlib_are_one_sentence(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(MergebertError, match="pip install matplotlib"):
-        draw(figures_of(out, AROUND), tmp_path)
+        draw(card_counts(out, METADATA), tmp_path)
 
 
 def test_an_empty_folder_has_a_card(tmp_path: Path) -> None:
     out = mined_folder(tmp_path / "mined", [file_of("a/a", [])], SPLITS)
-    assert "0 conflicts" in card_text(figures_of(out, AROUND), Card("Title", {}))
+    assert "0 conflicts" in card_text(card_counts(out, METADATA), Card("Title", {}))

@@ -16,12 +16,12 @@ from mergebert.errors import DatasetError
 from mergebert_data.dataset.manifest import MANIFEST_SCHEMA, read_manifest, write_manifest
 from mergebert_data.dataset.splits import read_splits
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.history.merges import open_source
-from mergebert_data.locate.spans import resolution_spans
+from mergebert_data.history.repository import open_repository
+from mergebert_data.locate.resolution_spans import resolution_spans
 from mergebert_data.mine import rebuild
-from mergebert_data.mine.block import mine_block
 from mergebert_data.mine.join import joined
-from mergebert_data.mine.plan import Settings, planned
+from mergebert_data.mine.merge_block import mine_block
+from mergebert_data.mine.plan import MiningSettings, planned
 from mergebert_data.mine.rebuild import CUT_OTHERWISE, MISSING, NOT_GIVEN, rebuilt
 from tests.conftest import Repository
 from tests.data.mined_rows import Hunk, file_of, mined_folder, numbered
@@ -75,7 +75,7 @@ def repositories(make_repository: Callable[..., Repository]) -> dict[str, Reposi
 @pytest.fixture
 def mined(repositories: dict[str, Repository], tmp_path: Path) -> Path:
     out = tmp_path / "mined"
-    settings = Settings(out)
+    settings = MiningSettings(out)
     plan = planned([repository.path for repository in repositories.values()], settings)
     assert [mine_block(block).failure for block in plan.blocks] == [None, None]
     joined(plan, settings)
@@ -85,7 +85,7 @@ def mined(repositories: dict[str, Repository], tmp_path: Path) -> Path:
 def rebuilt_from(
     manifest: Path, repositories: dict[str, Repository], out: Path, jobs: int = 1
 ) -> dict[str, int]:
-    sources = {name: open_source(repository.path) for name, repository in repositories.items()}
+    sources = {name: open_repository(repository.path) for name, repository in repositories.items()}
     return dict(rebuilt(manifest, sources, out, jobs, lambda _: None))
 
 

@@ -2,85 +2,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mergebert.errors import DatasetError, GitError
-from mergebert.example import FileExample
-from mergebert.text.threeway import ThreeWay
-from mergebert_data.dataset.repositories import (
-    MOST_SHARED,
-    Facts,
-    asked,
-    dealt,
-    read_facts,
-    sharing,
-    write_facts,
-)
+from mergebert_data.dataset.repositories import RepositoryFacts, facts_on_disk, read_facts, write_facts
 from tests.conftest import Repository
-from tests.data.mined_rows import file_of, mined_folder, numbered, with_flags
 
 
-def copied(repository: str, count: int, words: int = 40) -> list[FileExample]:
-    """Files that are the same in every repository that has them."""
-    return [file_of(repository, [numbered(n, words)], f"{repository}/{n}.py") for n in range(count)]
-
-
-def test_repositories_that_share_many_files_are_found(tmp_path: Path) -> None:
-    files = [
-        *copied("a/a", MOST_SHARED + 1),
-        *copied("b/copy", MOST_SHARED + 1),
-        *copied("c/few", MOST_SHARED),
-        file_of("d/other", [numbered(99)]),
-    ]
-    assert sharing(mined_folder(tmp_path / "many", files)) == [("a/a", "b/copy")]
-
-
-def test_small_generated_and_vendored_files_prove_nothing(tmp_path: Path) -> None:
-    small = [
-        replace(file, stages=ThreeWay("import os\n", *list(file.stages)[1:]))
-        for name in ("a/a", "b/b")
-        for file in copied(name, MOST_SHARED + 5)
-    ]
-    assert sharing(mined_folder(tmp_path / "small", small)) == []
-    vendored = [
-        with_flags(file, "vendored") for name in ("a/a", "b/b") for file in copied(name, MOST_SHARED + 5)
-    ]
-    assert sharing(mined_folder(tmp_path / "vendored", vendored)) == []
-
-
-def test_the_same_file_many_times_counts_once(tmp_path: Path) -> None:
-    files = [file_of(name, [numbered(1)], merge=n) for n in range(MOST_SHARED + 5) for name in ("a/a", "b/b")]
-    assert sharing(mined_folder(tmp_path / "out", files)) == []
-
-
-def test_forks_and_copies_are_dealt_together(tmp_path: Path) -> None:
-    names = [f"lone/{n}" for n in range(7)]
-    files = [file for name in ("a/a", "b/copy") for file in copied(name, MOST_SHARED + 1)]
-    files += [file_of(name, [numbered(n)]) for n, name in enumerate([*names, "c/fork"], start=100)]
-    out = mined_folder(tmp_path / "out", files)
-    write_facts(out, {"a/a": Facts("root a"), "c/fork": Facts("root a"), "b/copy": Facts("root b")})
-    counts = {name: {"in python": 1, "distinct": 1} for name in (*names, "a/a", "b/copy", "c/fork")}
-    for seed in range(10):
-        split_of = dealt(out, counts, seed)
-        assert len({split_of[name] for name in ("a/a", "b/copy", "c/fork")}) == 1
-        assert sorted(split_of.values()).count("test") in (1, 3)
-    split_of = dealt(out, counts, 0, {"c/fork": "development"})
-    assert split_of["a/a"] == split_of["b/copy"] == "development"
-
-
-def test_facts_are_asked_written_and_read(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
+def test_facts_are_read_from_disk_written_and_read(
+    make_repository: Callable[..., Repository], tmp_path: Path
+) -> None:
     repository = make_repository("owner+name")
     root = repository.commit("begin", {"LICENSE": "Apache License\nVersion 2.0"})
-    found = asked([repository.path])
-    assert found == {"owner/name": Facts(root, "Apache-2.0")}
+    found = facts_on_disk([repository.path])
+    assert found == {"owner/name": RepositoryFacts(root, "Apache-2.0")}
     assert read_facts(tmp_path) == {}
     write_facts(tmp_path, found)
     assert read_facts(tmp_path) == found
     with pytest.raises(GitError, match="is not a git repository"):
-        asked([tmp_path / "nowhere"])
+        facts_on_disk([tmp_path / "nowhere"])
 
 
 @pytest.mark.parametrize("content", ["[1]", "{", json.dumps({"a/a": {"stars": 3}})])

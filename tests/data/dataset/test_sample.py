@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import InputError
-from mergebert_data.dataset.flat import Surroundings, flat_rows
-from mergebert_data.dataset.sample import Wish, sampled, shown
+from mergebert_data.dataset.flat_rows import RowMetadata, flat_rows
+from mergebert_data.dataset.sample import SampleOptions, sampled, shown
 from tests.data.mined_rows import Hunk, file_of, mined_folder, numbered
 
-AROUND = Surroundings({"a/a": "train", "b/b": "test"}, {}, 2)
+METADATA = RowMetadata({"a/a": "train", "b/b": "test"}, {}, 2)
 
 
 @pytest.fixture
@@ -26,38 +26,40 @@ def out(tmp_path: Path) -> Path:
 
 
 def test_strata_have_equal_shares_however_large_they_are(out: Path) -> None:
-    drawn = sampled(out, Wish(4), AROUND)
+    drawn = sampled(out, SampleOptions(4), METADATA)
     assert Counter((row["language"], row["grade"]) for row in drawn) == Counter(
         [("python", "a"), ("go", "a"), ("go", "d"), ("go", "")]
     )
-    drawn = sampled(out, Wish(10, by=("language",)), AROUND)
+    drawn = sampled(out, SampleOptions(10, by=("language",)), METADATA)
     assert Counter(row["language"] for row in drawn) == {"go": 3, "python": 7}
 
 
 def test_a_sample_is_the_same_for_a_seed_and_another_for_another(out: Path, tmp_path: Path) -> None:
-    wish = Wish(5, by=("language",))
-    first = [row["id"] for row in sampled(out, wish, AROUND)]
-    assert [row["id"] for row in sampled(out, wish, AROUND)] == first
-    assert [row["id"] for row in sampled(out, replace(wish, seed=1), AROUND)] != first
+    wish = SampleOptions(5, by=("language",))
+    first = [row["id"] for row in sampled(out, wish, METADATA)]
+    assert [row["id"] for row in sampled(out, wish, METADATA)] == first
+    assert [row["id"] for row in sampled(out, replace(wish, seed=1), METADATA)] != first
     assert len(set(first)) == 5
 
 
 def test_only_what_is_wanted_is_drawn(out: Path) -> None:
-    (row,) = sampled(out, Wish(10, only={"language": "go", "grade": "d"}), AROUND)
+    (row,) = sampled(out, SampleOptions(10, only={"language": "go", "grade": "d"}), METADATA)
     assert row["patterns"] == ["lines: theirs"]
-    assert {row["repository"] for row in sampled(out, Wish(2, only={"split": "test"}), AROUND)} == {"b/b"}
-    (row,) = sampled(out, Wish(10, only={"pattern": "none"}), AROUND)
+    assert {
+        row["repository"] for row in sampled(out, SampleOptions(2, only={"split": "test"}), METADATA)
+    } == {"b/b"}
+    (row,) = sampled(out, SampleOptions(10, only={"pattern": "none"}), METADATA)
     assert row["resolution"] is None
     with pytest.raises(InputError, match="no conflict of language rust"):
-        sampled(out, Wish(only={"language": "rust"}), AROUND)
+        sampled(out, SampleOptions(only={"language": "rust"}), METADATA)
 
 
 def test_all_are_drawn_where_there_are_no_more(out: Path) -> None:
-    assert len(sampled(out, Wish(100), AROUND)) == 23
+    assert len(sampled(out, SampleOptions(100), METADATA)) == 23
 
 
 def test_a_conflict_is_shown_with_its_sides_and_its_resolution(out: Path) -> None:
-    (row,) = sampled(out, Wish(1, only={"grade": "d"}), AROUND)
+    (row,) = sampled(out, SampleOptions(1, only={"grade": "d"}), METADATA)
     text = shown(row, is_coloured=False)
     hunk = numbered(30)
     assert "go, test, grade d (aligned+unique, not candidate); lines: theirs" in text
@@ -70,7 +72,7 @@ def test_a_conflict_is_shown_with_its_sides_and_its_resolution(out: Path) -> Non
 def test_hostile_and_long_texts_are_made_harmless() -> None:
     long = "x\n" * 100
     hunk = Hunk("", "\x1b[2J\n", long, None)
-    (row,) = flat_rows(file_of("a/a", [hunk]).to_json(), AROUND)
+    (row,) = flat_rows(file_of("a/a", [hunk]).to_json(), METADATA)
     text = shown(row, is_coloured=False)
     assert "\\x1b[2J" in text
     assert "(60 more lines)" in text

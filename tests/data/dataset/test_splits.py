@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergebert.errors import DatasetError
-from mergebert_data.dataset.splits import SPLITS, Member, assigned, linked, members_of, read_splits, split_of
+from mergebert_data.dataset.splits import SPLITS, Member, assigned, linked, members_of, read_splits
 
 MEMBERS = st.builds(Member, st.sampled_from("abcdefgh"), st.sampled_from(["go", "java"]), st.integers(0, 9))
 REPOSITORIES = st.dictionaries(st.text("xyz", min_size=1), MEMBERS)
@@ -112,10 +112,3 @@ def test_splits_are_read_from_a_file_or_a_folder(tmp_path: Path) -> None:
         path.write_text(json.dumps(wrong), encoding="utf-8")
         with pytest.raises(DatasetError, match="train, development, test"):
             read_splits(path)
-
-
-def test_a_lone_family_has_a_split_of_its_own() -> None:
-    drawn = [split_of(f"family {at}") for at in range(1000)]
-    assert 600 < drawn.count("train") < 800
-    assert drawn.count("test") > 100 < drawn.count("development")
-    assert drawn == [split_of(f"family {at}") for at in range(1000)]

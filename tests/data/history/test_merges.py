@@ -6,18 +6,14 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import GitError
-from mergebert_data.history.merges import (
-    Listing,
-    Merge,
-    grafted_commits,
-    graphed,
-    listed,
-    merges,
-    open_source,
-    repository_name,
-    sampled,
+from mergebert_data.history.merges import Merge, MergeListing, merge_listing, sampled
+from mergebert_data.history.replay import ScratchRepository
+from mergebert_data.history.repository import (
+    default_name,
+    open_repository,
+    shallow_commits,
+    with_commit_graph,
 )
-from mergebert_data.history.replay import Scratch
 from tests.conftest import Repository
 
 
@@ -45,10 +41,10 @@ def test_merges_of_two_parents_over_all_refs(branches: tuple[Repository, str, st
     two = merge_commit(repository, first, second)
     other = merge_commit(repository, third, first)
     merge_commit(repository, first, second, third)
-    found = listed(open_source(repository.path))
+    found = merge_listing(open_repository(repository.path))
     assert set(found.merges) == {Merge(two, first, second), Merge(other, third, first)}
     assert found.skipped == {"merge: of more than two parents": 1}
-    assert merges(open_source(repository.path), limit=1)[0] in found.merges
+    assert merge_listing(open_repository(repository.path), limit=1).merges[0] in found.merges
 
 
 def test_a_sample_does_not_depend_on_the_order() -> None:
@@ -72,7 +68,7 @@ def test_a_sample_does_not_depend_on_the_order() -> None:
 )
 def test_the_name_comes_from_the_origin(repository: Repository, url: str, name: str) -> None:
     repository.git("remote", "add", "origin", url)
-    assert repository_name(repository.path, repository.path / ".git") == name
+    assert default_name(repository.path, repository.path / ".git") == name
 
 
 @pytest.mark.parametrize(
@@ -80,6 +76,9 @@ def test_the_name_comes_from_the_origin(repository: Repository, url: str, name: 
     [
         ("owner+name/repo", "owner/name"),
         ("owner+name", "owner/name"),
+        ("group+sub+name", "group/sub/name"),
+        ("owner+na%2Bme", "owner/na+me"),
+        ("lib++", "lib++"),
         ("x/name.git", "name"),
         ("name", "name"),
     ],
@@ -88,7 +87,7 @@ def test_the_name_comes_from_the_folders(
     make_repository: Callable[..., Repository], folder: str, name: str
 ) -> None:
     bare = make_repository(folder, bare=True).path
-    assert repository_name(bare, bare) == name
+    assert default_name(bare, bare) == name
 
 
 def test_forks_are_of_one_family_and_others_are_not(
@@ -100,23 +99,23 @@ def test_forks_are_of_one_family_and_others_are_not(
     Repository(fork).commit("more", {"more.py": "more\n"})
     stranger = make_repository("stranger")
     stranger.commit("begin", {"begin.py": "begin\n"})
-    families = [open_source(path).family for path in (repository.path, fork, stranger.path)]
+    families = [open_repository(path).family for path in (repository.path, fork, stranger.path)]
     assert families[0] == families[1] != families[2]
 
 
 def test_what_cannot_be_mined_says_why(branches: tuple[Repository, str, str, str], tmp_path: Path) -> None:
     with pytest.raises(GitError, match="not a git repository"):
-        open_source(tmp_path / "nowhere")
+        open_repository(tmp_path / "nowhere")
     branches[0].git("init", "--quiet", "--object-format=sha256", str(tmp_path / "long"))
     with pytest.raises(GitError, match="SHA-256"):
-        open_source(tmp_path / "long")
+        open_repository(tmp_path / "long")
 
 
 def test_a_damaged_history_is_an_explained_error(branches: tuple[Repository, str, str, str]) -> None:
     repository, first, _, _ = branches
     (repository.path / ".git" / "objects" / first[:2] / first[2:]).unlink()
     with pytest.raises(GitError, match="git cannot read the history"):
-        open_source(repository.path)
+        open_repository(repository.path)
 
 
 def history_of_merges(repository: Repository, count: int) -> list[Merge]:
@@ -138,24 +137,24 @@ def test_of_a_shallow_clone_only_whole_merges_are_listed(repository: Repository,
     made = history_of_merges(repository, 4)
     shallow = tmp_path / "shallow"
     repository.git("clone", "--quiet", "--bare", "--depth=4", repository.path.as_uri(), str(shallow))
-    source = open_source(shallow)
-    assert len(grafted_commits(source)) > 0
-    assert graphed(source, tmp_path).graph == ""
-    found = listed(source)
+    source = open_repository(shallow)
+    assert len(shallow_commits(source)) > 0
+    assert with_commit_graph(source, tmp_path).graph == ""
+    found = merge_listing(source)
     assert found.merges == [made[3]]
     assert found.skipped == {"merge: cut off by a shallow clone": 1}
     (tmp_path / "scratch").mkdir()
-    with Scratch(source, tmp_path / "scratch") as scratch:
+    with ScratchRepository(source, tmp_path / "scratch") as scratch:
         assert [replay.conflicts for replay in scratch.replayed(found.merges)] == [()]
-    assert listed(open_source(repository.path)) == Listing(made[::-1], {})
+    assert merge_listing(open_repository(repository.path)) == MergeListing(made[::-1], {})
 
 
 def test_a_history_without_merges_or_without_anything(repository: Repository, tmp_path: Path) -> None:
-    assert listed(open_source(repository.path)) == Listing([], {})
-    assert graphed(open_source(repository.path), tmp_path).graph == ""
+    assert merge_listing(open_repository(repository.path)) == MergeListing([], {})
+    assert with_commit_graph(open_repository(repository.path), tmp_path).graph == ""
     repository.commit("one", {"a.py": "a\n"})
     repository.commit("two", {"a.py": "b\n"})
-    assert listed(open_source(repository.path)) == Listing([], {})
+    assert merge_listing(open_repository(repository.path)) == MergeListing([], {})
 
 
 def test_histories_that_share_nothing_are_listed(repository: Repository) -> None:
@@ -163,8 +162,8 @@ def test_histories_that_share_nothing_are_listed(repository: Repository) -> None
     repository.git("checkout", "--quiet", "--orphan", "theirs")
     theirs = repository.commit("theirs", {"b.py": "b\n"})
     merge = merge_commit(repository, ours, theirs)
-    source = open_source(repository.path)
-    assert listed(source) == Listing([Merge(merge, ours, theirs)], {})
+    source = open_repository(repository.path)
+    assert merge_listing(source) == MergeListing([Merge(merge, ours, theirs)], {})
     assert source.family == min(ours, theirs)
 
 
@@ -174,7 +173,7 @@ def test_grafts_and_replacements_change_nothing(branches: tuple[Repository, str,
     (repository.path / ".git" / "info").mkdir(exist_ok=True)
     (repository.path / ".git" / "info" / "grafts").write_text(f"{merge} {first} {third}\n", encoding="ascii")
     repository.git("replace", "--graft", third, first, second)
-    assert listed(open_source(repository.path)).merges == [Merge(merge, first, second)]
+    assert merge_listing(open_repository(repository.path)).merges == [Merge(merge, first, second)]
 
 
 def test_a_commit_graph_is_made_beside_the_repository_and_used(
@@ -182,17 +181,17 @@ def test_a_commit_graph_is_made_beside_the_repository_and_used(
 ) -> None:
     made = history_of_merges(repository, 2)
     before = sorted((repository.path / ".git").rglob("*"))
-    source = graphed(open_source(repository.path, "owner/name"), tmp_path / "graphs")
+    source = with_commit_graph(open_repository(repository.path, "owner/name"), tmp_path / "graphs")
     assert sorted((repository.path / ".git").rglob("*")) == before
     graph = Path(source.graph) / "info" / "commit-graph"
     assert graph.parent.parent.parent == tmp_path / "graphs" / "owner+name"
     made_at = graph.stat().st_mtime_ns
-    assert graphed(open_source(repository.path, "owner/name"), tmp_path / "graphs") == source
+    assert with_commit_graph(open_repository(repository.path, "owner/name"), tmp_path / "graphs") == source
     assert graph.stat().st_mtime_ns == made_at
     newest = history_of_merges(repository, 1)
     (tmp_path / "scratch").mkdir()
-    with Scratch(source, tmp_path / "scratch") as scratch:
+    with ScratchRepository(source, tmp_path / "scratch") as scratch:
         assert [replay.conflicts for replay in scratch.replayed(made + newest)] == [()] * 3
         (repository.path / ".git" / "objects" / made[0].ours[:2] / made[0].ours[2:]).unlink()
-        reached = scratch.answer("rev-list", "--count", f"{made[0].commit}^{{}}")
+        reached = scratch.git_result("rev-list", "--count", f"{made[0].commit}^{{}}")
     assert reached.output == b"4\n", "the graph alone knows the parents of the lost commit"

@@ -7,7 +7,14 @@ import pytest
 
 from mergebert.errors import GitError
 from mergebert_data.history import plumbing
-from mergebert_data.history.plumbing import Objects, TreeDiff, TreeDiffs, answer_of, environment_of, tree_diff
+from mergebert_data.history.plumbing import (
+    Objects,
+    TreeDiff,
+    TreeDiffs,
+    environment_of,
+    git_result,
+    tree_diff,
+)
 from tests.conftest import Repository
 
 
@@ -130,11 +137,11 @@ def test_a_time_beyond_64_bits_is_no_time() -> None:
 
 def test_an_answer_has_its_exit_status(repository: Repository) -> None:
     environment = environment_of(repository.path / ".git")
-    assert answer_of(environment, "hash-object", "--stdin", asked=b"x").output.startswith(b"c1b0730e0133")
-    assert answer_of(environment, "cat-file", "-e", "1" * 40).status == 1
+    assert git_result(environment, "hash-object", "--stdin", stdin=b"x").output.startswith(b"c1b0730e0133")
+    assert git_result(environment, "cat-file", "-e", "1" * 40).status == 1
 
 
 def test_no_git_is_an_explained_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(plumbing, "GIT", str(tmp_path / "git"))
     with pytest.raises(GitError, match="install git"):
-        answer_of(environment_of(tmp_path), "version")
+        git_result(environment_of(tmp_path), "version")

@@ -7,22 +7,23 @@ import pytest
 
 from mergebert.example import UNKNOWN_CHANGE, SideChange
 from mergebert_data.history import provenance
-from mergebert_data.history.merges import Merge, open_source
+from mergebert_data.history.merges import Merge
 from mergebert_data.history.provenance import (
     UNREADABLE,
     UNRELATED,
     Author,
     Provenance,
-    Provenances,
+    ProvenanceReader,
     author_of,
     message_of,
 )
-from mergebert_data.history.replay import Scratch
+from mergebert_data.history.replay import ScratchRepository
+from mergebert_data.history.repository import open_repository
 from tests.conftest import Repository
 
 
 class Asking:
-    """Provenances of a repository's merges, asked for as soon as they are made."""
+    """ProvenanceReader of a repository's merges, asked for as soon as they are made."""
 
     def __init__(self, repository: Repository, place: Path) -> None:
         self.repository = repository
@@ -31,8 +32,8 @@ class Asking:
     def told(
         self, merge: Merge, *paths: str, expected: tuple[Merge, ...] = ()
     ) -> tuple[Provenance | None, str]:
-        with Scratch(open_source(self.repository.path), self.place) as scratch:
-            provenances = Provenances(scratch)
+        with ScratchRepository(open_repository(self.repository.path), self.place) as scratch:
+            provenances = ProvenanceReader(scratch)
             provenances.expect(expected)
             return provenances.of(merge, paths)
 

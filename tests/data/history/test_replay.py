@@ -10,8 +10,9 @@ from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import Merge, merges, open_source
-from mergebert_data.history.replay import ConflictedFile, Scratch, Stage, parsed
+from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.replay import ConflictedFile, ScratchRepository, Stage, parsed_conflicts
+from mergebert_data.history.repository import open_repository
 from tests.conftest import Repository
 
 BASE, OURS, THEIRS = "one\ntwo\nthree\n", "one\nTWO\nthree\n", "one\n2\nthree\n"
@@ -24,10 +25,10 @@ def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @contextmanager
-def scratch_of(repository: Repository) -> Iterator[Scratch]:
+def scratch_of(repository: Repository) -> Iterator[ScratchRepository]:
     place = repository.path.parent / "scratch"
     place.mkdir(exist_ok=True)
-    with Scratch(open_source(repository.path), place) as scratch:
+    with ScratchRepository(open_repository(repository.path), place) as scratch:
         yield scratch
     assert list(place.iterdir()) == []
 
@@ -49,14 +50,14 @@ def test_a_conflict_is_found_and_the_repository_is_left_alone(repository: Reposi
     merge = resolved_merge(repository, dict.fromkeys(names, OURS))
     before = objects_of(repository)
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
         assert replay.merge == merge
         assert [file.path for file in replay.conflicts or ()] == list(names)
         blobs = (replay.conflicts or ())[0].blobs
         assert blobs is not None
-        assert [scratch.content(blob) for blob in blobs] == [text.encode() for text in (BASE, OURS, THEIRS)]
-        assert scratch.content(f"{merge.commit}:{names[0]}") == OURS.encode()
-        assert scratch.content(f"{merge.commit}:no such file") is None
+        assert scratch.contents(blobs) == [text.encode() for text in (BASE, OURS, THEIRS)]
+        assert scratch.contents([f"{merge.commit}:{names[0]}"])[0] == OURS.encode()
+        assert scratch.contents([f"{merge.commit}:no such file"])[0] is None
     assert objects_of(repository) == before
     assert repository.git("status", "--porcelain") == ""
 
@@ -70,7 +71,7 @@ def test_the_merge_driver_of_a_repository_is_never_run(repository: Repository) -
     resolved_merge(repository, {"a.py": OURS})
     trap.unlink()
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
         assert replay.conflicts
     assert not trap.exists()
 
@@ -83,7 +84,7 @@ def test_deleted_on_one_side_is_no_three_way_conflict(repository: Repository) ->
     repository.git("checkout", "--quiet", "main")
     resolved_merge(repository, {"a.py": OURS})
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
     (file,) = replay.conflicts or ()
     assert file.stages.theirs is None
     assert file.blobs is None
@@ -112,7 +113,7 @@ def test_a_criss_cross_merge_is_replayed(repository: Repository) -> None:
         (replay,) = scratch.replayed([last])
         (file,) = replay.conflicts or ()
         assert file.blobs is not None
-        assert b"<<<<<<<<<" in (scratch.content(file.blobs.base) or b"")
+        assert b"<<<<<<<<<" in (scratch.contents([file.blobs.base])[0] or b"")
 
 
 def test_what_git_merge_file_makes(repository: Repository) -> None:
@@ -133,9 +134,9 @@ def test_an_answer_is_read_as_far_as_it_is_whole(cut_off: int) -> None:
     answer = b"\0".join([b"1", b"tree", b"", b"0", b"tree", *entries, b"", b""])
     stage = Stage(mode, blob)
     file = ConflictedFile("x/y.py", ThreeWay(stage, stage, stage))
-    found = list(parsed(answer if not cut_off else answer[:-10]))
+    found = list(parsed_conflicts(answer if not cut_off else answer[:-10]))
     assert found == [(), (file,)][: 2 - cut_off]
-    assert list(parsed(b"")) == []
+    assert list(parsed_conflicts(b"")) == []
 
 
 def test_what_a_commit_has_at_a_path(repository: Repository) -> None:
@@ -180,5 +181,5 @@ def test_paths_of_any_bytes_are_told_apart(repository: Repository) -> None:
     repository.diverge(*(dict.fromkeys(names, text) for text in (BASE, OURS, THEIRS)))
     resolved_merge(repository, dict.fromkeys(names, OURS))
     with scratch_of(repository) as scratch:
-        (replay,) = scratch.replayed(merges(open_source(repository.path)))
+        (replay,) = scratch.replayed(merge_listing(open_repository(repository.path)).merges)
     assert {file.path for file in replay.conflicts or ()} == set(names)

@@ -8,9 +8,9 @@ import pytest
 
 from mergebert.text.markers import Conflict, Markers, MergedFile
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.locate import by_context as unique
-from mergebert_data.locate.by_context import unique_spans
-from mergebert_data.locate.context_lines import LineKeys, Lines, Span, skeleton_of
+from mergebert_data.locate import by_context
+from mergebert_data.locate.by_context import spans_by_context
+from mergebert_data.locate.context_lines import LineKeys, Lines, Span, context_lines_of
 
 DISPUTED = Conflict(
     ThreeWay("o\n", "x\n", "y\n"),
@@ -25,7 +25,7 @@ def spans(merged: str, *agreed: str) -> list[Span | None]:
         parts += [DISPUTED, text]
     keys = LineKeys()
     cut = MergedFile(tuple(part for part in parts if part))
-    return unique_spans(skeleton_of(cut, keys), Lines(merged, keys))
+    return spans_by_context(context_lines_of(cut, keys), Lines(merged, keys))
 
 
 def test_one_line_that_stands_once_is_enough() -> None:
@@ -76,9 +76,9 @@ def test_a_file_of_one_line_repeated_costs_no_square(line: str, monkeypatch: pyt
         looks += 1
         return key_at(*arguments)
 
-    key_at = unique._key_at
-    monkeypatch.setattr(unique, "_key_at", counted)
-    monkeypatch.setattr(unique, "STEPS", 500)
+    key_at = by_context._key_at
+    monkeypatch.setattr(by_context, "_key_at", counted)
+    monkeypatch.setattr(by_context, "STEPS", 500)
     agreed = [line * 100 for _ in range(10)]
     assert set(spans(line * 400, *agreed)) == {None}
     assert 0 < looks <= 2 * 18 * 500  # twice for each side of nine conflicts

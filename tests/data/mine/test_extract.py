@@ -10,10 +10,11 @@ import pytest
 from mergebert.errors import GitError
 from mergebert.example import FileExample, SideChange
 from mergebert.text.markers import parse
-from mergebert_data.dataset.content import content_key
-from mergebert_data.history.merges import Merge, merges, open_source
-from mergebert_data.history.replay import Replay, Scratch
-from mergebert_data.mine import clean
+from mergebert_data.dataset.content_key import content_key
+from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.replay import Replay, ScratchRepository
+from mergebert_data.history.repository import open_repository
+from mergebert_data.mine import cleanly_merged
 from mergebert_data.mine.extract import Extractor
 from tests.conftest import Repository
 
@@ -26,10 +27,10 @@ def extracted(
     repository: Repository, *, keep_flagged: bool = False, between: Callable[[], object] = lambda: None
 ) -> tuple[list[FileExample], Counter[str]]:
     """The examples of all merges of a repository, and what was dropped; `between` is done when all are replayed."""
-    source = open_source(repository.path, "owner/name")
-    with Scratch(source, repository.path.parent) as scratch:
+    source = open_repository(repository.path, "owner/name")
+    with ScratchRepository(source, repository.path.parent) as scratch:
         extractor = Extractor(source.name, scratch, keep_flagged=keep_flagged)
-        replays = list(scratch.replayed(merges(source)))
+        replays = list(scratch.replayed(merge_listing(source).merges))
         between()
         extractor.expect(replays)
         found = [example for replay in replays for example in extractor.examples(replay)]
@@ -330,8 +331,8 @@ def test_histories_that_share_nothing_have_no_three_versions(repository: Reposit
 
 def test_a_merge_git_gave_up_has_no_examples(repository: Repository) -> None:
     repository.commit("one", {"a.py": BASE})
-    source = open_source(repository.path)
-    with Scratch(source, repository.path.parent) as scratch:
+    source = open_repository(repository.path)
+    with ScratchRepository(source, repository.path.parent) as scratch:
         extractor = Extractor(source.name, scratch)
         replay = Replay(Merge("1" * 40, "2" * 40, "3" * 40), None)
         extractor.expect([replay])
@@ -339,7 +340,7 @@ def test_a_merge_git_gave_up_has_no_examples(repository: Repository) -> None:
 
 
 def test_files_merged_cleanly_are_sampled(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clean, "ONE_IN_CONFLICTED", 1)
+    monkeypatch.setattr(cleanly_merged, "ONE_IN_CONFLICTED", 1)
     names = [f"f{number}.py" for number in range(9)]
     top, end = BASE.replace("import a", "import c"), BASE.replace("return 0", "return 1")
     both = top.replace("return 0", "return 1")
@@ -351,7 +352,7 @@ def test_files_merged_cleanly_are_sampled(repository: Repository, monkeypatch: p
     )
     resolve(repository, {"a.py": OURS})
     found, _ = extracted(repository)
-    assert [example.kind for example in found] == ["conflict"] + ["clean"] * clean.MOST_FILES
+    assert [example.kind for example in found] == ["conflict"] + ["clean"] * cleanly_merged.MOST_FILES
     for example in found[1:]:
         assert example.path in names
         assert (example.conflicted, example.merged, example.conflicts) == (both, both, ())
@@ -366,8 +367,8 @@ def test_a_clean_file_may_come_from_a_merge_without_a_conflict(
     top, end = BASE.replace("import a", "import c"), BASE.replace("return 0", "return 1")
     repository.diverge({"a.py": BASE}, {"a.py": top}, {"a.py": end})
     repository.git("merge", "--quiet", "--no-edit", "theirs")
-    monkeypatch.setattr(clean, "ONE_IN_OTHERS", 1)
+    monkeypatch.setattr(cleanly_merged, "ONE_IN_OTHERS", 1)
     (example,), dropped = extracted(repository)
     assert (example.kind, example.path, dropped) == ("clean", "a.py", {})
-    monkeypatch.setattr(clean, "ONE_IN_OTHERS", 10**30)
+    monkeypatch.setattr(cleanly_merged, "ONE_IN_OTHERS", 10**30)
     assert extracted(repository) == ([], {})

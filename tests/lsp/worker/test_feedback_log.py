@@ -23,7 +23,7 @@ from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert.training.prepare import file_merge
-from mergebert_data.dataset.store import read_examples
+from mergebert_data.dataset.store import read_rows
 from mergebert_lsp.text.suggestions import Suggestion
 from mergebert_lsp.worker import feedback_log
 from mergebert_lsp.worker.feedback_log import CHOSEN, Verdict, feedback_folder, record
@@ -107,7 +107,7 @@ def test_the_files_are_what_training_and_mining_read(tmp_path: Path) -> None:
     for index, text in enumerate(["import re\n", "one\n"]):
         record(Verdict(file_of(TWO), index, text), tmp_path / "a.py", tmp_path)
     (path,) = tmp_path.glob("*.jsonl")
-    mined = list(read_examples(path))
+    mined = list(map(example_from_json, read_rows(path)))
     assert resolutions(mined) == [["import re\n", None], [None, "one\n"]]
     assert [len(FileEvidence(file_merge(example)).conflicts) for example in mined] == [2, 2]
 

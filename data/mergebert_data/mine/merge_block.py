@@ -1,4 +1,4 @@
-"""One block of merges: replayed once, its examples written as a shard whole or not at all."""
+"""One block of merges, mined: replayed once, its examples written as a shard."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from git.exc import GitCommandError
 
 from mergebert.errors import MergebertError
-from mergebert.text.markers import parse
-from mergebert_data.dataset.content import content_key
+from mergebert.text.markers import parse_line_merge
+from mergebert_data.dataset.content_key import content_key
 from mergebert_data.dataset.store import write_shard
-from mergebert_data.history.replay import Replay, Scratch
+from mergebert_data.history.replay import Replay, ScratchRepository
 from mergebert_data.mine.extract import Extractor
-from mergebert_data.mine.plan import Block
-from mergebert_data.mine.replays import read_replays, write_replays
+from mergebert_data.mine.plan import MergeBlock
+from mergebert_data.mine.replay_store import read_replays, write_replays
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far mining has come; `failure` says why the last block gave nothing, `was_done` that an earlier run mined it."""
+class BlockResult:
+    """What mining one block gave: why nothing, if it failed; whether an earlier run had mined it."""
 
     merges: int
     files: int = 0
@@ -30,27 +30,20 @@ class Progress:
     was_done: bool = False
 
 
-def mine_block(block: Block, place: Path | None = None) -> Progress:
-    """Mines one block into its shard, replaying inside `place` (OUT/scratch); a repository that cannot be read any more
-    is a failure, not an error."""
+def mine_block(block: MergeBlock, folder: Path | None = None) -> BlockResult:
+    """Mines one block into its shard, replaying inside `folder` (OUT/scratch); a repository that cannot be read any more
+    is a failure in the result."""
     try:
-        return _mine_block(block, place or _scratch_place(block))
+        return _mine_block(block, folder or block.shard.parent.parent / "scratch")
     except (MergebertError, GitCommandError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[-200:]
-        return Progress(block.count, failure=f"{block.source.name}: {reason}")
+        return BlockResult(block.count, failure=f"{block.source.name}: {reason}")
 
 
-def replay_block(block: Block) -> Progress:
-    """Replays the merges of one block and keeps what git called a conflict, for `mine_block` to go on from."""
-    with Scratch(block.source, _scratch_place(block)) as scratch:
-        _replays(block, scratch)
-    return Progress(block.count)
-
-
-def _mine_block(block: Block, place: Path) -> Progress:
+def _mine_block(block: MergeBlock, folder: Path) -> BlockResult:
     counts: Counter[str] = Counter(merges=block.count)
     examples, keys = [], []
-    with Scratch(block.source, place) as scratch:
+    with ScratchRepository(block.source, folder) as scratch:
         replays, seconds = _replays(block, scratch)
         started = time.monotonic()
         extractor = Extractor(block.source.name, scratch, block.seed, block.keep_flagged)
@@ -65,16 +58,16 @@ def _mine_block(block: Block, place: Path) -> Progress:
     counts["milliseconds: replaying"] = round(1000 * seconds)
     counts["milliseconds: extracting"] = round(1000 * (time.monotonic() - started))
     for example in examples:
-        conflicts = parse(example.conflicted, 7).conflicts
+        conflicts = parse_line_merge(example.conflicted).conflicts
         resolutions = [conflict.resolution for conflict in example.conflicts]
         keys.append([content_key(*pair) for pair in zip(conflicts, resolutions, strict=True)])
     write_shard(block.shard, examples, keys, +(counts + extractor.dropped))
     located = sum(conflict.resolution is not None for example in examples for conflict in example.conflicts)
-    return Progress(block.count, len(examples), located)
+    return BlockResult(block.count, len(examples), located)
 
 
-def _replays(block: Block, scratch: Scratch) -> tuple[list[Replay], float]:
-    """The replays of the block's merges and the seconds they took, from where they are kept or made now."""
+def _replays(block: MergeBlock, scratch: ScratchRepository) -> tuple[list[Replay], float]:
+    """The replays of the block's merges and the seconds they took; read if they are stored, else made and stored."""
     merges = block.merges()
     if block.replays.exists():
         return read_replays(block.replays, merges, scratch)
@@ -83,7 +76,3 @@ def _replays(block: Block, scratch: Scratch) -> tuple[list[Replay], float]:
     seconds = time.monotonic() - started
     write_replays(block.replays, replays, scratch, seconds)
     return replays, seconds
-
-
-def _scratch_place(block: Block) -> Path:
-    return block.shard.parent.parent / "scratch"

@@ -1,7 +1,7 @@
-"""What git called a conflict in a block of merges, kept so that it is asked once.
+"""The replays of a block of merges, stored so that a block is replayed once.
 
-Better rules for what people made of a conflict then cost the cheap half of mining only. A replay names blobs of the
-repository; blobs that only the replay made (the base of a criss-cross merge) are kept beside it.
+New rules of location then cost only the cheap half of mining. A replay names blobs of the repository; blobs that only
+the replay made (the base of a criss-cross merge) are stored with it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from mergebert.errors import DatasetError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.store import replacing
 from mergebert_data.history.merges import Merge
-from mergebert_data.history.replay import ConflictedFile, Replay, Scratch, Stage
+from mergebert_data.history.replay import ConflictedFile, Replay, ScratchRepository, Stage
 
 
-def write_replays(path: Path, replays: Sequence[Replay], scratch: Scratch, seconds: float) -> None:
-    """Writes the replays of a block, whole or not at all, with the objects of `scratch` they name."""
+def write_replays(path: Path, replays: Sequence[Replay], scratch: ScratchRepository, seconds: float) -> None:
+    """Writes the replays of a block, with the objects of `scratch` that they name."""
     value = {
         "seconds": round(seconds, 3),
         "conflicts": [[at, _files(replay)] for at, replay in enumerate(replays) if replay.conflicts != ()],
@@ -32,7 +32,9 @@ def write_replays(path: Path, replays: Sequence[Replay], scratch: Scratch, secon
         json.dump(value, out, separators=(",", ":"))
 
 
-def read_replays(path: Path, merges: Sequence[Merge], scratch: Scratch) -> tuple[list[Replay], float]:
+def read_replays(
+    path: Path, merges: Sequence[Merge], scratch: ScratchRepository
+) -> tuple[list[Replay], float]:
     """The replays of a block, their objects put into `scratch`, and the seconds they took."""
     try:
         with gzip.open(path, "rt", encoding="ascii") as file:
@@ -44,9 +46,9 @@ def read_replays(path: Path, merges: Sequence[Merge], scratch: Scratch) -> tuple
             f"{path} cannot be read ({error}); delete it and mine again, the rest is kept."
         ) from error
     for name, found in objects.items():
-        place = _loose(scratch, name)
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(found)
+        path_in_scratch = _loose(scratch, name)
+        path_in_scratch.parent.mkdir(exist_ok=True)
+        path_in_scratch.write_bytes(found)
     replays = [_replay(merge, conflicts.get(at, ())) for at, merge in enumerate(merges)]
     return replays, float(value["seconds"])
 
@@ -70,7 +72,7 @@ def _replay(merge: Merge, files: Sequence[Any] | None) -> Replay:
     return Replay(merge, tuple(found))
 
 
-def _made(scratch: Scratch, replays: Sequence[Replay]) -> Iterator[tuple[str, bytes]]:
+def _made(scratch: ScratchRepository, replays: Sequence[Replay]) -> Iterator[tuple[str, bytes]]:
     """The objects of the scratch repository that the replays name, as git stores them."""
     blobs = {
         stage.blob
@@ -80,10 +82,10 @@ def _made(scratch: Scratch, replays: Sequence[Replay]) -> Iterator[tuple[str, by
         if stage is not None
     }
     for name in sorted(blobs):
-        place = _loose(scratch, name)
-        if place.exists():
-            yield name, place.read_bytes()
+        path = _loose(scratch, name)
+        if path.exists():
+            yield name, path.read_bytes()
 
 
-def _loose(scratch: Scratch, name: str) -> Path:
+def _loose(scratch: ScratchRepository, name: str) -> Path:
     return scratch.folder / "objects" / name[:2] / name[2:]

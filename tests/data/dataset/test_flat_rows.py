@@ -5,17 +5,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from mergebert_data.dataset.flat import SCHEMA, Surroundings, flat_rows, identity
-from mergebert_data.dataset.repositories import Facts
+from mergebert_data.dataset.flat_rows import SCHEMA, RowMetadata, conflict_id, flat_rows
+from mergebert_data.dataset.repositories import RepositoryFacts
 from tests.data.mined_rows import AFTER, BEFORE, Hunk, file_of, numbered, with_flags
 
-AROUND = Surroundings({"a/a": "test"}, {"a/a": Facts("root", "MIT")}, 3)
+METADATA = RowMetadata({"a/a": "test"}, {"a/a": RepositoryFacts("root", "MIT")}, 3)
 
 
-def flat(around: Surroundings = AROUND) -> list[dict[str, Any]]:
+def flat(metadata: RowMetadata = METADATA) -> list[dict[str, Any]]:
     doubted = replace(numbered(2), proof=("aligned", "candidate"), dissent=("unique",))
     file = file_of("a/a", [numbered(1), doubted, Hunk("", "", "x\n", None)])
-    return list(flat_rows(with_flags(file, "generated").to_json(), around))
+    return list(flat_rows(with_flags(file, "generated").to_json(), metadata))
 
 
 def test_every_conflict_is_a_row_with_its_texts_labels_and_provenance() -> None:
@@ -51,23 +51,23 @@ def test_context_is_the_agreed_lines_next_to_the_conflict() -> None:
     assert first["context_after"] == "    return 0\n\n\n"
     assert second["context_before"] == "\n".join(lines[-4:])
     assert last["context_after"] == "    return 0\n\n\n"
-    whole = flat(replace(AROUND, lines=50))
+    whole = flat(replace(METADATA, context_lines=50))
     assert (whole[0]["context_before"], whole[0]["context_after"]) == (BEFORE, AFTER)
-    none = flat(replace(AROUND, lines=0))
+    none = flat(replace(METADATA, context_lines=0))
     assert {(row["context_before"], row["context_after"]) for row in none} == {("", "")}
 
 
 def test_a_repository_nobody_knows_is_training_of_unknown_licence() -> None:
-    (row, *_) = flat(Surroundings())
+    (row, *_) = flat(RowMetadata())
     assert (row["split"], row["licence"]) == ("train", "unknown")
 
 
 def test_identity_tells_conflicts_apart_and_stays() -> None:
     row = file_of("a/a", [numbered(1)]).to_json()
     other = file_of("a/a", [numbered(1)], merge=2).to_json()
-    assert len({identity(row, 0), identity(row, 1), identity(other, 0)}) == 3
-    assert identity(row, 0) == identity(file_of("a/a", [numbered(7)]).to_json(), 0)
+    assert len({conflict_id(row, 0), conflict_id(row, 1), conflict_id(other, 0)}) == 3
+    assert conflict_id(row, 0) == conflict_id(file_of("a/a", [numbered(7)]).to_json(), 0)
 
 
 def test_a_file_without_conflicts_has_no_rows() -> None:
-    assert list(flat_rows(file_of("a/a", []).to_json(), AROUND)) == []
+    assert list(flat_rows(file_of("a/a", []).to_json(), METADATA)) == []

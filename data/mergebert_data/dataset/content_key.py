@@ -1,4 +1,4 @@
-"""What makes two mined conflicts the same: the texts that teach, white space aside."""
+"""When two mined conflicts are the same: sides and resolution are equal but for white space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mergebert.text.markers import Conflict
 
 
 def content_key(conflict: Conflict, resolution: str | None) -> str:
-    """A short hash of sides and resolution without white space: equal where two examples teach the same."""
+    """A hash of the sides and the resolution without white space."""
     parts = [
         *map(whitespace_key, conflict.sides),
         "?" if resolution is None else "=" + whitespace_key(resolution),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mergebert_data.history.merges import merges, open_source
-from mergebert_data.history.replay import Scratch
-from mergebert_data.mine.replays import read_replays, write_replays
+from mergebert_data.history.merges import merge_listing
+from mergebert_data.history.replay import ScratchRepository
+from mergebert_data.history.repository import open_repository
+from mergebert_data.mine.replay_store import read_replays, write_replays
 from tests.conftest import Repository
 
 BASE = "one\ntwo\nthree\nfour\nfive\n"
@@ -31,23 +32,23 @@ def crossed(repository: Repository) -> Repository:
 
 
 def test_what_is_read_is_what_was_written(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
-    source = open_source(crossed(make_repository("owner+crossed")).path)
-    every = merges(source)
+    source = open_repository(crossed(make_repository("owner+crossed")).path)
+    every = merge_listing(source).merges
     kept = tmp_path / "replays.json.gz"
-    with Scratch(source, tmp_path) as scratch:
+    with ScratchRepository(source, tmp_path) as scratch:
         replays = list(scratch.replayed(every))
         write_replays(kept, replays, scratch, 1.5)
-    with Scratch(source, tmp_path) as scratch:
+    with ScratchRepository(source, tmp_path) as scratch:
         assert read_replays(kept, every, scratch) == (replays, 1.5)
         base = replays[0].conflicts[0].stages.base  # type: ignore[index]
         assert base is not None
-        assert b"<<<<<<<" in (scratch.content(base.blob) or b"")
+        assert b"<<<<<<<" in (scratch.contents([base.blob])[0] or b"")
 
 
 def test_a_path_of_any_bytes_survives(make_repository: Callable[..., Repository], tmp_path: Path) -> None:
-    source = open_source(crossed(make_repository("owner+odd")).path)
-    merge = merges(source)[0]
-    with Scratch(source, tmp_path) as scratch:
+    source = open_repository(crossed(make_repository("owner+odd")).path)
+    merge = merge_listing(source).merges[0]
+    with ScratchRepository(source, tmp_path) as scratch:
         (replay,) = scratch.replayed([merge])
         assert replay.conflicts is not None
         odd = type(replay)(merge, (type(replay.conflicts[0])('a\udcff\n"b.py', replay.conflicts[0].stages),))

@@ -1,7 +1,8 @@
-"""The Ray engine: repositories and blocks of merges as tasks of a cluster, or of one started here for the run.
+"""The Ray engine: repositories and blocks of merges as tasks of a Ray cluster, given or started for the run.
 
-A task may run twice, on two nodes even: a shard is written whole or not at all, and a block whose shard is there is
-done. So a lost worker or node costs the blocks it had at work, and no row is lost or kept twice.
+A node is a computer of the cluster, a worker one of its processes, as in Ray. A task may run twice, even on two nodes: a
+shard is written whole or not at all, and a block that has one is done. So a lost worker or node costs the blocks that it
+was mining, and no row is lost or kept twice.
 """
 
 from __future__ import annotations
@@ -13,19 +14,27 @@ import secrets
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stdout
 from functools import partial
 from io import TextIOBase
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mergebert import __version__
 from mergebert.errors import DatasetError
-from mergebert_data.mine.block import Progress
-from mergebert_data.mine.plan import Plan, Settings
-from mergebert_data.mine.ray_worker import Folder, introduction, mined_block, mining_task, sweep, versions
+from mergebert_data.mine.engine import Engine
+from mergebert_data.mine.merge_block import BlockResult
+from mergebert_data.mine.plan import MergeBlock
+from mergebert_data.mine.ray_worker import (
+    SharedFolder,
+    checked_in,
+    mined_block,
+    mining_task,
+    sweep,
+    versions,
+)
 
 # Ray reads these when it is imported. By itself it would try again for ever where memory runs out, and let every other
 # process go before the workers of a cluster that is started here.
@@ -36,7 +45,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 RETRIES = 4  # of a task whose worker died; what kills five workers one after the other is no accident
-TASKS_PER_CPU = 2  # handed out: one at work, one that waits, so that memory is flat in the number of blocks
+TASKS_PER_CPU = 2  # submitted: one that runs, one that waits, so that memory is flat in the number of blocks
 TASKS_PER_WORKER = 64  # as in the local engine: what a library leaks goes with its process
 NODE_SECONDS = 60.0  # for a node to answer; a first worker on it imports the miner
 ENDING_SECONDS = 30.0  # for tasks that are killed to be gone
@@ -44,7 +53,7 @@ SWEEPING_SECONDS = 3.0  # for nodes to clear away scratch; one that has died may
 CONNECTING_SECONDS = 10.0
 STORE_BYTES = 80 << 20  # the smallest store Ray takes; results are a few numbers
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_LONGEST = 200  # characters of what Ray says that are passed on
+_LONGEST = 200  # characters of a notice of Ray that are printed
 ADVICE = f"install mergebert[data,ray] {__version__} and the same git on every node"
 
 _Item = TypeVar("_Item")
@@ -52,24 +61,24 @@ _Result = TypeVar("_Result")
 
 
 class Notices(TextIOBase):
-    """Standard output while Ray is at work: it prints there what befalls its nodes, at length, but programs read our
-    figures there. What each notice says first goes to standard error."""
+    """Standard output while Ray runs: Ray prints long notices there, but programs read our statistics there. The first
+    sentence of each notice goes to standard error."""
 
     def write(self, text: str) -> int:
-        """Passes on the first sentence, and the second if it says that Ray tries again."""
+        """Prints the first sentence, and the second if it says that Ray tries again."""
         sentences = _COLOUR.sub("", text).strip().partition("\n")[0].split(". ")
-        told = sentences[: 2 if "retried" in "".join(sentences[1:2]) else 1]
-        if any(told):
-            print(f"{'. '.join(told)[:_LONGEST].rstrip('.')}.", file=sys.stderr)
+        notice = sentences[: 2 if "retried" in "".join(sentences[1:2]) else 1]
+        if any(notice):
+            print(f"{'. '.join(notice)[:_LONGEST].rstrip('.')}.", file=sys.stderr)
         return len(text)
 
 
 class Cluster:
-    """Tasks on a cluster Ray is connected to; few are handed out at a time."""
+    """The tasks of a run on the cluster that Ray is connected to; few are submitted at a time."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: SharedFolder) -> None:
         self._folder = folder
-        self._running: dict[ray.ObjectRef[Any], int] = {}
+        self._running: dict[ray.ObjectRef[Any], tuple[int, Any]] = {}
 
     @property
     def cpus(self) -> int:
@@ -79,24 +88,17 @@ class Cluster:
     def each(
         self, function: Callable[[_Item], _Result | str], items: Sequence[_Item]
     ) -> Iterator[_Result | str]:
-        """What a function makes of each item, in order, a task each; a sentence where it makes nothing."""
-        results = dict(self._over(function, items))
-        return (results[at] for at in range(len(items)))
+        """The result of a function for each item, in order, a task each; a sentence in place of one that failed."""
+        results = {number: result for number, _, result in self._tasks(function, items)}
+        return (results[number] for number in range(len(items)))
 
-    def mined(self, plan: Plan, settings: Settings) -> Iterator[Progress]:
-        """Mines every block that has no shard yet, reporting each; ends early when the minutes are over."""
-        deadline = None if settings.minutes is None else time.monotonic() + 60 * settings.minutes
-        todo = []
-        for block in plan.blocks:
-            if block.shard.exists():
-                yield Progress(block.count, was_done=True)
-            else:
-                todo.append(block)
-        for at, result in self._over(partial(mined_block, self._folder), todo, deadline):
-            if isinstance(result, Progress):
+    def mined_blocks(self, blocks: Iterable[MergeBlock]) -> Iterator[BlockResult]:
+        """The results of blocks, a task each, as they come."""
+        for _, block, result in self._tasks(partial(mined_block, self._folder), blocks):
+            if isinstance(result, BlockResult):
                 yield result
             else:
-                yield Progress(todo[at].count, failure=f"{todo[at].source.name}: {result}")
+                yield BlockResult(block.count, failure=f"{block.source.name}: {result}")
 
     def stop(self) -> None:
         """Ends what is still running and clears away what killed tasks have left behind on the nodes."""
@@ -109,51 +111,45 @@ class Cluster:
         if swept:
             ray.wait(swept, num_returns=len(swept), timeout=SWEEPING_SECONDS)
 
-    def _over(
-        self,
-        function: Callable[[_Item], _Result | str],
-        items: Iterable[_Item],
-        deadline: float | None = None,
-    ) -> Iterator[tuple[int, _Result | str]]:
-        """The number of each item with its result, as they come."""
+    def _tasks(
+        self, function: Callable[[_Item], _Result | str], items: Iterable[_Item]
+    ) -> Iterator[tuple[int, _Item, _Result | str]]:
+        """Each item with its number and result, as they come."""
         remote: Any = ray.remote(num_cpus=1, max_retries=RETRIES, max_calls=TASKS_PER_WORKER)(mining_task)
         remote = remote.options(name="mergebert mine")
         waiting = iter(enumerate(items))
         while True:
             most = TASKS_PER_CPU * max(1, self.cpus)
-            while len(self._running) < most and (deadline is None or time.monotonic() < deadline):
-                following = next(waiting, None)
-                if following is None:
-                    break
-                self._running[remote.remote(self._folder, function, following[1])] = following[0]
+            for number, item in islice(waiting, max(0, most - len(self._running))):
+                self._running[remote.remote(self._folder, function, item)] = number, item
             if not self._running:
                 return
             ray.wait(list(self._running), num_returns=1)
             ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
             for reference in ready:
-                yield self._running.pop(reference), _result(reference)
+                yield *self._running.pop(reference), _result(reference)
 
 
 @contextmanager
-def cluster(out: Path, jobs: int, address: str | None = None) -> Iterator[Cluster]:
-    """A cluster that can mine into a folder: the one at an address, or one of `jobs` CPUs that ends with the block."""
+def ray_engine(out: Path, jobs: int, address: str | None = None) -> Iterator[Engine]:
+    """The engine of a cluster that can write into a folder: the one at an address, or one of `jobs` CPUs made for it."""
     with redirect_stdout(Notices()), _connected(jobs, address), _marked(out) as folder:
-        engine = Cluster(folder)
+        cluster = Cluster(folder)
         _check_nodes(folder)
         try:
-            yield engine
+            yield Engine(cluster.each, cluster.mined_blocks, cluster.cpus)
         finally:
-            engine.stop()
+            cluster.stop()
 
 
 @contextmanager
 def _connected(jobs: int, address: str | None) -> Iterator[None]:
-    """Ray, from when it is connected or started until it is let go or ended."""
+    """Connects to Ray or starts it, and disconnects or ends it with the block."""
     # Ray puts the current folder first on the path its workers import from. Here that may be a repository with a
     # git.py of its own, so Ray is started from an empty folder of ours. (A socket's path is short: not in $TMPDIR.)
-    place = "/tmp" if os.path.isdir("/tmp") else None
-    with tempfile.TemporaryDirectory(prefix="mergebert-ray-", dir=place, ignore_cleanup_errors=True) as own:
-        options = _local_options(jobs, own) if address is None else _remote_options(address)
+    short = "/tmp" if os.path.isdir("/tmp") else None
+    with tempfile.TemporaryDirectory(prefix="mergebert-ray-", dir=short, ignore_cleanup_errors=True) as own:
+        options = _local_options(jobs, own) if address is None else {"address": _checked(address)}
         try:
             with chdir(own):
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
@@ -183,15 +179,10 @@ def _local_options(jobs: int, own: str) -> dict[str, Any]:
     }
 
 
-def _remote_options(address: str) -> dict[str, Any]:
-    _check_address(address)
-    return {"address": address}
-
-
-def _check_address(address: str) -> None:
-    """Raises DatasetError where nobody listens, which Ray itself takes minutes to find out."""
+def _checked(address: str) -> str:
+    """The address, or DatasetError where nothing listens; Ray itself would try for minutes."""
     if address == "auto":
-        return
+        return address
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise DatasetError(
@@ -203,12 +194,13 @@ def _check_address(address: str) -> None:
         raise DatasetError(
             f"No Ray cluster answers at {address} ({error}); start its head there (ray start --head) or mend --address."
         ) from error
+    return address
 
 
 @contextmanager
-def _marked(out: Path) -> Iterator[Folder]:
-    """The output folder, with a file in it that nodes look for; nothing of it is left on this computer in the end."""
-    folder = Folder(out.resolve(), secrets.token_hex(8))
+def _marked(out: Path) -> Iterator[SharedFolder]:
+    """The output folder, with a file in it that nodes look for until the block ends; removes scratch folders then."""
+    folder = SharedFolder(out.resolve(), secrets.token_hex(8))
     folder.out.mkdir(parents=True, exist_ok=True)
     _unmark(folder)
     folder.mark.touch()
@@ -219,19 +211,19 @@ def _marked(out: Path) -> Iterator[Folder]:
         _unmark(folder)
 
 
-def _unmark(folder: Folder) -> None:
+def _unmark(folder: SharedFolder) -> None:
     for mark in folder.out.glob(".ray-*"):
         mark.unlink(missing_ok=True)
 
 
-def _check_nodes(folder: Folder) -> None:
+def _check_nodes(folder: SharedFolder) -> None:
     """Raises DatasetError where a node does not share the folder, or would not mine as this computer does."""
     nodes = _nodes()
     if not nodes:
         raise DatasetError(
             "The Ray cluster has no CPUs to mine with; start a worker (ray start --address ...)."
         )
-    answers = {node: _on_node(node, introduction, folder, node) for node in nodes}
+    answers = {node: _on_node(node, checked_in, folder, node) for node in nodes}
     ready, _ = ray.wait(list(answers.values()), num_returns=len(answers), timeout=NODE_SECONDS)
     asked, lost = 0, ""
     for node, answer in answers.items():
@@ -257,7 +249,7 @@ def _check_nodes(folder: Folder) -> None:
 
 
 def objection(name: str, theirs: Mapping[str, str] | str) -> str | None:
-    """Why a node may not mine, by what it says it mines with."""
+    """Why a node may not mine, given its versions or what it answered instead; None if it may."""
     if isinstance(theirs, str):
         return theirs
     for what, version in versions().items():
@@ -276,15 +268,15 @@ def _nodes() -> dict[str, str]:
 
 
 def _on_node(node: str, function: Callable[..., Any], *arguments: object) -> ray.ObjectRef[Any]:
-    """A task on one node, whatever else it is at."""
-    place = NodeAffinitySchedulingStrategy(node, soft=False)
+    """A task on one node, submitted even if its CPUs are busy."""
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     remote: Any = ray.remote(num_cpus=0, max_retries=1)(function)
-    reference: ray.ObjectRef[Any] = remote.options(scheduling_strategy=place).remote(*arguments)
+    reference: ray.ObjectRef[Any] = remote.options(scheduling_strategy=strategy).remote(*arguments)
     return reference
 
 
 def _result(reference: ray.ObjectRef[Any]) -> Any:
-    """What a task gave back, or why it gave nothing."""
+    """The result of a task, or why there is none."""
     try:
         return ray.get(reference)
     except RayTaskError as error:

@@ -24,10 +24,10 @@ from typing import Any
 
 import pytest
 
-from mergebert_data.commands.mine import main
+from mergebert.cli import main
 from mergebert_data.dataset.store import read_rows
-from mergebert_data.mine.plan import Settings, planned
-from mergebert_data.mine.ray_worker import Folder, introduction, mined_block, mining_task, versions
+from mergebert_data.mine.plan import MiningSettings, planned
+from mergebert_data.mine.ray_worker import SharedFolder, checked_in, mined_block, mining_task, versions
 from tests.conftest import Repository
 from tests.data.commands.test_mine import conflicting_merges
 
@@ -139,7 +139,7 @@ def repositories(make_repository: Callable[..., Repository]) -> list[Path]:
 @pytest.fixture
 def rows(repositories: list[Path], tmp_path: Path) -> list[dict[str, Any]]:
     """What the local engine makes of them."""
-    assert main([*map(str, repositories), "-o", str(tmp_path / "local"), "-j", "1"]) == 0
+    assert main(["mine", *map(str, repositories), "-o", str(tmp_path / "local"), "-j", "1"]) == 0
     found = list(read_rows(tmp_path / "local"))
     assert len(found) == 2 * len(NAMES)
     return found
@@ -157,7 +157,8 @@ def mining(post: Post, repositories: list[Path], out: Path, *options: str) -> It
         "-W",
         "error",
         "-m",
-        "mergebert_data.commands.mine",
+        "mergebert",
+        "mine",
         *map(str, repositories),
     ]
     with subprocess.Popen(
@@ -182,6 +183,7 @@ def left_in(out: Path) -> list[Path]:
     return [*out.glob(".*"), *out.glob("*/.*"), *out.glob("scratch/*")]
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_of_a_block_changes_no_row(
     repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -255,6 +257,7 @@ def ray_node(post: Post, name: str, *options: str) -> Iterator[None]:
                 node.kill()
 
 
+@pytest.mark.slow
 def test_a_running_cluster_makes_the_same_rows(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -267,6 +270,7 @@ def test_a_running_cluster_makes_the_same_rows(
     assert (left_in(out), post.scratch) == ([], [])
 
 
+@pytest.mark.slow
 def test_interrupted_on_a_cluster_and_gone_on_with(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -281,10 +285,11 @@ def test_interrupted_on_a_cluster_and_gone_on_with(
     until(lambda: not process(worker, "pid"), "the end of the worker")
     assert not (out / "examples.parquet").exists()
     assert (left_in(out), post.scratch) == ([], [])
-    assert main([*map(str, repositories), "-o", str(out), "-j", "1"]) == 0
+    assert main(["mine", *map(str, repositories), "-o", str(out), "-j", "1"]) == 0
     assert list(read_rows(out)) == rows
 
 
+@pytest.mark.slow
 def test_a_block_that_every_worker_dies_of_is_left_out_and_the_others_go_on(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -302,6 +307,7 @@ def test_a_block_that_every_worker_dies_of_is_left_out_and_the_others_go_on(
     assert post.scratch == []
 
 
+@pytest.mark.slow
 def test_a_node_lost_in_the_middle_of_a_block_changes_no_row(
     head: tuple[str, Post], repositories: list[Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -325,8 +331,8 @@ def test_a_node_lost_in_the_middle_of_a_block_changes_no_row(
 def test_a_repository_that_is_not_on_the_node_is_named_and_the_others_go_on(
     repositories: list[Path], tmp_path: Path
 ) -> None:
-    folder = Folder(tmp_path / "out", "token")
-    plan = planned(repositories, Settings(folder.out))
+    folder = SharedFolder(tmp_path / "out", "token")
+    plan = planned(repositories, MiningSettings(folder.out))
     repositories[1].rename(tmp_path / "elsewhere")
     steps = [mined_block(folder, block) for block in plan.blocks]
     (failure,) = [step.failure for step in steps if step.failure]
@@ -335,26 +341,26 @@ def test_a_repository_that_is_not_on_the_node_is_named_and_the_others_go_on(
 
 
 def test_a_block_that_is_done_is_not_mined_again(repositories: list[Path], tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "out", "token")
-    (block,) = planned(repositories[:1], Settings(folder.out)).blocks
+    folder = SharedFolder(tmp_path / "out", "token")
+    (block,) = planned(repositories[:1], MiningSettings(folder.out)).blocks
     assert mined_block(folder, block).files == 2
     gone = replace(block, source=replace(block.source, objects="nowhere"))
     assert mined_block(folder, gone).was_done
 
 
 def test_a_node_without_the_folder_says_so(tmp_path: Path) -> None:
-    folder = Folder(tmp_path, "token")
-    assert "does not share the folder" in str(introduction(folder, "node"))
+    folder = SharedFolder(tmp_path, "token")
+    assert "does not share the folder" in str(checked_in(folder, "node"))
     assert "does not share the folder" in str(mining_task(folder, str.upper, "mined"))
     assert list(tmp_path.iterdir()) == []
     folder.mark.touch()
-    assert "git" in introduction(folder, "node")
+    assert "git" in checked_in(folder, "node")
     assert folder.answer("node").exists()
     assert mining_task(folder, str.upper, "mined") == "MINED"
 
 
 def test_a_node_that_would_mine_otherwise_is_named() -> None:
-    from mergebert_data.mine.cluster import objection
+    from mergebert_data.mine.ray_engine import objection
 
     assert objection("far", versions()) is None
     assert "Node far has git 2.20.1, this computer" in (
@@ -364,7 +370,7 @@ def test_a_node_that_would_mine_otherwise_is_named() -> None:
 
 
 def test_what_ray_tells_at_length_is_a_line_of_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    from mergebert_data.mine.cluster import Notices
+    from mergebert_data.mine.ray_engine import Notices
 
     with redirect_stdout(Notices()):
         print(
@@ -393,7 +399,7 @@ def test_what_ray_tells_at_length_is_a_line_of_standard_error(capsys: pytest.Cap
 def test_an_address_that_leads_nowhere_is_one_sentence(
     options: tuple[str, ...], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(tmp_path), "-o", str(tmp_path / "out"), *options]) == 2
+    assert main(["mine", str(tmp_path), "-o", str(tmp_path / "out"), *options]) == 2
     told = capsys.readouterr().err
     assert sentence in told
     assert told.count("\n") == 1

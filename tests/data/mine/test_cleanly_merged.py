@@ -3,9 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import Merge, open_source
-from mergebert_data.history.replay import ConflictedFile, Scratch, Stage
-from mergebert_data.mine.clean import ONE_IN_CONFLICTED, ONE_IN_OTHERS, clean_files, in_drawn_order, is_drawn
+from mergebert_data.history.merges import Merge
+from mergebert_data.history.replay import ConflictedFile, ScratchRepository, Stage
+from mergebert_data.history.repository import open_repository
+from mergebert_data.mine.cleanly_merged import (
+    ONE_IN_CONFLICTED,
+    ONE_IN_OTHERS,
+    clean_files,
+    in_drawn_order,
+    is_drawn,
+)
 from tests.conftest import Repository
 
 MERGES = [Merge(f"{number:040x}", "a", "b") for number in range(3000)]
@@ -37,7 +44,7 @@ def test_the_files_both_sides_changed_to_something_else(repository: Repository, 
     ours, theirs, root = repository.git("rev-parse", "main", "theirs", "main~2").split("\n")
     place = tmp_path / "scratch"
     place.mkdir()
-    with Scratch(open_source(repository.path), place) as scratch:
+    with ScratchRepository(open_repository(repository.path), place) as scratch:
         found = clean_files(scratch, Merge("", ours, theirs), root)
         assert clean_files(scratch, Merge("", ours, "1" * 40), root) == []
         assert clean_files(scratch, Merge("", root, theirs), root) == []

@@ -1,4 +1,4 @@
-"""What came before, found again by its content: equal but for white space, or nearly."""
+"""An index that finds the earlier conflict of the same content: equal but for white space, or nearly."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from datasketch import MinHash
 
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict
-from mergebert_data.dataset.content import content_key
-from mergebert_data.dataset.minhash import Shingles, index_of, likeness, shingles, signature
+from mergebert_data.dataset.content_key import content_key
+from mergebert_data.dataset.minhash import Shingles, jaccard, lsh_index, minhash, shingles
 
 EXACT, NEAR = "exact", "near"
 _RESOLUTION = 3  # the role after base, ours and theirs
@@ -25,59 +25,61 @@ _MOST_COMPARED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What two conflicts are compared by: a key of everything, the shingles of the sides and of the resolution."""
+class ConflictContent:
+    """What conflicts are compared by: a hash of everything, the shingles of the sides and those of the resolution."""
 
     key: bytes
     sides: Shingles
     resolution: Shingles
 
 
-def content_of(conflict: Conflict, resolution: str | None, language: Language) -> Content:
+def conflict_content(conflict: Conflict, resolution: str | None, language: Language) -> ConflictContent:
     """What a conflict and its resolution are compared by."""
     sides = [shingles(text, language, role) for role, text in enumerate(conflict.sides)]
-    return Content(
+    return ConflictContent(
         bytes.fromhex(content_key(conflict, resolution)),
         np.unique(np.concatenate(sides)),
         shingles(resolution, language, _RESOLUTION),
     )
 
 
-class Seen:
-    """The contents that came before, by number; signatures in memory, shingles in a file without a name.
+class DuplicateIndex:
+    """Contents by number; MinHash signatures in memory, shingles in a file without a name.
 
-    Near are contents whose sides and whose resolutions each have `threshold` of their shingles in common: the same
-    conflict resolved otherwise is no duplicate. Signatures only propose; the shingles decide.
+    Near duplicates are contents whose sides and whose resolutions each have a Jaccard similarity of `threshold`: the same
+    conflict resolved otherwise is no duplicate. Signatures propose pairs, the shingles decide.
     """
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self._keys: dict[bytes, int] = {}
-        self._index = index_of(threshold)  # of slots
+        self._index = lsh_index(threshold)  # of slots
         self._numbers, self._starts, self._sides, self._ends = (array("q") for _ in range(4))
         self._file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed by __exit__
 
-    def __enter__(self) -> Seen:
+    def __enter__(self) -> DuplicateIndex:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
 
-    def match(self, content: Content, number: int, *, is_kept: bool = False) -> tuple[str, int] | None:
-        """How the content is a duplicate and of which number, the earliest; None if it is new.
+    def match(
+        self, content: ConflictContent, number: int, *, is_kept: bool = False
+    ) -> tuple[str, int] | None:
+        """How the content is a duplicate, and the earliest number it repeats; None if it is new.
 
-        What is new can be found from now on by `number`, and so can a near duplicate that is to be kept.
+        New content is added under `number`, and so is a near duplicate where `is_kept`.
         """
         same = self._keys.get(content.key)
         if same is not None:
             return EXACT, same
-        signed = signature(np.concatenate((content.sides, content.resolution)))
-        slot = next((slot for slot in self._met(signed) if self._is_near(content, slot)), None)
+        signed = minhash(np.concatenate((content.sides, content.resolution)))
+        slot = next((slot for slot in self._candidates(signed) if self._is_near(content, slot)), None)
         if slot is None or is_kept:
             self._keep(content, signed, number)
         return None if slot is None else (NEAR, self._numbers[slot])
 
-    def _keep(self, content: Content, signed: MinHash, number: int) -> None:
+    def _keep(self, content: ConflictContent, signed: MinHash, number: int) -> None:
         self._keys[content.key] = number
         slot = len(self._numbers)
         self._index.insert(slot, signed)
@@ -89,12 +91,12 @@ class Seen:
         self._sides.append(start + content.sides.nbytes)
         self._ends.append(self._file.tell())
 
-    def _met(self, signed: MinHash) -> list[int]:
-        """The slots that share a band, the earliest first."""
+    def _candidates(self, signed: MinHash) -> list[int]:
+        """The slots that share a band with a signature, the earliest first."""
         found: list[int] = self._index.query(signed)
         return nsmallest(_MOST_COMPARED, found)
 
-    def _is_near(self, content: Content, slot: int) -> bool:
+    def _is_near(self, content: ConflictContent, slot: int) -> bool:
         start, middle, end = self._starts[slot], self._sides[slot], self._ends[slot]
         sizes = (content.sides.nbytes, middle - start), (content.resolution.nbytes, end - middle)
         if any(min(pair) < self.threshold * max(pair) for pair in sizes):
@@ -103,4 +105,4 @@ class Seen:
         kept = np.frombuffer(self._file.read(end - start), np.uint32)
         cut = (middle - start) // kept.itemsize
         pairs = (content.sides, kept[:cut]), (content.resolution, kept[cut:])
-        return all(likeness(*pair) >= self.threshold for pair in pairs)
+        return all(jaccard(*pair) >= self.threshold for pair in pairs)

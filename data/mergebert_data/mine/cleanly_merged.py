@@ -1,15 +1,15 @@
-"""Files that both sides changed and git merged without a conflict: a sample, drawn the same way every time."""
+"""A sample, the same for a seed, of the files that both sides changed and git merged without a conflict."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from hashlib import blake2b
 
 from mergebert.text.threeway import ThreeWay
+from mergebert_data.dataset.draw import draw
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.plumbing import TreeDiff
-from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Scratch, Stage
+from mergebert_data.history.replay import FILE_MODES, ConflictedFile, ScratchRepository, Stage
 
 # One in so many merges gives clean files; where conflicts are mined the base is known already and more are affordable.
 # Measured over twenty repositories: about one clean file for four in conflict.
@@ -20,12 +20,12 @@ _TREE = re.compile(rb"tree ([0-9a-f]+)\n")
 
 
 def is_drawn(seed: int, merge: Merge, is_conflicted: bool) -> bool:
-    """Whether this merge gives clean files."""
-    return _draw(seed, merge.commit) % (ONE_IN_CONFLICTED if is_conflicted else ONE_IN_OTHERS) == 0
+    """Whether clean files of this merge are in the sample."""
+    return draw(seed, merge.commit) % (ONE_IN_CONFLICTED if is_conflicted else ONE_IN_OTHERS) == 0
 
 
-def clean_files(scratch: Scratch, merge: Merge, base: str) -> list[ConflictedFile]:
-    """The regular files both sides changed since `base`, each to something else."""
+def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[ConflictedFile]:
+    """The regular files that both sides changed since `base`, to different texts."""
     commits = scratch.contents((base, merge.ours, merge.theirs), kind="commit")
     trees = [_TREE.match(commit or b"") for commit in commits]
     root, *sides = [tree[1].decode() if tree else "" for tree in trees]
@@ -40,20 +40,15 @@ def clean_files(scratch: Scratch, merge: Merge, base: str) -> list[ConflictedFil
 
 
 def in_drawn_order(files: Iterable[ConflictedFile], seed: int, merge: Merge) -> list[ConflictedFile]:
-    """The files of a merge in the order they are drawn in."""
-    return sorted(files, key=lambda file: _draw(seed, f"{merge.commit} {file.path}"))
+    """The files of a merge, shuffled by seed."""
+    return sorted(files, key=lambda file: draw(seed, f"{merge.commit} {file.path}"))
 
 
 def _versions(diff: TreeDiff | None) -> dict[str, tuple[Stage, Stage]]:
-    """The files that were and stayed regular files, as they were and are."""
+    """The old and the new version of each file that was and is a regular one."""
     found = {}
     for path, change in (diff.changes if diff else {}).items():
         old_mode, new_mode, old, new, _ = change.split(" ")
         if old_mode in FILE_MODES and new_mode in FILE_MODES:
             found[path] = Stage(old_mode, old), Stage(new_mode, new)
     return found
-
-
-def _draw(seed: int, text: str) -> int:
-    told = f"{seed} {text}".encode("utf-8", "surrogateescape")
-    return int.from_bytes(blake2b(told, digest_size=8).digest(), "big")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from mergebert_data.mine.runs import recorded, runs_of
+from mergebert_data.dataset.store import read_rows
+from mergebert_data.mine.run_log import recorded
 
 
 def test_runs_are_kept_in_order(tmp_path: Path) -> None:
-    assert runs_of(tmp_path) == []
     with recorded(tmp_path, 2) as first:
         first.merges = 10
     with pytest.raises(KeyboardInterrupt), recorded(tmp_path, 3) as second:
         second.merges = 5
         raise KeyboardInterrupt
-    assert runs_of(tmp_path) == [first, second]
-    assert [run.jobs for run in runs_of(tmp_path)] == [2, 3]
-    assert all(run.seconds >= 0 and run.peak_bytes > 1_000_000 for run in runs_of(tmp_path))
+    assert list(read_rows(tmp_path / "runs.jsonl")) == [asdict(first), asdict(second)]
+    assert [run.jobs for run in (first, second)] == [2, 3]
+    assert all(run.seconds >= 0 and run.peak_bytes > 1_000_000 for run in (first, second))
 
 
 def test_a_run_in_a_sentence(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What each run of the miner into a folder cost: merges, wall time, memory. Kept, since a corpus takes several runs."""
+"""The log of the runs that mined into a folder: merges, wall time and memory of each; a corpus takes several."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; getrusage counts in ki
 
 @dataclass(slots=True)
 class Run:
-    """One run: when it began (seconds since 1970), how long it took, and what was mined by how many processes.
+    """One run: when it began (seconds since 1970), its processes, the merges it mined and the seconds it took.
 
     `peak_bytes` is the largest resident size of any one process, git's included.
     """
@@ -38,7 +38,7 @@ class Run:
 
 @contextmanager
 def recorded(out: Path, jobs: int) -> Iterator[Run]:
-    """A run to count merges in; what it cost is added to OUT/runs.jsonl even if it is cut short."""
+    """A run to count merges in, added to OUT/runs.jsonl when the block ends, even by an error."""
     run = Run(int(time.time()), jobs)
     started = time.monotonic()
     try:
@@ -49,11 +49,3 @@ def recorded(out: Path, jobs: int) -> Iterator[Run]:
         run.peak_bytes = max(own.ru_maxrss, workers.ru_maxrss) * _UNIT
         with (out / "runs.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(run)) + "\n")
-
-
-def runs_of(out: Path) -> list[Run]:
-    """The runs recorded in a mined folder, oldest first."""
-    path = out / "runs.jsonl"
-    if not path.exists():
-        return []
-    return [Run(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -1,4 +1,4 @@
-"""What an export or a whole dataset holds, counted for its card: per language, split, pattern, grade and licence."""
+"""Counts for the card of an export or a whole dataset: per language, split, pattern, grade and licence."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mergebert_data.dataset.agreement import NOT_LOCATED
-from mergebert_data.dataset.flat import Surroundings, grade_of
+from mergebert_data.dataset.agreement import NOT_LOCATED, grade_of
+from mergebert_data.dataset.flat_rows import RowMetadata
 from mergebert_data.dataset.statistics import NO_CANDIDATE
 from mergebert_data.dataset.store import read_rows
 
@@ -17,7 +17,7 @@ _READ = ("repository", "language", "conflicts")
 
 
 @dataclass(slots=True)
-class Figures:
+class CardCounts:
     """Counts of conflicts, patterns of distinct ones; `add` takes them one at a time."""
 
     splits: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -26,12 +26,12 @@ class Figures:
     totals: Counter[str] = field(default_factory=Counter)
     repositories: dict[str, Counter[str]] = field(default_factory=dict)
     licences: dict[str, str] = field(default_factory=dict)
-    places: dict[str, str] = field(default_factory=dict)
+    split_of: dict[str, str] = field(default_factory=dict)
 
-    def add(self, language: str, repository: str, conflict: Mapping[str, Any], around: Surroundings) -> None:
+    def add(self, language: str, repository: str, conflict: Mapping[str, Any], metadata: RowMetadata) -> None:
         """Counts one conflict, given as plain values with or without its texts."""
-        split = self.places[repository] = around.split(repository)
-        self.licences[repository] = around.licence(repository)
+        split = self.split_of[repository] = metadata.split(repository)
+        self.licences[repository] = metadata.licence(repository)
         is_located = conflict["resolution"] is not None
         self.splits[language][split] += 1
         self.grades[language][grade_of(conflict) or NOT_LOCATED] += 1
@@ -54,10 +54,10 @@ class Figures:
         return {name: counted[name] for name in order}
 
 
-def figures_of(out: Path, around: Surroundings) -> Figures:
-    """What a mined folder holds."""
-    figures = Figures()
+def card_counts(out: Path, metadata: RowMetadata) -> CardCounts:
+    """The counts of all conflicts of a mined folder."""
+    figures = CardCounts()
     for row in read_rows(out, _READ):
         for conflict in row["conflicts"]:
-            figures.add(row["language"], row["repository"], conflict, around)
+            figures.add(row["language"], row["repository"], conflict, metadata)
     return figures

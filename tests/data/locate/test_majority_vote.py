@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mergebert.text.candidates import whitespace_key
 from mergebert.text.markers import Conflict, Markers, MergedFile
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.locate.locations import METHODS, Located, located
+from mergebert_data.locate.majority_vote import METHODS, Location, locations
 
 MARKERS = Markers("<<<<<<< ours\n", "||||||| base\n", "=======\n", ">>>>>>> theirs\n")
 HEAD = "import a\nimport b\n\n"
@@ -24,62 +24,62 @@ def conflict(base: str, ours: str, theirs: str) -> Conflict:
 
 def one(
     resolution: str, candidates: list[str], head: str = HEAD, tail: str = TAIL, ending: str = ""
-) -> Located | None:
+) -> Location | None:
     """What is located for one conflict between `head` and `tail` resolved this way, with `ending` put behind."""
     cut = MergedFile((head, conflict("o\n", "x\n", "y\n"), tail))
-    return located(cut, head + resolution + tail + ending, [candidates])[0]
+    return locations(cut, head + resolution + tail + ending, [candidates])[0]
 
 
 @pytest.mark.parametrize("resolution", ["x\n", "", "x\ny\n", "new\nlines\n", "return 0\n", "\n\n"])
 def test_a_unique_unbroken_context_locates_anything(resolution: str) -> None:
-    assert one(resolution, []) == Located(resolution, ("aligned", "unique"))
+    assert one(resolution, []) == Location(resolution, ("aligned", "unique"))
 
 
 def test_all_three_proofs_are_recorded() -> None:
-    assert one("x\n", ["y\n", "x\n", "x\ny\n"]) == Located("x\n", METHODS)
+    assert one("x\n", ["y\n", "x\n", "x\ny\n"]) == Location("x\n", METHODS)
 
 
 def test_the_text_is_what_people_wrote_not_the_candidate() -> None:
-    assert one("    x\n", ["x\n"]) == Located("    x\n", METHODS)
+    assert one("    x\n", ["x\n"]) == Location("    x\n", METHODS)
 
 
 def test_a_touched_line_next_to_the_conflict_proves_nothing() -> None:
     cut = MergedFile((HEAD.rstrip("\n") + "\n", conflict("o\n", "x\n", "y\n"), TAIL))
     merged = "import a\nimport c\nx\n" + TAIL
-    assert located(cut, merged, [["x\n"]]) == [None]
+    assert locations(cut, merged, [["x\n"]]) == [None]
 
 
 def test_a_unique_line_next_to_a_touched_one_is_proof_by_itself() -> None:
     cut = MergedFile((HEAD.strip() + "\n", conflict("o\n", "x\n", "y\n"), TAIL))
     merged = "import changed\nimport b\nx\n" + TAIL
-    assert located(cut, merged, [["other\n"]]) == [Located("x\n", ("unique",))]
+    assert locations(cut, merged, [["other\n"]]) == [Location("x\n", ("unique",))]
 
 
 @pytest.mark.parametrize("stray", ["import a\n", "    return 0\n"])
 def test_a_unique_line_proves_nothing_where_the_text_holds_agreed_lines(stray: str) -> None:
     cut = MergedFile((HEAD.strip() + "\n", conflict("o\n", "x\n", "y\n"), TAIL))
     merged = "import changed\nimport b\nx\n" + stray + TAIL.replace("    return 0\n", "")
-    assert located(cut, merged, [["other\n"]]) == [None]
+    assert locations(cut, merged, [["other\n"]]) == [None]
 
 
 def test_a_unique_line_proves_nothing_amid_the_lines_of_a_side() -> None:
     cut = MergedFile((HEAD.strip() + "\n", conflict("o\n", "xxx = 1\nimport b\n", "y\n"), TAIL))
     merged = "import changed\nxxx = 1\nimport b\n" + TAIL
-    assert located(cut, merged, [["other\n"]]) == [None]
+    assert locations(cut, merged, [["other\n"]]) == [None]
 
 
 def test_a_unique_line_proves_nothing_where_people_moved_the_lines_of_a_side() -> None:
     cut = MergedFile((HEAD.strip() + "\n", conflict("o\n", "import xxx\n", "y\n"), TAIL))
     merged = "import xxx\nimport changed\nimport c\nimport d\nimport b\n" + TAIL
-    assert located(cut, merged, [["other\n"]]) == [None]
+    assert locations(cut, merged, [["other\n"]]) == [None]
 
 
 def test_conflicts_that_touch_are_located_together_or_not_at_all() -> None:
     disputed = conflict("o\n", "x\n", "y\n")
     cut = MergedFile((HEAD, disputed, disputed, TAIL))
-    assert located(cut, HEAD + "one\ntwo\n" + TAIL, [["x\n"], ["y\n"]]) == [None, None]
-    found = located(cut, HEAD + "x\ny\n" + TAIL, [["x\n"], ["y\n"]])
-    assert found == [Located("x\n", ("candidate",)), Located("y\n", ("candidate",))]
+    assert locations(cut, HEAD + "one\ntwo\n" + TAIL, [["x\n"], ["y\n"]]) == [None, None]
+    found = locations(cut, HEAD + "x\ny\n" + TAIL, [["x\n"], ["y\n"]])
+    assert found == [Location("x\n", ("candidate",)), Location("y\n", ("candidate",))]
 
 
 BLOCK = "}\n\n@Test\n"
@@ -93,37 +93,37 @@ def test_alignment_and_a_candidate_prove_each_other() -> None:
     cut = MergedFile(("first\n" + BLOCK, conflict("o\n", "x\n", "y\n"), BLOCK + "last\n"))
     resolution = "x\n" + BLOCK + "x\n"
     merged = "changed\n" + BLOCK + resolution + BLOCK + "last\n"
-    assert located(cut, merged, [[resolution]]) == [Located(resolution, ("aligned", "candidate"))]
+    assert locations(cut, merged, [[resolution]]) == [Location(resolution, ("aligned", "candidate"))]
 
 
 def test_two_methods_outvote_the_candidate_that_follows_a_repeated_context() -> None:
     """The added test ends like the one before it, so that an empty candidate fits right behind it."""
     head, tail = "first()\n" + BLOCK, "last()\nend()\nend of file\n"
     found = one("added()\n" + BLOCK, ["x\n", ""], head, tail)
-    assert found == Located("added()\n" + BLOCK, ("aligned", "unique"), ("candidate",))
+    assert found == Location("added()\n" + BLOCK, ("aligned", "unique"), ("candidate",))
 
 
 def test_a_candidate_that_fits_at_two_places_is_no_proof() -> None:
     parts = ("begin\n" + BLOCK, conflict("o\n", "x\n", "y\n"), BLOCK + "end\n")
     merged = "start\n" + BLOCK + "x\n" + BLOCK + "y\n" + BLOCK + "stop\n"
-    assert located(MergedFile(parts), merged, [["x\n", "y\n"]]) == [None]
+    assert locations(MergedFile(parts), merged, [["x\n", "y\n"]]) == [None]
 
 
 def test_file_borders_need_no_three_lines() -> None:
-    assert one("new\n", [], head="", tail="end\n") == Located("new\n", ("aligned", "unique"))
-    assert one("new\n", [], head="begin\n", tail="") == Located("new\n", ("aligned", "unique"))
+    assert one("new\n", [], head="", tail="end\n") == Location("new\n", ("aligned", "unique"))
+    assert one("new\n", [], head="begin\n", tail="") == Location("new\n", ("aligned", "unique"))
 
 
-def close(separator: str, first: str, second: str, candidates: list[str]) -> list[Located | None]:
+def close(separator: str, first: str, second: str, candidates: list[str]) -> list[Location | None]:
     """What is located for two conflicts with only `separator` between them."""
     parts = (HEAD, conflict("o\n", "x\n", "y\n"), separator, conflict("p\n", "v\n", "w\n"), TAIL)
-    return located(MergedFile(parts), HEAD + first + separator + second + TAIL, [candidates, candidates])
+    return locations(MergedFile(parts), HEAD + first + separator + second + TAIL, [candidates, candidates])
 
 
 def test_a_telling_line_between_conflicts_close_together_is_proof() -> None:
     assert close("middle()\n", "one\n", "two\n", []) == [
-        Located("one\n", ("aligned", "unique")),
-        Located("two\n", ("aligned", "unique")),
+        Location("one\n", ("aligned", "unique")),
+        Location("two\n", ("aligned", "unique")),
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_repeated_line_between_conflicts_close_together_is_none() -> None:
 
 def test_conflicts_close_together_are_explained_together() -> None:
     found = close("}\n", "x\n}\n", "w\n", ["x\n}\n", "w\n", "v\n"])
-    assert found == [Located("x\n}\n", ("candidate",)), Located("w\n", ("candidate",))]
+    assert found == [Location("x\n}\n", ("candidate",)), Location("w\n", ("candidate",))]
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def made(draw: st.DrawFn, shortest: int) -> Made:
 
 @given(made(shortest=3))
 def test_with_unbroken_context_everything_is_located(example: Made) -> None:
-    found = located(example.cut, example.merged, example.candidates)
+    found = locations(example.cut, example.merged, example.candidates)
     texts = [None if one is None else one.text for one in found]
     assert [text is not None for text in texts] == [True] * len(texts)
     assert [whitespace_key(text or "") for text in texts] == [*map(whitespace_key, example.resolutions)]
@@ -178,7 +178,7 @@ def test_with_unbroken_context_everything_is_located(example: Made) -> None:
 
 @given(made(shortest=1))
 def test_what_is_located_is_right(example: Made) -> None:
-    found = located(example.cut, example.merged, example.candidates)
+    found = locations(example.cut, example.merged, example.candidates)
     for one, resolution in zip(found, example.resolutions, strict=True):
         assert one is None or whitespace_key(one.text) == whitespace_key(resolution)
 
@@ -189,6 +189,6 @@ def test_an_edit_of_the_agreed_lines_never_mislabels(example: Made, at: int, edi
     at %= len(lines)
     if lines[at].startswith("agreed"):
         lines[at : at + 1] = edit.split("\n")[:-1]
-    found = located(example.cut, "\n".join(lines), example.candidates)
+    found = locations(example.cut, "\n".join(lines), example.candidates)
     for one, resolution in zip(found, example.resolutions, strict=True):
         assert one is None or whitespace_key(one.text) == whitespace_key(resolution)

@@ -1,0 +1,23 @@
+"""Counts as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table, the first columns of words and the others of numbers."""
+    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def share_table(title: str, counts: Mapping[str, int], digits: int = 1) -> str:
+    """A Markdown table of counts of hunks, each with its share of all."""
+    total = sum(counts.values())
+    rows = [(name, f"{n}", f"{n / total:.{digits}%}") for name, n in counts.items()]
+    return markdown_table((title, "hunks", "share"), rows)
+
+
+def with_share(part: int, whole: int) -> str:
+    """A count and its share of a whole, if there is a whole."""
+    return f"{part} ({part / whole:.1%})" if whole else f"{part}"

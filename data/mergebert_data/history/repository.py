@@ -1,0 +1,125 @@
+"""A repository to mine: its name, its objects, and the git that reads it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from git import Repo
+from git.cmd import Git
+from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
+
+from mergebert.errors import GitError
+from mergebert.repository_names import file_name, repository_name
+from mergebert_data.history.plumbing import CLEAN_GIT, environment_of, git_result
+
+ALL = ("--exclude=refs/replace/*", "--all")  # a replacement commit is nobody's history
+
+OLDEST_GIT = (2, 38)  # the first with `merge-tree --write-tree`
+BATCHING_GIT = (2, 39)  # the first with `merge-tree --stdin`
+
+_SLUG = re.compile(r"[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRepository:
+    """A repository to mine: its name in the dataset, git directory, objects folder and family.
+
+    `family` is the smallest id of its root commits, which forks share. `graph` is an objects folder with its commit
+    graph, if there is one.
+    """
+
+    name: str
+    git_dir: str
+    objects: str
+    family: str
+    graph: str = ""
+
+
+def require_git() -> None:
+    """Raises GitError where git is missing or too old to replay merges."""
+    try:
+        version = Git().version_info
+    except GitCommandError as error:
+        raise GitError("git cannot be run; install git 2.38 or newer.") from error
+    if version < OLDEST_GIT:
+        shown = ".".join(map(str, version))
+        raise GitError(f"git {shown} cannot replay merges without a work tree; install git 2.38 or newer.")
+
+
+def open_repository(path: Path, name: str | None = None) -> SourceRepository:
+    """The repository at `path`, a work tree or bare; GitError says why it cannot be mined."""
+    try:
+        repository = Repo(path)
+    except (InvalidGitRepositoryError, NoSuchPathError) as error:
+        raise GitError(f"{path} is not a git repository; give a work tree or a bare repository.") from error
+    with repository:
+        common = Path(repository.common_dir).resolve()
+    git = git_in(common)
+    try:
+        if git.rev_parse("--show-object-format") != "sha1":
+            raise GitError(
+                f"{path} names its objects by SHA-256, which the miner cannot read yet; mine a SHA-1 clone."
+            )
+        roots = git.rev_list(*ALL, "--max-parents=0").split()
+    except GitCommandError as error:
+        raise GitError(f"git cannot read the history of {path}: {last_line(error)}") from error
+    objects = str(common / "objects")
+    return SourceRepository(name or default_name(path, common), str(common), objects, min(roots, default=""))
+
+
+def with_commit_graph(source: SourceRepository, parent: Path) -> SourceRepository:
+    """The source with a commit graph in a folder inside `parent`, made once, by which history is walked several times
+    faster; unchanged where git makes none, as of a shallow clone."""
+    folder = parent / file_name(source.name)
+    environment = environment_of(folder)
+    if not (folder / "objects" / "info" / "commit-graph").exists():
+        git_result(environment, "init", "--quiet", "--bare", "--template=", str(folder))
+        alternates = folder / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(exist_ok=True)
+        alternates.write_text(f"{source.objects}\n", encoding="utf-8", errors="surrogateescape")
+        tips = git_result(environment_of(source.git_dir), "for-each-ref", "--format=%(objectname)").output
+        git_result(environment, "commit-graph", "write", "--stdin-commits", "--no-progress", stdin=tips)
+    is_made = (folder / "objects" / "info" / "commit-graph").exists() and not shallow_commits(source)
+    return replace(source, graph=str((folder / "objects").resolve())) if is_made else source
+
+
+def shallow_commits(source: SourceRepository) -> frozenset[str]:
+    """The commits whose parents a shallow clone has cut off."""
+    try:
+        return frozenset((Path(source.git_dir) / "shallow").read_text(encoding="ascii").split())
+    except FileNotFoundError:
+        return frozenset()
+
+
+def git_in(git_dir: Path | str) -> Git:
+    """git that reads one repository and no configuration outside it."""
+    git = Git(str(git_dir))
+    git.update_environment(**CLEAN_GIT, GIT_DIR=str(git_dir))
+    return git
+
+
+def default_name(path: Path, git_dir: Path) -> str:
+    """`owner/name` by the remote called origin, or by a folder called `owner+name`; else the folder's own name."""
+    git = git_in(git_dir)
+    url = git.config("--get", "remote.origin.url", with_exceptions=False)
+    found = _SLUG.search(url) if url and not _is_local(url) else None
+    if found:
+        return found[1]
+    parts = path.resolve().parts
+    for part in reversed(parts[-2:]):
+        if "+" in part and all(part.split("+")):
+            return repository_name(part)
+    name = parts[-2] if parts[-1] == ".git" else parts[-1]
+    return name.removesuffix(".git")
+
+
+def _is_local(url: str) -> bool:
+    return "://" not in url and (":" not in url or url.startswith((".", "/")))
+
+
+def last_line(error: GitCommandError) -> str:
+    """The last line that git printed before it failed."""
+    lines = str(error.stderr).strip().strip("'").strip().split("\n")
+    return lines[-1].strip() or "git gave no reason"
