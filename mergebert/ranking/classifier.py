@@ -10,13 +10,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.ranking.candidate_rows import Sizes, gaps_ranks_entropies, softmax, with_none
 from mergebert.ranking.columns import PAD, Columns, conflict_class
-from mergebert.ranking.features import Values
 from mergebert.ranking.onnx import Session
 from mergebert.text.candidates import Candidate, Origin
 from mergebert.text.patterns import PATTERNS, PRIOR, Pattern
 
 Floats = NDArray[np.float32]
+CLASSIFIER_FEATURES = ("network log", "network share", "network to best", "network rank", "network entropy")
 BATCH_COLUMNS = 4096  # columns in one run of the network: bounds memory, keeps padding small
 
 _PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
@@ -79,9 +80,9 @@ def padded(batch: Sequence[Columns]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return ids, kinds
 
 
-def candidate_logs(scores: Scores, options: Sequence[Candidate]) -> list[float]:
-    """The log of the classifier's belief in each candidate: the sum over the distinct ways to make it that it knows."""
-    return [_option_log(scores, option) for option in options]
+def candidate_logs(scores: Scores, options: Sequence[Candidate]) -> NDArray[np.float64]:
+    """The log probability of each candidate: that of the distinct ways to make it that the classifier knows, summed."""
+    return np.array([_option_log(scores, option) for option in options])
 
 
 def _option_log(scores: Scores, option: Candidate) -> float:
@@ -94,31 +95,18 @@ def _way(origin: Origin) -> tuple[int, tuple[Pattern, ...]]:
     return conflict_class(origin), origin.patterns if origin.method == "tokens" else ()
 
 
-def classifier_features(scores: Scores, options: Sequence[Candidate]) -> list[Values]:
-    """What the classifier says of each candidate, for the ranker."""
-    logs = np.array(candidate_logs(scores, options))
-    shares = np.exp(logs - np.logaddexp.reduce(logs))
-    entropy = float(-(shares * np.log(shares + 1e-9)).sum())
-    order = np.argsort(-shares, kind="stable")
-    ranks = np.empty(len(order))
-    ranks[order] = np.arange(len(order))
-    return [
-        {
-            "network log": float(log),
-            "network share": float(share),
-            "network to best": float(share - shares.max()),
-            "network rank": float(rank),
-            "network entropy": entropy,
-        }
-        for log, share, rank in zip(logs, shares, ranks, strict=True)
-    ]
+def classifier_features(logs: NDArray[np.float64], sizes: Sizes) -> Floats:
+    """The CLASSIFIER_FEATURES of the candidates of some conflicts from their log probabilities; behind those of each
+    conflict stands a row of NaN for "none of these"."""
+    shares = softmax(logs, sizes)
+    return with_none(np.stack([logs, shares, *gaps_ranks_entropies(shares, sizes)], axis=1), sizes)
 
 
 def _origin_log(scores: Scores, origin: Origin) -> float:
-    belief = float(scores.classes[conflict_class(origin)])
+    log = float(scores.classes[conflict_class(origin)])
     if origin.method != "tokens":
-        return belief
-    return belief + sum(
+        return log
+    return log + sum(
         float(scores.hunks[at][_PATTERN_INDEX[pattern]]) for at, pattern in enumerate(origin.patterns)
     )
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from functools import cache
 
-import numpy as np
-
-from mergebert.ranking.classifier import Scores, classifier_features
+from mergebert.ranking.classifier import CLASSIFIER_FEATURES
 from mergebert.ranking.columns import CHANGE_TYPES, CONFLICT_CLASSES, EDIT_TYPES, SPECIAL_TOKENS
 from mergebert.ranking.evidence import FileEvidence, FileMerge
-from mergebert.ranking.features import candidate_features, context_features
-from mergebert.ranking.neighbours import GROUP_OF, GROUPS, KINDS, Prediction, neighbour_features
+from mergebert.ranking.features import CONTEXT_FEATURES, candidate_features
+from mergebert.ranking.neighbours import GROUP_OF, GROUPS, KINDS, NEIGHBOUR_FEATURES
 from mergebert.text.candidates import Candidate, ConflictDiff, Origin
 from mergebert.text.languages import LANGUAGES, TEXT
 from mergebert.text.markers import Conflict, Markers, MergedFile
@@ -56,7 +54,4 @@ def feature_names() -> frozenset[str]:
     options = [Candidate("", (Origin("empty"),))]
     file = FileEvidence(FileMerge("", MergedFile((conflict,))))
     [own, _] = candidate_features(file, 0, ConflictDiff(conflict, TEXT), options)
-    [[near]] = neighbour_features([Prediction(0, np.zeros(1, np.int64), np.ones(1))])
-    hunks = np.zeros((0, len(PATTERNS)), np.float32)
-    [classified] = classifier_features(Scores(np.zeros(len(CONFLICT_CLASSES), np.float32), hunks), options)
-    return frozenset(own | context_features(None) | near | classified)
+    return frozenset((*own, *CONTEXT_FEATURES, *NEIGHBOUR_FEATURES, *CLASSIFIER_FEATURES))

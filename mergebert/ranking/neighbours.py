@@ -1,31 +1,51 @@
-"""What the other conflicts of the same file and merge say: first beliefs about them, and the answers people gave.
+"""The neighbour features of a candidate: what is predicted for the other conflicts of its file and merge, or was chosen
+there by a person.
 
-Conflicts of one merge go together. The features of a candidate compare its kind (ours, theirs,
-both, ...) with the kinds believed, or known, for its neighbours.
+Conflicts of one merge go together, so the kind of a candidate (ours, theirs, both, ...) is compared
+with the kinds likely elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.ranking.features import Values
+from mergebert.ranking.candidate_rows import first_rows, gaps_ranks_entropies, with_none
 from mergebert.text.candidates import Candidate, whitespace_key
 
 KINDS = ("ours", "theirs", "base", "ours+theirs", "theirs+ours", "merge", "union", "other")
 GROUPS = ("one side ours", "one side theirs", "both", "neither")
-GROUP_OF = (0, 1, 3, 2, 2, 2, 2, 3)
+GROUP_OF = np.array((0, 1, 3, 2, 2, 2, 2, 3))  # the group of each kind
+
+MEANS = ("file", "merge", "answers", "file_answers", "previous", "next")
+_BY_GROUP = MEANS[
+    :3
+]  # of which the share of every group is a feature, not only that of the candidate's own kind
+_COUNTS = ("others_in_file", "others_in_merge", "answers_known")
+
+NEIGHBOUR_FEATURES = (
+    *_COUNTS,
+    *(f"{name} {group}" for name in _BY_GROUP for group in GROUPS),
+    *("first", "first to best", "first rank", "first entropy", "first kind", "kind"),
+    *(f"{name} {part}" for name in MEANS for part in ("kind", "group")),
+)
+_OF_NONE = [
+    NEIGHBOUR_FEATURES.index(name) for name in (*_COUNTS, "first entropy")
+]  # true of no candidate too
+_CHUNK = 4_000_000  # numbers held at once in a merge of very many conflicts
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One conflict of a merge: its file, the kind of each candidate, a first probability for each, and, where a person
-    has answered it, the probabilities that the answer leaves. Neighbours see the answer, the conflict itself never."""
+    """The first pass's prediction for one conflict of a merge: its file, the kind and the probability of each candidate.
+
+    Where a person has resolved it, `answer` holds the probabilities that leaves; only the other conflicts see them.
+    """
 
     file: int
     kinds: NDArray[np.int64]
@@ -54,92 +74,88 @@ def _kind(origins: Sequence[tuple[str, str]]) -> int:
 
 
 def answer_of(options: Sequence[Candidate], text: str) -> Floats | None:
-    """All belief on the candidates that equal the text a person chose; None where none does."""
+    """Probability on the candidates that equal the text a person chose alone; None where none does."""
     key = whitespace_key(text)
     hits = np.array([whitespace_key(option.text) == key for option in options], float)
     return hits / hits.sum() if hits.any() else None
 
 
 def neighbour_features(
-    beliefs: Sequence[Prediction], wanted: Sequence[int] | None = None
-) -> list[list[Values]]:
-    """For each conflict of a merge, or each `wanted` one, the features of its candidates given all the others."""
-    masses = np.stack([_known_mass(belief) for belief in beliefs])  # [conflicts, kinds]
-    files = np.array([belief.file for belief in beliefs])
-    answered = np.array([belief.answer is not None for belief in beliefs])
-    places = range(len(beliefs)) if wanted is None else wanted
-    return [_features_of(at, beliefs[at], masses, files, answered) for at in places]
+    predictions: Sequence[Prediction], wanted: Sequence[int] | None = None
+) -> list[NDArray[np.float32]]:
+    """For each conflict of a merge, or each `wanted` one, the NEIGHBOUR_FEATURES of each candidate and, in a last row, of
+    "none of these"."""
+    places = range(len(predictions)) if wanted is None else wanted
+    asked = np.array(places)
+    masses = np.stack([_mass(one.kinds, _seen(one)) for one in predictions])  # [conflicts, kinds]
+    files = np.array([one.file for one in predictions])
+    answered = np.array([one.answer is not None for one in predictions])
+    others = asked[:, None] != np.arange(len(predictions))  # [asked, conflicts]
+    same_file = others & (files[asked, None] == files)
+    means = np.stack(
+        [
+            _means(masses, same_file),
+            _means(masses, others),
+            _means(masses, others & answered),
+            _means(masses, same_file & answered),
+            _beside(masses, files, -1)[asked],
+            _beside(masses, files, 1)[asked],
+        ],
+        axis=1,
+    )  # [asked, means, kinds]
+    counts = np.stack([part.sum(1) for part in (same_file, others, others & answered)], axis=1)
+    return _rows([predictions[at] for at in places], counts, means)
 
 
-def _kind_mass(kinds: NDArray[np.int64], probabilities: Floats) -> Floats:
+def _rows(predictions: Sequence[Prediction], counts: Floats, means: Floats) -> list[NDArray[np.float32]]:
+    sizes = [len(one.kinds) for one in predictions]
+    conflict = np.repeat(np.arange(len(sizes)), sizes)
+    kinds = np.concatenate([one.kinds for one in predictions])
+    first = np.concatenate([one.probabilities for one in predictions])
+    own = np.concatenate([_mass(one.kinds, one.probabilities)[one.kinds] for one in predictions])
+    groups = np.stack([means[:, :, at == GROUP_OF].sum(-1) for at in range(len(GROUPS))], axis=-1)
+    of_kind = np.stack([means[conflict, :, kinds], groups[conflict, :, GROUP_OF[kinds]]], axis=-1)
+    parts = [
+        counts[conflict],
+        groups[conflict, : len(_BY_GROUP)].reshape(len(kinds), -1),
+        np.stack([first, *gaps_ranks_entropies(first, sizes), own, kinds], axis=1),
+        of_kind.reshape(len(kinds), -1),
+    ]
+    rows = with_none(np.concatenate(parts, axis=1), sizes)
+    starts = first_rows(sizes) + np.arange(len(sizes))
+    none = starts + sizes
+    rows[none[:, None], _OF_NONE] = rows[starts[:, None], _OF_NONE]
+    return np.split(rows, starts[1:])
+
+
+def _seen(prediction: Prediction) -> Floats:
+    """The probabilities that the other conflicts see."""
+    return prediction.probabilities if prediction.answer is None else prediction.answer
+
+
+def _mass(kinds: NDArray[np.int64], probabilities: Floats) -> Floats:
+    """The probability of each kind."""
     return np.bincount(kinds, weights=probabilities, minlength=len(KINDS)).astype(np.float64)
 
 
-def _known_mass(belief: Prediction) -> Floats:
-    """The belief in each kind as the neighbours see it."""
-    return _kind_mass(belief.kinds, belief.probabilities if belief.answer is None else belief.answer)
+def _means(masses: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    """The mean mass over the conflicts that each row of `chosen` names; NaN where it names none."""
+    step = max(1, _CHUNK // masses.size)
+    # Summed one conflict after the other, as a mean is: a product of matrices would round otherwise.
+    sums = [
+        np.where(chosen[at : at + step, :, None], masses, 0.0).sum(axis=1)
+        for at in range(0, len(chosen), step)
+    ]
+    counts = chosen.sum(1).astype(float)
+    counts[counts == 0] = np.nan
+    return np.asarray(np.concatenate(sums) / counts[:, None])
 
 
-def _features_of(
-    at: int, belief: Prediction, masses: Floats, files: NDArray[np.int64], answered: NDArray[np.bool_]
-) -> list[Values]:
-    others = np.arange(len(masses)) != at
-    same_file = others & (files == files[at])
-    means = {
-        "file": _mean(masses, same_file),
-        "merge": _mean(masses, others),
-        "answers": _mean(masses, others & answered),
-        "file_answers": _mean(masses, same_file & answered),
-        "previous": _neighbour(masses, files, at, -1),
-        "next": _neighbour(masses, files, at, 1),
-    }
-    shared = _shared(means, int(same_file.sum()), int(others.sum()), int((others & answered).sum()))
-    order = np.argsort(-belief.probabilities, kind="stable")
-    ranks = np.empty(len(order), int)
-    ranks[order] = np.arange(len(order))
-    best = belief.probabilities.max()
-    own = _kind_mass(belief.kinds, belief.probabilities)
-    entropy = float(-(belief.probabilities * np.log(belief.probabilities + 1e-9)).sum())
-    groups = {name: _groups(mean) for name, mean in means.items()}
-    rows = []
-    for kind, probability, rank in zip(belief.kinds, belief.probabilities, ranks, strict=True):
-        row = dict(shared)
-        row |= {
-            "first": float(probability),
-            "first to best": float(probability - best),
-            "first rank": float(rank),
-        }
-        row |= {"first entropy": entropy, "first kind": float(own[kind]), "kind": float(kind)}
-        for name, mean in means.items():
-            row[f"{name} kind"] = float(mean[kind])
-            row[f"{name} group"] = float(groups[name][GROUP_OF[kind]])
-        rows.append(row)
-    return rows
-
-
-def _shared(means: Mapping[str, Floats], in_file: int, in_merge: int, answers: int) -> Values:
-    shared: Values = {"others_in_file": in_file, "others_in_merge": in_merge, "answers_known": answers}
-    for name in ("file", "merge", "answers"):
-        for group, value in zip(GROUPS, _groups(means[name]), strict=True):
-            shared[f"{name} {group}"] = float(value)
-    return shared
-
-
-def _groups(mean: Floats) -> Floats:
-    return np.array(
-        [
-            mean[[kind for kind, group in enumerate(GROUP_OF) if group == at]].sum()
-            for at in range(len(GROUPS))
-        ]
-    )
-
-
-def _mean(masses: Floats, chosen: NDArray[np.bool_]) -> Floats:
-    return masses[chosen].mean(0) if chosen.any() else np.full(masses.shape[1], np.nan)
-
-
-def _neighbour(masses: Floats, files: NDArray[np.int64], at: int, step: int) -> Floats:
-    beside = at + step
-    if 0 <= beside < len(masses) and files[beside] == files[at]:
-        return np.asarray(masses[beside])
-    return np.full(masses.shape[1], np.nan)
+def _beside(masses: Floats, files: NDArray[np.int64], step: int) -> Floats:
+    """The mass of the conflict before or behind each in its file; NaN where there is none."""
+    found = np.full(masses.shape, np.nan)
+    at = np.arange(len(masses))
+    inside = at[(at + step >= 0) & (at + step < len(masses))]
+    places = inside[files[inside + step] == files[inside]]
+    found[places] = masses[places + step]
+    return found

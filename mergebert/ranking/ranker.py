@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.errors import ModelBundleError
+from mergebert.ranking.candidate_rows import Sizes, softmax
 from mergebert.ranking.features import Values
 from mergebert.ranking.trees import Trees
 
@@ -21,28 +22,29 @@ class Ranker:
     def __init__(self, model: Path, names: Sequence[str]) -> None:
         self.trees = Trees(model)
         self.names = tuple(names)
+        self._column = {name: at for at, name in enumerate(self.names)}
         if self.trees.arrays["features"].max(initial=-1) >= len(self.names):
             raise ModelBundleError(
                 f"{model} reads features that its bundle does not name; install the bundle again."
             )
 
-    def probabilities(self, conflicts: Sequence[Sequence[Values]]) -> list[NDArray[np.float64]]:
-        """For each conflict the probability of each of its candidates; they sum to one."""
-        rows = [row for conflict in conflicts for row in conflict]
-        if not rows:
-            return [np.zeros(0) for _ in conflicts]
-        scores = self.trees.scores(matrix(rows, self.names))
-        ends = np.cumsum([len(conflict) for conflict in conflicts])
-        return [softmax(part) for part in np.split(scores, ends[:-1])]
+    def rows(self, values: Sequence[Values], *others: tuple[Sequence[str], Floats]) -> Floats:
+        """Named values, and the columns of other named arrays beside them, in the order that the trees read."""
+        rows = matrix(values, self.names)
+        for names, columns in others:
+            for name, column in zip(names, columns.T, strict=True):
+                if name in self._column:
+                    rows[:, self._column[name]] = column
+        return rows
+
+    def probabilities(self, rows: Floats, sizes: Sizes) -> list[NDArray[np.float64]]:
+        """For each of some conflicts the probabilities of its rows, which sum to one; `rows` holds those of all."""
+        if not len(rows):
+            return [np.zeros(0) for _ in sizes]
+        return np.split(softmax(self.trees.scores(rows), sizes), np.cumsum(sizes)[:-1])
 
 
 def matrix(rows: Sequence[Values], names: Sequence[str]) -> Floats:
     """The named values of each row as an array [rows, names]; a name a row does not have is NaN."""
     missing = float("nan")
     return np.array([[row.get(name, missing) for name in names] for row in rows], np.float32)
-
-
-def softmax(scores: Floats) -> NDArray[np.float64]:
-    """Probabilities from scores."""
-    raised = np.exp(scores.astype(np.float64) - float(scores.max(initial=0.0)))
-    return np.asarray(raised / raised.sum())

@@ -14,12 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
-from mergebert.ranking.classifier import Classifier, OnnxClassifier, classifier_features
+from mergebert.ranking.classifier import (
+    CLASSIFIER_FEATURES,
+    Classifier,
+    OnnxClassifier,
+    candidate_logs,
+    classifier_features,
+)
 from mergebert.ranking.columns import Subwords
 from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import ConflictKey, FileEvidence, FileMerge
-from mergebert.ranking.features import Values
-from mergebert.ranking.neighbours import Prediction, answer_of, kind_of, neighbour_features
+from mergebert.ranking.neighbours import (
+    NEIGHBOUR_FEATURES,
+    Prediction,
+    answer_of,
+    kind_of,
+    neighbour_features,
+)
 from mergebert.ranking.ranker import Ranker
 from mergebert.ranking.subwords import SubwordTokenizer
 from mergebert.text.languages import Language
@@ -62,7 +73,9 @@ class ScoredConflict:
     described: Described
     kinds: NDArray[np.int64]  # of each option, an index in neighbours.KINDS
     first: NDArray[np.float64]  # the first pass's probability of each option
-    classifier: list[Values]  # the classifier features of each option; empty without a classifier
+    classifier: NDArray[
+        np.float32
+    ]  # CLASSIFIER_FEATURES of each option and of none; NaN without a classifier
 
 
 class Ranks(Protocol):
@@ -115,7 +128,9 @@ class Resolver:
         places = [(file, index) for file, ones in enumerate(scored) for index in range(len(ones))]
         everything = [one for ones in scored for one in ones]
         asked = [at for at, place in enumerate(places) if wanted is None or place in wanted]
-        probabilities = self._probabilities(everything, _beliefs(everything, places, answers or {}), asked)
+        probabilities = self._probabilities(
+            everything, _predictions(everything, places, answers or {}), asked
+        )
         resolutions = dict(zip(asked, probabilities, strict=True))
         ranked = iter(
             self._ranked(one.described, resolutions.get(at), max_error) for at, one in enumerate(everything)
@@ -134,11 +149,12 @@ class Resolver:
 
     def scored(self, conflicts: Sequence[Described]) -> list[ScoredConflict]:
         """Conflicts with the scores of the first pass and of the classifier."""
-        first = self.first.probabilities([one.features for one in conflicts])
+        rows = self.first.rows([row for one in conflicts for row in one.features])
+        first = self.first.probabilities(rows, [len(one.features) for one in conflicts])
         classified = self.classifier_features(conflicts)
         return [
-            ScoredConflict(one, np.array([kind_of(option) for option in one.options]), row[:-1], classifier)
-            for one, row, classifier in zip(conflicts, first, classified, strict=True)
+            ScoredConflict(one, np.array([kind_of(option) for option in one.options]), found[:-1], classifier)
+            for one, found, classifier in zip(conflicts, first, classified, strict=True)
         ]
 
     def errors_in(self, text: str, language: Language) -> int | None:
@@ -154,21 +170,30 @@ class Resolver:
         return checked(evidence, conflicts, self.errors_in) if is_whole else conflicts
 
     def _probabilities(
-        self, conflicts: Sequence[ScoredConflict], beliefs: Sequence[Prediction], asked: Sequence[int]
+        self, conflicts: Sequence[ScoredConflict], predictions: Sequence[Prediction], asked: Sequence[int]
     ) -> list[NDArray[np.float64]]:
         """For each conflict asked about the probability of each option; what is missing to one is "none of these"."""
         if not asked:
             return []
-        neighbours = neighbour_features(beliefs, asked)
-        rows = [_rows(conflicts[at], near) for at, near in zip(asked, neighbours, strict=True)]
-        return [found[:-1] for found in self.ranker.probabilities(rows)]
+        ones = [conflicts[at] for at in asked]
+        rows = self.ranker.rows(
+            [row for one in ones for row in one.described.features],
+            (NEIGHBOUR_FEATURES, np.concatenate(neighbour_features(predictions, asked))),
+            (CLASSIFIER_FEATURES, np.concatenate([one.classifier for one in ones])),
+        )
+        sizes = [len(one.described.features) for one in ones]
+        return [found[:-1] for found in self.ranker.probabilities(rows, sizes)]
 
-    def classifier_features(self, conflicts: Sequence[Described]) -> list[list[Values]]:
-        """The classifier features of each option; empty where there is no classifier."""
+    def classifier_features(self, conflicts: Sequence[Described]) -> list[NDArray[np.float32]]:
+        """The classifier features of each option of each conflict and of "none of these"; NaN without a classifier."""
         if self.classifier is None:
-            return [[{} for _ in one.options] for one in conflicts]
+            shapes = [(len(one.features), len(CLASSIFIER_FEATURES)) for one in conflicts]
+            return [np.full(shape, np.nan, np.float32) for shape in shapes]
         scores = self.classifier.scores([one.columns for one in conflicts])
-        return [classifier_features(score, one.options) for score, one in zip(scores, conflicts, strict=True)]
+        return [
+            classifier_features(candidate_logs(score, one.options), [len(one.options)])
+            for score, one in zip(scores, conflicts, strict=True)
+        ]
 
     def _ranked(
         self, one: Described, probabilities: NDArray[np.float64] | None, max_error: float
@@ -224,32 +249,15 @@ def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict], count: Err
     return inf if found is None else found
 
 
-def _beliefs(
+def _predictions(
     conflicts: Sequence[ScoredConflict], places: Sequence[ConflictKey], answers: Answers
 ) -> list[Prediction]:
-    beliefs = []
+    found = []
     for one, place in zip(conflicts, places, strict=True):
         text = answers.get(place)
         answer = None if text is None else answer_of(one.described.options, text)
-        beliefs.append(Prediction(place[0], one.kinds, one.first, answer))
-    return beliefs
-
-
-def _rows(one: ScoredConflict, neighbours: Sequence[Values]) -> list[Values]:
-    """The ranker's rows: one an option with all that is known of it, and the last for "none of these"."""
-    features = one.described.features
-    rows = [
-        own | near | classifier
-        for own, near, classifier in zip(features, neighbours, one.classifier, strict=False)
-    ]
-    shared = neighbours[0] if neighbours else {}
-    return [
-        *rows,
-        features[-1] | {name: value for name, value in shared.items() if name in SHARED_BY_ALL},
-    ]
-
-
-SHARED_BY_ALL = frozenset(("others_in_file", "others_in_merge", "answers_known", "first entropy"))
+        found.append(Prediction(place[0], one.kinds, one.first, answer))
+    return found
 
 
 def _calibrated(scores: NDArray[np.float64], points: Sequence[tuple[float, float]]) -> NDArray[np.float64]:

@@ -14,14 +14,14 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.ranking.classifier import CLASSIFIER_FEATURES
+from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES
 from mergebert.training.calibrate import Ranked, best_curve, other_curve, risk_curve
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset import EVERY_GRADE, SURE_GRADES
 from mergebert.training.files import Arrays, read_arrays, replacing, write_arrays, write_json
-from mergebert.training.joint_table import JOINT_FEATURES
 from mergebert.training.pipeline import DEVELOPMENT, TRAIN, Workspace, file_name, prepared_names
 from mergebert.training.rank import (
-    NETWORK_FEATURES,
     Floats,
     Part,
     Repository,
@@ -100,7 +100,9 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     calibration, measured, probe = _judged(space, booster, variant)
     booster.save_model(folder / "ranker.txt")
     write_arrays(folder / "probe.npz", {"rows": probe})
-    first = len(data.names) - len(JOINT_FEATURES) - (len(NETWORK_FEATURES) if variant == NETWORK else 0)
+    first = (
+        len(data.names) - len(NEIGHBOUR_FEATURES) - (len(CLASSIFIER_FEATURES) if variant == NETWORK else 0)
+    )
     facts = {
         "features": {"first": list(data.names[:first]), "ranker": list(data.names)},
         "taught": int(sum(kept.sum() for kept in chosen.values())),

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.example import GRADES
-from mergebert.ranking.classifier import log_softmax
+from mergebert.ranking.candidate_rows import softmax
+from mergebert.ranking.classifier import CLASSIFIER_FEATURES, classifier_features, log_softmax
 from mergebert.ranking.features import CONTEXT_FEATURES, language_number
-from mergebert.ranking.neighbours import Prediction
+from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES, Prediction, neighbour_features
 from mergebert.training.config import RankerConfig
 from mergebert.training.dataset import EVERY_GRADE, splits
 from mergebert.training.files import Arrays, read_arrays
-from mergebert.training.joint_table import JOINT_FEATURES, joint_rows
 from mergebert.training.targets import repeated
 
 Floats = NDArray[np.float32]
@@ -160,13 +160,12 @@ def _at_most(chosen: list[NDArray[np.bool_]], most: int, seed: int) -> list[NDAr
 
 def grown(data: Table, config: RankerConfig, seed: int, rounds: int | None = None) -> lightgbm.Booster:
     """Trees whose scores, in a softmax over the rows of a conflict, make the human's choice likely."""
-    starts = np.concatenate([[0], np.cumsum(data.sizes)[:-1]])
-    group = np.repeat(np.arange(len(data.sizes)), data.sizes)
+    starts = np.cumsum(data.sizes) - data.sizes
 
     def objective(scores: NDArray[Any], _: lightgbm.Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
-        shares = softmax_by_group(scores, starts, group)
+        shares = softmax(scores, data.sizes)
         hits = shares * data.right
-        wanted = hits / np.maximum(np.add.reduceat(hits, starts), 1e-12)[group]
+        wanted = hits / np.repeat(np.maximum(np.add.reduceat(hits, starts), 1e-12), data.sizes)
         return shares - wanted, np.maximum(shares * (1.0 - shares), 1e-3)
 
     settings = {
@@ -192,17 +191,9 @@ def grown(data: Table, config: RankerConfig, seed: int, rounds: int | None = Non
     return lightgbm.train(settings, rows, rounds or config.rounds)
 
 
-def softmax_by_group(scores: NDArray[Any], starts: NDArray[Any], group: NDArray[Any]) -> NDArray[np.float64]:
-    """Probabilities over the rows of each conflict."""
-    raised = np.exp(scores - np.maximum.reduceat(scores, starts)[group])
-    return np.asarray(raised / np.add.reduceat(raised, starts)[group])
-
-
 def beliefs_of(booster: lightgbm.Booster, repository: Repository, features: Floats) -> NDArray[np.float64]:
     """The probability of every row of a repository."""
-    starts = np.concatenate([[0], np.cumsum(repository.sizes)[:-1]])
-    group = np.repeat(np.arange(len(repository)), repository.sizes)
-    return softmax_by_group(np.asarray(booster.predict(features, num_threads=1)), starts, group)
+    return softmax(np.asarray(booster.predict(features, num_threads=1)), repository.sizes)
 
 
 class View(Enum):
@@ -230,8 +221,8 @@ def joint_table(
             answer = truth[at] / truth[at].sum() if known else None
             kinds = repository.kinds[at].astype(np.int64)
             beliefs.append(Prediction(int(repository.file[at]), kinds, rows[at], answer))
-        found |= zip(members.tolist(), joint_rows(beliefs), strict=True)
-    return np.concatenate([found[at] for at in range(len(repository))]), JOINT_FEATURES
+        found |= zip(members.tolist(), neighbour_features(beliefs), strict=True)
+    return np.concatenate([found[at] for at in range(len(repository))]), NEIGHBOUR_FEATURES
 
 
 def _seen_together(group: NDArray[Any]) -> list[NDArray[np.int64]]:
@@ -264,24 +255,7 @@ def network_table(
     beliefs += np.bincount(entry_origin, weights=values, minlength=len(sizes))
     beliefs[repeated(origin_option, arrays["origin_class"])] = -np.inf
     logs = np.logaddexp.reduceat(beliefs, np.concatenate([[0], np.cumsum(arrays["origins"])[:-1]]))
-    return _network_rows(logs, options, option_conflict), NETWORK_FEATURES
-
-
-NETWORK_FEATURES = ("network log", "network share", "network to best", "network rank", "network entropy")
-
-
-def _network_rows(logs: NDArray[np.float64], options: NDArray[Any], conflict: NDArray[Any]) -> Floats:
-    """The values of `classifier_features` for every row, NaN in the rows for "none of these"."""
-    starts = np.concatenate([[0], np.cumsum(options)[:-1]])
-    shares = softmax_by_group(logs, starts, conflict)
-    best = np.maximum.reduceat(shares, starts)[conflict]
-    entropy = -np.add.reduceat(shares * np.log(shares + 1e-9), starts)[conflict]
-    order = np.lexsort((-shares, conflict))
-    ranks = np.empty(len(order))
-    ranks[order] = np.arange(len(order)) - starts[conflict]
-    rows = np.full((len(logs) + len(options), len(NETWORK_FEATURES)), np.nan, np.float32)
-    rows[np.arange(len(logs)) + conflict] = np.stack([logs, shares, shares - best, ranks, entropy], axis=1)
-    return rows
+    return classifier_features(logs, options), CLASSIFIER_FEATURES
 
 
 def normalised(rows: Floats, heads: NDArray[Any]) -> Floats:

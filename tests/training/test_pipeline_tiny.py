@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -141,15 +140,15 @@ def test_the_baseline_has_no_network(config: Path) -> None:
     assert Resolver.load(output).rank(merges_of("own/test")[0])
 
 
-def rows_at_run_time(bundle: Path, repository: str) -> list[Any]:
+def rows_at_run_time(bundle: Path, repository: str) -> list[np.ndarray]:
     """What the ranker is shown of each conflict of a repository."""
     resolver = Resolver.load(bundle)
-    shown: list[Any] = []
+    shown: list[np.ndarray] = []
     answer = resolver.ranker.probabilities
 
-    def watched(conflicts: Sequence[Any]) -> list[Any]:
-        shown.extend(conflicts)
-        return answer(conflicts)
+    def watched(rows: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+        shown.append(rows)
+        return answer(rows, sizes)
 
     resolver.ranker.probabilities = watched  # type: ignore[method-assign]
     for files in merges_of(repository):
@@ -161,10 +160,9 @@ def test_the_ranker_sees_at_run_time_what_it_was_calibrated_on(bundle: Path, set
     """The features of training, joint ones and the network's included, row by row and name by name."""
     trained = read_arrays(Workspace(settings).ranker / NETWORK / "probe.npz")["rows"]
     names = list(load_bundle(bundle).manifest.features.ranker)
-    shown = [
-        row for name in sorted(TABLE[DEVELOPMENT]) for rows in rows_at_run_time(bundle, name) for row in rows
-    ]
-    wanted = np.array([[row.get(name, np.nan) for name in names] for row in shown])
+    wanted = np.concatenate(
+        [rows for name in sorted(TABLE[DEVELOPMENT]) for rows in rows_at_run_time(bundle, name)]
+    )
 
     assert trained.shape == wanted.shape
     for at, name in enumerate(names):

@@ -8,20 +8,24 @@ import numpy as np
 import pytest
 
 from mergebert.example import FileExample
-from mergebert.ranking.classifier import Scores, classifier_features, hunk_scores
+from mergebert.ranking.candidate_rows import softmax
+from mergebert.ranking.classifier import (
+    CLASSIFIER_FEATURES,
+    Scores,
+    candidate_logs,
+    classifier_features,
+    hunk_scores,
+)
 from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
 from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import FileEvidence
-from mergebert.ranking.features import CONTEXT_FEATURES, Values, language_number
-from mergebert.ranking.neighbours import Prediction, kind_of, neighbour_features
-from mergebert.ranking.ranker import matrix
-from mergebert.ranking.resolver import SHARED_BY_ALL
+from mergebert.ranking.features import CONTEXT_FEATURES, language_number
+from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES, Prediction, kind_of, neighbour_features
 from mergebert.text.candidates import Candidate
 from mergebert.text.patterns import PATTERNS, PRIOR
 from mergebert.training.config import RankerConfig
 from mergebert.training.prepare import capped, file_merge, prepare
 from mergebert.training.rank import (
-    NETWORK_FEATURES,
     Part,
     Repository,
     Table,
@@ -31,7 +35,6 @@ from mergebert.training.rank import (
     grown,
     joint_table,
     network_table,
-    softmax_by_group,
     table,
 )
 from tests.training.synthetic import examples
@@ -145,13 +148,12 @@ def test_the_network_says_in_training_what_it_says_at_run_time(
         repository, [(classes, own) for (classes, _), own in zip(answers, hunks, strict=True)]
     )
 
-    assert names == NETWORK_FEATURES
+    assert names == CLASSIFIER_FEATURES
     parts = np.split(rows, np.cumsum(repository.sizes)[:-1])
     for part, (one, _), (classes, _), own in zip(parts, known, answers, hunks, strict=True):
-        wanted = classifier_features(Scores(log_softmax(classes), own), one.options)
-        assert set(wanted[0]) == set(names)
+        logs = candidate_logs(Scores(log_softmax(classes), own), one.options)
         assert np.isnan(part[-1]).all()
-        assert part[:-1] == pytest.approx(matrix(wanted, names), abs=2e-4)
+        assert part[:-1] == pytest.approx(classifier_features(logs, [len(logs)])[:-1], abs=2e-4)
 
 
 def test_hunks_that_were_cut_off_get_the_prior() -> None:
@@ -164,11 +166,11 @@ def test_hunks_that_were_cut_off_get_the_prior() -> None:
 
 def joint_by_hand(
     repository: Repository, known: Sequence[tuple[Described, FileExample]], first: np.ndarray, view: View
-) -> list[list[Values]]:
-    """The joint features as the resolver works them out: for each merge, or each file, on its own."""
+) -> list[np.ndarray]:
+    """The neighbour features as the resolver works them out: for each merge, or each file, on its own."""
     rows = np.split(first, np.cumsum(repository.sizes)[:-1])
     groups = [one.merge if view is View.MERGE else one.path for _, one in known]
-    found: list[list[Values]] = []
+    found: list[np.ndarray] = []
     for group in dict.fromkeys(groups):
         members = [at for at, other in enumerate(groups) if other == group]
         files = [known[at][1].path for at in members]
@@ -186,17 +188,13 @@ def test_neighbours_say_in_training_what_they_say_at_run_time(
     repository: Repository, known: list[tuple[Described, FileExample]], view: View
 ) -> None:
     draw = np.random.default_rng(3)
-    starts = np.concatenate([[0], np.cumsum(repository.sizes)[:-1]])
-    group = np.repeat(np.arange(len(repository)), repository.sizes)
-    first = softmax_by_group(draw.normal(size=len(group)), starts, group)
+    first = softmax(draw.normal(size=repository.sizes.sum()), repository.sizes)
 
     rows, names = joint_table(repository, first, view, seed=0)
 
     wanted = joint_by_hand(repository, known, first, view)
-    assert set(names) == set(wanted[0][0])
-    for part, values in zip(np.split(rows, starts[1:]), wanted, strict=True):
-        shared = {name: value for name, value in values[0].items() if name in SHARED_BY_ALL}
-        assert np.array_equal(part, matrix([*values, shared], names), equal_nan=True)
+    assert names == NEIGHBOUR_FEATURES
+    assert np.array_equal(rows, np.concatenate(wanted), equal_nan=True)
 
 
 def test_answers_are_drawn_by_chance(repository: Repository) -> None:
@@ -229,14 +227,6 @@ def test_joint_rows_stand_in_the_order_of_the_repository(repository: Repository)
 
     parts = np.split(rows, starts)
     assert np.array_equal(np.concatenate([parts[at] for at in order]), wanted, equal_nan=True)
-
-
-def test_softmax_by_group_adds_up_to_one() -> None:
-    scores = np.array([1.0, 2.0, -700.0, 700.0, 0.0])
-    found = softmax_by_group(scores, np.array([0, 2, 4]), np.array([0, 0, 1, 1, 2]))
-    assert np.add.reduceat(found, [0, 2, 4]) == pytest.approx(np.ones(3))
-    assert found[0] / found[1] == pytest.approx(np.exp(-1.0))
-    assert found[4] == 1.0
 
 
 def test_trees_learn_what_people_choose() -> None:

@@ -136,7 +136,8 @@ def test_the_run_time_reads_them(tmp_path: Path) -> None:
     write_trees(booster, tmp_path / "trees.safetensors", rows)
     names = [f"f{at}" for at in range(FEATURES)]
     values = [dict(zip(names, map(float, row), strict=True)) for row in rows[:7]]
-    [found] = Ranker(tmp_path / "trees.safetensors", names).probabilities([values])
+    ranker = Ranker(tmp_path / "trees.safetensors", names)
+    [found] = ranker.probabilities(ranker.rows(values), [len(values)])
     scores = np.asarray(booster.predict(rows[:7]))
     assert found == pytest.approx(np.exp(scores) / np.exp(scores).sum(), abs=1e-4)
 

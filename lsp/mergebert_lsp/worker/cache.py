@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mergebert.ranking.bundle import load_bundle
 from mergebert.ranking.columns import Subwords
 from mergebert.ranking.describe import Described, Outline, described, outline
 from mergebert.ranking.evidence import FileEvidence, FileMerge, Surroundings
-from mergebert.ranking.features import Values
 from mergebert.ranking.resolver import Resolver, ScoredConflict
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict
@@ -31,7 +33,7 @@ class StaleError(Exception):
 @dataclass(slots=True)
 class _CachedConflict:
     outline: Outline
-    classifier_features: list[Values] | None = None
+    classifier_features: NDArray[np.float32] | None = None
 
 
 class CachingResolver(Resolver):
@@ -69,7 +71,7 @@ class CachingResolver(Resolver):
         self._forget(sum(map(len, found)))
         return found
 
-    def classifier_features(self, conflicts: Sequence[Described]) -> list[list[Values]]:
+    def classifier_features(self, conflicts: Sequence[Described]) -> list[NDArray[np.float32]]:
         """What the classifier says of each option of each conflict, asked of it once."""
         cached = [self._by_columns[id(one.columns)] for one in conflicts]
         missing = [at for at, one in enumerate(cached) if one.classifier_features is None]
@@ -79,7 +81,7 @@ class CachingResolver(Resolver):
             for at, features in zip(part, found, strict=True):
                 cached[at].classifier_features = features
             self._done += len(part)
-        return [one.classifier_features or [] for one in cached]
+        return [one.classifier_features for one in cached if one.classifier_features is not None]
 
     def _outlined(
         self, conflict: Conflict, language: Language, around: Surroundings, subwords: Subwords

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mergebert.ranking.classifier import (
     BATCH_COLUMNS,
+    CLASSIFIER_FEATURES,
     OnnxClassifier,
     Scores,
     candidate_logs,
@@ -18,7 +19,7 @@ from mergebert.ranking.classifier import (
     padded,
 )
 from mergebert.ranking.columns import CONFLICT_CLASSES, MAX_COLUMNS, PAD, Columns, conflict_class
-from mergebert.ranking.ranker import Ranker, matrix, softmax
+from mergebert.ranking.ranker import Ranker, matrix
 from mergebert.text.candidates import Candidate, ConflictDiff, Origin, candidates
 from mergebert.text.languages import by_name
 from mergebert.text.markers import Conflict
@@ -78,10 +79,11 @@ def test_what_the_classifier_says_of_candidates(conflict: Conflict, data: st.Dat
     draw = np.random.default_rng(data.draw(st.integers(0, 99)))
     classes = normalised(list(draw.normal(size=len(CONFLICT_CLASSES))))
     hunks = [normalised(list(draw.normal(size=len(PATTERNS)))) for _ in diff.token_diff.disputed]
-    rows = classifier_features(
-        Scores(classes, np.array(hunks, np.float32).reshape(-1, len(PATTERNS))), options
-    )
+    scores = Scores(classes, np.array(hunks, np.float32).reshape(-1, len(PATTERNS)))
+    *found, none = classifier_features(candidate_logs(scores, options), [len(options)])
+    rows = [dict(zip(CLASSIFIER_FEATURES, row.tolist(), strict=True)) for row in found]
 
+    assert np.isnan(none).all()
     assert len(rows) == len(options)
     assert sum(row["network share"] for row in rows) == pytest.approx(1.0)
     assert sorted(row["network rank"] for row in rows) == list(range(len(rows)))
@@ -139,21 +141,23 @@ def test_nothing_asked_is_nothing_answered(tmp_path: Path) -> None:
 def test_a_ranker_turns_scores_into_probabilities(tmp_path: Path) -> None:
     write_linear(tmp_path / "ranker.onnx", {"a": 1.0, "b": -2.0})
     ranker = Ranker(tmp_path / "ranker.onnx", ("a", "b"))
-    first, second = ranker.probabilities([[{"b": 1.0, "a": 2.0}, {"a": 0.0}], [{"c": 5.0}]])
+    rows = ranker.rows([{"b": 1.0, "a": 2.0}, {"a": 0.0}, {"c": 5.0}])
+    first, second = ranker.probabilities(rows, [2, 1])
     assert first.tolist() == pytest.approx([0.5, 0.5])
     assert second.tolist() == [1.0]
-    assert [row.tolist() for row in ranker.probabilities([[], []])] == [[], []]
-    assert ranker.probabilities([]) == []
+    nothing = ranker.rows([])
+    assert [row.tolist() for row in ranker.probabilities(nothing, [0, 0])] == [[], []]
+    assert ranker.probabilities(nothing, []) == []
+
+
+def test_columns_of_other_arrays_stand_where_the_trees_read_them(tmp_path: Path) -> None:
+    write_linear(tmp_path / "ranker.onnx", {"a": 1.0, "b": -2.0})
+    ranker = Ranker(tmp_path / "ranker.onnx", ("a", "b"))
+    found = ranker.rows([{"a": 1.0}, {"a": 2.0}], (("c", "b"), np.array([[5, 3], [6, 4]], np.float32)))
+    assert found.tolist() == [[1, 3], [2, 4]]
 
 
 def test_rows_become_columns_by_name_and_unknown_names_nan() -> None:
     found = matrix([{"a": 1.0, "b": 2.0}, {"b": 3.0, "z": 4.0}], ("b", "c", "a"))
     assert found.dtype == np.float32
     assert np.array_equal(found, np.array([[2, np.nan, 1], [3, np.nan, np.nan]], np.float32), equal_nan=True)
-
-
-@given(st.lists(st.floats(-500, 500, width=32), min_size=1, max_size=9))
-def test_softmax_is_a_distribution_in_the_same_order(values: list[float]) -> None:
-    found = softmax(np.array(values, np.float32))
-    assert found.sum() == pytest.approx(1.0)
-    assert (np.diff(found[np.argsort(values, kind="stable")]) >= 0).all()

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.ranking.neighbours import GROUPS, KINDS, Prediction, answer_of, kind_of, neighbour_features
+from mergebert.ranking.neighbours import (
+    GROUPS,
+    KINDS,
+    NEIGHBOUR_FEATURES,
+    Prediction,
+    answer_of,
+    kind_of,
+    neighbour_features,
+)
 from mergebert.text.candidates import Candidate, Origin, candidates
 from mergebert.text.languages import LANGUAGES, Language
 from mergebert.text.markers import Conflict
@@ -17,8 +25,18 @@ from tests.mergebert.strategies import conflicts
 OURS, THEIRS, BASE, MERGE = (KINDS.index(name) for name in ("ours", "theirs", "base", "merge"))
 
 
-def belief(file: int, answer: str = "", **kinds: float) -> Prediction:
-    """A first belief in kinds of candidates, and the kind a person chose, if one did."""
+def named_features(
+    predictions: list[Prediction], wanted: list[int] | None = None
+) -> list[list[dict[str, np.float32]]]:
+    """The rows of the candidates of each conflict by name."""
+    return [
+        [dict(zip(NEIGHBOUR_FEATURES, row, strict=True)) for row in rows[:-1]]
+        for rows in neighbour_features(predictions, wanted)
+    ]
+
+
+def predicted(file: int, answer: str = "", **kinds: float) -> Prediction:
+    """A first prediction of the kinds of candidates, and the kind a person chose, if one did."""
     names = [name.replace("_", "+") for name in kinds]
     chosen = np.array([float(name == answer) for name in names]) if answer else None
     return Prediction(
@@ -28,7 +46,7 @@ def belief(file: int, answer: str = "", **kinds: float) -> Prediction:
 
 @st.composite
 def merges(draw: st.DrawFn) -> list[Prediction]:
-    """Beliefs about the conflicts of one merge, file by file."""
+    """Predictions for the conflicts of one merge, file by file."""
     found = []
     for file in range(draw(st.integers(1, 3))):
         for _ in range(draw(st.integers(1, 3))):
@@ -41,18 +59,35 @@ def merges(draw: st.DrawFn) -> list[Prediction]:
 
 
 @given(merges())
-def test_every_row_has_the_same_names(beliefs: list[Prediction]) -> None:
-    found = neighbour_features(beliefs)
-    assert [len(rows) for rows in found] == [len(one.kinds) for one in beliefs]
-    assert len({tuple(row) for rows in found for row in rows}) == 1
+def test_every_candidate_has_a_row_and_none_of_them_one_of_what_all_share(
+    predictions: list[Prediction],
+) -> None:
+    found = neighbour_features(predictions)
+    assert [rows.shape for rows in found] == [
+        (len(one.kinds) + 1, len(NEIGHBOUR_FEATURES)) for one in predictions
+    ]
+    for *rows, none in found:
+        for at, name in enumerate(NEIGHBOUR_FEATURES):
+            if name in ("others_in_file", "others_in_merge", "answers_known", "first entropy"):
+                assert {row[at] for row in rows} == {none[at]}
+            else:
+                assert isnan(none[at])
 
 
 @given(merges())
-def test_values_are_probabilities_counts_or_unknown(beliefs: list[Prediction]) -> None:
-    for one, rows in zip(beliefs, neighbour_features(beliefs), strict=True):
+def test_some_conflicts_are_told_what_they_are_told_among_all(predictions: list[Prediction]) -> None:
+    everything = neighbour_features(predictions)
+    wanted = list(range(0, len(predictions), 2))
+    for at, rows in zip(wanted, neighbour_features(predictions, wanted), strict=True):
+        assert np.array_equal(rows, everything[at], equal_nan=True)
+
+
+@given(merges())
+def test_values_are_probabilities_counts_or_unknown(predictions: list[Prediction]) -> None:
+    for one, rows in zip(predictions, named_features(predictions), strict=True):
         assert sorted(row["first rank"] for row in rows) == list(range(len(rows)))
         for row, probability in zip(rows, one.probabilities, strict=True):
-            assert row["first"] == probability
+            assert row["first"] == np.float32(probability)
             assert row["first to best"] <= 0.0 <= row["first entropy"] + 1e-6
             shares = [
                 value
@@ -65,14 +100,16 @@ def test_values_are_probabilities_counts_or_unknown(beliefs: list[Prediction]) -
 
 
 @given(merges())
-def test_a_conflict_knows_its_first_belief_but_never_its_own_answer(beliefs: list[Prediction]) -> None:
-    at = len(beliefs) // 2
-    one = beliefs[at]
+def test_a_conflict_knows_its_first_prediction_but_never_its_own_answer(
+    predictions: list[Prediction],
+) -> None:
+    at = len(predictions) // 2
+    one = predictions[at]
     changed = Prediction(
         one.file, one.kinds, one.probabilities, None if one.answer is not None else np.eye(len(one.kinds))[-1]
     )
     before, after = (
-        neighbour_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed)
+        named_features([*predictions[:at], own, *predictions[at + 1 :]])[at] for own in (one, changed)
     )
     assert np.array_equal(
         [[*row.values()] for row in before], [[*row.values()] for row in after], equal_nan=True
@@ -80,12 +117,14 @@ def test_a_conflict_knows_its_first_belief_but_never_its_own_answer(beliefs: lis
 
 
 @given(merges())
-def test_the_belief_in_a_conflict_changes_nothing_its_neighbours_say(beliefs: list[Prediction]) -> None:
-    at = len(beliefs) // 2
-    one = beliefs[at]
+def test_the_prediction_for_a_conflict_changes_nothing_its_neighbours_say(
+    predictions: list[Prediction],
+) -> None:
+    at = len(predictions) // 2
+    one = predictions[at]
     changed = Prediction(one.file, one.kinds, one.probabilities[::-1] * 0.5, one.answer)
     before, after = (
-        neighbour_features([*beliefs[:at], own, *beliefs[at + 1 :]])[at] for own in (one, changed)
+        named_features([*predictions[:at], own, *predictions[at + 1 :]])[at] for own in (one, changed)
     )
     for row, other in zip(before, after, strict=True):
         for name in row:
@@ -97,19 +136,19 @@ def test_the_belief_in_a_conflict_changes_nothing_its_neighbours_say(beliefs: li
 
 
 def test_the_others_are_averaged() -> None:
-    beliefs = [
-        belief(0, ours=0.6, theirs=0.4),
-        belief(0, ours=0.2, theirs=0.8),
-        belief(1, ours=1.0, theirs=0.0),
-        belief(1, answer="theirs", ours=0.7, theirs=0.3),
+    predictions = [
+        predicted(0, ours=0.6, theirs=0.4),
+        predicted(0, ours=0.2, theirs=0.8),
+        predicted(1, ours=1.0, theirs=0.0),
+        predicted(1, answer="theirs", ours=0.7, theirs=0.3),
     ]
-    ours, theirs = neighbour_features(beliefs)[0]
-    assert (ours["file kind"], theirs["file kind"]) == (0.2, 0.8)
+    ours, theirs = named_features(predictions)[0]
+    assert (ours["file kind"], theirs["file kind"]) == (np.float32(0.2), np.float32(0.8))
     assert (ours["merge kind"], theirs["merge kind"]) == (pytest.approx(0.4), pytest.approx(0.6))
     assert (ours["answers kind"], theirs["answers kind"]) == (0.0, 1.0)
     assert isnan(ours["file_answers kind"])
     assert isnan(ours["previous kind"])
-    assert ours["next kind"] == 0.2
+    assert ours["next kind"] == np.float32(0.2)
     assert (ours["others_in_file"], ours["others_in_merge"], ours["answers_known"]) == (1, 3, 1)
     assert (ours["first rank"], theirs["first rank"]) == (0.0, 1.0)
     assert ours["first entropy"] == pytest.approx(-(0.6 * log(0.6) + 0.4 * log(0.4)), abs=1e-6)
@@ -118,22 +157,22 @@ def test_the_others_are_averaged() -> None:
 
 
 def test_neighbours_are_of_the_same_file() -> None:
-    beliefs = [belief(0, ours=1.0), belief(1, theirs=1.0), belief(1, ours=1.0)]
-    [first], [second], [third] = neighbour_features(beliefs)
+    predictions = [predicted(0, ours=1.0), predicted(1, theirs=1.0), predicted(1, ours=1.0)]
+    [first], [second], [third] = named_features(predictions)
     assert isnan(first["next kind"]) and isnan(second["previous kind"]) and isnan(third["next kind"])
     assert (second["next kind"], third["previous kind"]) == (0.0, 0.0)
 
 
 def test_both_together_are_one_group() -> None:
-    beliefs = [belief(0, ours_theirs=0.5, merge=0.5), belief(0, union=0.7, base=0.3)]
-    row = neighbour_features(beliefs)[0][0]
+    predictions = [predicted(0, ours_theirs=0.5, merge=0.5), predicted(0, union=0.7, base=0.3)]
+    row = named_features(predictions)[0][0]
     assert (row["file both"], row["file neither"]) == (pytest.approx(0.7), pytest.approx(0.3))
     assert row["file group"] == pytest.approx(0.7)
     assert row["file kind"] == 0.0
 
 
 def test_a_conflict_alone_knows_nothing_of_others() -> None:
-    [[row]] = neighbour_features([belief(0, ours=1.0)])
+    [[row]] = named_features([predicted(0, ours=1.0)])
     assert isnan(row["merge kind"]) and isnan(row["file kind"])
     assert row["others_in_merge"] == 0
 
@@ -162,7 +201,7 @@ def test_the_plainest_way_gives_the_kind(origins: list[Origin], kind: str) -> No
     assert KINDS[kind_of(Candidate("x", tuple(origins)))] == kind
 
 
-def test_an_answer_takes_all_belief() -> None:
+def test_an_answer_takes_all_probability() -> None:
     options = [Candidate(text, (Origin("empty"),)) for text in ("a b\n", "c\n", "ab\n")]
     for text, wanted in (("c", [0.0, 1.0, 0.0]), (" ab ", [0.5, 0.0, 0.5])):
         found = answer_of(options, text)
