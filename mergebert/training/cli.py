@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mergebert.training.config import TrainConfig, load_config
-from mergebert.training.evaluation import add_evaluate_arguments, run_evaluate
+from mergebert.training.evaluation.evaluate import add_evaluate_arguments, run_evaluate
 
 __all__ = [
     "add_evaluate_arguments",
@@ -61,12 +61,12 @@ def run_train(arguments: Namespace) -> int:
     """Runs the stages of a training run; what is already in its workspace is not made again."""
     config = load_config(arguments.config)
     if arguments.curve:
-        from mergebert.training.curve import write_curve
+        from mergebert.training.experiments.learning_curve import write_curve
 
         write_curve(config, arguments.curve, arguments.jobs)
         return 0
     if arguments.grades:
-        from mergebert.training.grades import write_comparison
+        from mergebert.training.experiments.grade_comparison import write_comparison
 
         write_comparison(config, arguments.jobs)
         return 0
@@ -78,21 +78,23 @@ def run_train(arguments: Namespace) -> int:
 
 
 def _run_stage(stage: str, config: TrainConfig, jobs: int) -> None:
-    from mergebert.training import fit, pipeline
+    from mergebert.training.dataset.stages import make_tokenizer, prepare_all
+    from mergebert.training.network.stages import pretrain_encoder, score_all, train_networks
+    from mergebert.training.ranker.fit import fit_rankers
 
-    if stage == "tokenizer":
-        pipeline.make_tokenizer(config)
-    elif stage == "prepare":
-        pipeline.prepare_all(config, jobs)
-        pipeline.prepare_clean_files(config, jobs)
-    elif stage == "pretrain":
-        pipeline.pretrain_encoder(config)
-    elif stage == "network":
-        pipeline.train_networks(config)
-    elif stage == "score":
-        pipeline.score_all(config, jobs)
-    else:
-        fit.fit_rankers(config, jobs)
+    match stage:
+        case "tokenizer":
+            make_tokenizer(config)
+        case "prepare":
+            prepare_all(config, jobs)
+        case "pretrain":
+            pretrain_encoder(config)
+        case "network":
+            train_networks(config)
+        case "score":
+            score_all(config, jobs)
+        case "ranker":
+            fit_rankers(config, jobs)
 
 
 def add_export_arguments(parser: ArgumentParser) -> None:
@@ -108,7 +110,7 @@ def add_export_arguments(parser: ArgumentParser) -> None:
 
 def run_export(arguments: Namespace) -> int:
     """Writes a bundle after proving that it answers as the trained models do."""
-    from mergebert.training.assemble import write_bundle
+    from mergebert.training.export.bundle import write_bundle
 
     facts = write_bundle(load_config(arguments.config), arguments.output, not arguments.without_network)
     print(json.dumps(facts, indent=1))

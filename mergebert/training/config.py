@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
 
 from mergebert.errors import InputError
-from mergebert.training.model import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The shape of the network."""
+
+    vocabulary: int = 8192
+    width: int = 192
+    layers: int = 4
+    heads: int = 6
+    dropout: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,42 +91,38 @@ class TrainConfig:
     seed: int = 0
     folds: int = 2  # networks, each trained on the repositories the others do not see
     tokenizer_files: int = 4000
-    grades: str = "abcd"  # of located resolutions that teach network and ranker, the surest first
+    grades: Annotated[str, msgspec.Meta(pattern="^[abcd]+$")] = (
+        "abcd"  # of located resolutions that teach network and ranker, the surest first
+    )
     model: ModelConfig = field(default_factory=ModelConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     ranker: RankerConfig = field(default_factory=RankerConfig)
 
-    @property
-    def source(self) -> Path:
-        """The workspace whose tokenizer, arrays and pretrained encoder this run uses."""
-        return self.shared or self.workspace
-
 
 def load_config(path: Path) -> TrainConfig:
-    """The configuration in a TOML file; raises InputError where a name or the file is wrong."""
+    """The configuration in a TOML file; raises InputError where the file, a name or a value is wrong."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a training configuration: {error}.") from error
-    parts = {
-        "model": ModelConfig,
-        "pretrain": PretrainConfig,
-        "network": NetworkConfig,
-        "ranker": RankerConfig,
-    }
-    values: dict[str, Any] = {name: _checked(kind, found.pop(name, {}), path) for name, kind in parts.items()}
     for name in ("examples", "workspace"):
         if name not in found:
             raise InputError(f"{path} does not say `{name}`; add it.")
-        found[name] = Path(found[name])
-    if "shared" in found:
-        found["shared"] = Path(found["shared"])
-    return _checked(TrainConfig, found | values, path)
+    _refuse_unknown(found, TrainConfig, path)
+    try:
+        return msgspec.convert(found, TrainConfig, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        cause = str(error).replace(" - at `$.", " at `")
+        raise InputError(f"{path} has a wrong value: {cause[0].lower()}{cause[1:]}; correct it.") from error
 
 
-def _checked(kind: type[Any], values: dict[str, Any], path: Path) -> Any:
-    unknown = values.keys() - {one.name for one in fields(kind)}
-    if unknown:
-        raise InputError(f"{path} sets {', '.join(sorted(unknown))}, which is no setting; take it out.")
-    return kind(**values)
+def _refuse_unknown(found: Mapping[str, Any], kind: type, path: Path, table: str = "") -> None:
+    known = get_type_hints(kind)
+    for name, value in found.items():
+        if name not in known:
+            nearest = get_close_matches(name, known, 1)
+            advice = f"did you mean {nearest[0]}?" if nearest else "take it out."
+            raise InputError(f"{path} sets {name}, which is no setting{table}; {advice}")
+        if is_dataclass(known[name]) and isinstance(value, dict):
+            _refuse_unknown(value, known[name], path, f" under [{name}]")

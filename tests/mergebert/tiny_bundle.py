@@ -15,7 +15,7 @@ from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, write_mani
 from mergebert.ranking.columns import CONFLICT_CLASSES
 from mergebert.ranking.trees import ARRAYS
 from mergebert.text.patterns import PATTERNS
-from mergebert.training.subwords import save, trained_tokenizer
+from mergebert.training.dataset.tokenizer import save, trained_tokenizer
 
 Weights = Mapping[str, float]
 

@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 
 from mergebert.ranking.bundle import FIRST, RANKER, write_manifest
-from mergebert.training.trees import write_trees
+from mergebert.training.export.lightgbm_trees import write_trees
 
 FEATURES = ("is none", "keeps_added", "keeps_added_ours", "drops_removed", "like_ours")
 SETTINGS = {"objective": "regression", "num_leaves": 4, "verbose": -1, "num_threads": 1, "seed": 0}

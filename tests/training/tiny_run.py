@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.training import cli
-from mergebert.training.pipeline import DEVELOPMENT, TEST, TRAIN
+from mergebert.training.dataset.mined import DEVELOPMENT, TEST, TRAIN
 
 FILES = 6  # of each repository
 

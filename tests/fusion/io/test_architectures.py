@@ -103,7 +103,8 @@ def test_a_fused_model_loads_and_is_the_mean(
 
 
 def test_our_own_network_is_known(tmp_path: Path) -> None:
-    from mergebert.training.model import ColumnsNetwork, ModelConfig
+    from mergebert.training.config import ModelConfig
+    from mergebert.training.network.model import ColumnsNetwork
     from mergebert_fusion.io.safetensors import write_tensors
 
     networks = {}

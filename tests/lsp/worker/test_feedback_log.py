@@ -22,7 +22,7 @@ from mergebert.text.conflicted import ConflictedText
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
-from mergebert.training.prepare import file_merge
+from mergebert.training.dataset.prepare import file_merge
 from mergebert_data.dataset.store import read_rows
 from mergebert_lsp.text.suggestions import Suggestion
 from mergebert_lsp.worker import feedback_log

@@ -43,7 +43,7 @@ from mergebert.text.markers import Conflict
 from mergebert.text.patterns import PATTERNS, Pattern
 from mergebert.text.threeway import ThreeWay
 from mergebert.text.tokens import tokenize
-from mergebert.training.subwords import save, trained_tokenizer
+from mergebert.training.dataset.tokenizer import save, trained_tokenizer
 from tests.mergebert.strategies import conflict_of, conflicts, spaced_texts, tight_conflicts
 
 JAVA = by_name("java")

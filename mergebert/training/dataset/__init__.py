@@ -1,0 +1,1 @@
+"""Mined examples as arrays."""

@@ -1,0 +1,129 @@
+"""Mined examples as arrays: described once, read by the network and the ranker as often as they like.
+
+One file a repository, so that every split is by repository and an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mergebert.example import GRADES, ConflictExample, FileExample
+from mergebert.ranking.columns import Subwords, conflict_class
+from mergebert.ranking.describe import Described, described
+from mergebert.ranking.evidence import FileEvidence, FileMerge
+from mergebert.ranking.neighbours import kind_of
+from mergebert.ranking.ranker import matrix
+from mergebert.text.candidates import whitespace_key
+from mergebert.text.markers import parse_line_merge
+from mergebert.text.patterns import PATTERNS
+from mergebert.training.storage import write_arrays
+
+CONFLICTS_A_MERGE = 60  # a few merges hold thousands of alike conflicts; more than this says nothing new
+
+_PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
+
+
+def file_merge(example: FileExample) -> FileMerge:
+    """A mined example as the resolver would meet it."""
+    return FileMerge(example.path, parse_line_merge(example.conflicted), example.stages, example.context)
+
+
+def capped(examples: Iterable[FileExample]) -> list[list[FileExample]]:
+    """The examples grouped by merge, each merge cut to CONFLICTS_A_MERGE conflicts by whole files in an order of no meaning."""
+    merges: dict[str, list[FileExample]] = defaultdict(list)
+    for example in examples:
+        merges[example.merge].append(example)
+    groups = []
+    for merge in sorted(merges):
+        kept: list[FileExample] = []
+        total = 0
+        for example in sorted(
+            merges[merge],
+            key=lambda one: hashlib.sha256((merge + one.path).encode("utf-8", "replace")).digest(),
+        ):
+            if not kept or total + len(example.conflicts) <= CONFLICTS_A_MERGE:
+                kept.append(example)
+                total += len(example.conflicts)
+        groups.append(kept)
+    return groups
+
+
+def prepare(examples: Sequence[FileExample], subwords: Subwords, target: Path) -> int:
+    """Writes the arrays of one repository's examples to `target` (an .npz, atomically); the number of conflicts in it."""
+    arrays = _Arrays()
+    for merge, group in enumerate(capped(examples)):
+        for example in group:
+            evidence = FileEvidence(file_merge(example))
+            arrays.start_file()
+            for one, known in zip(described(evidence, subwords), example.conflicts, strict=True):
+                arrays.add(one, known, merge)
+    arrays.write(target)
+    return arrays.count
+
+
+@dataclass
+class _Arrays:
+    """Rows while they are collected; ragged ones flat with their lengths."""
+
+    rows: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    names: tuple[str, ...] = ()
+    file: int = -1
+    count: int = 0
+
+    def start_file(self) -> None:
+        self.file += 1
+
+    def add(self, one: Described, known: ConflictExample, merge: int) -> None:
+        rows = self.rows
+        self.names = self.names or tuple(one.features[0])
+        rows["merge"].append(merge)
+        rows["file_number"].append(self.file)
+        rows["located"].append(known.resolution is not None)
+        rows["grade"].append(np.int8(GRADES.index(known.grade) if known.grade else -1))
+        rows["duplicate"].append(known.duplicate)
+        rows["ids"].append(one.columns.ids.astype(np.int16))
+        rows["kinds"].append(one.columns.kinds.astype(np.int8))
+        rows["heads"].append(np.array(one.columns.heads, np.int16))
+        rows["features"].append(matrix(one.features, self.names))
+        rows["kind_of"].append(np.array([kind_of(option) for option in one.options], np.int8))
+        self._add_targets(one, known)
+        for option in one.options:
+            rows["origins"].append(len(option.origins))
+            for origin in option.origins:
+                rows["origin_class"].append(conflict_class(origin))
+                patterns = (
+                    [_PATTERN_INDEX[pattern] for pattern in origin.patterns]
+                    if origin.method == "tokens"
+                    else []
+                )
+                rows["origin_patterns"].append(np.array(patterns, np.int8))
+        self.count += 1
+
+    def _add_targets(self, one: Described, known: ConflictExample) -> None:
+        right = np.zeros(len(one.options), bool)
+        exact = np.zeros(len(one.options), bool)
+        if known.resolution is not None:
+            key = whitespace_key(known.resolution)
+            right[:] = [whitespace_key(option.text) == key for option in one.options]
+            exact[:] = [option.text == known.resolution for option in one.options]
+        self.rows["right"].append(right)
+        self.rows["exact"].append(exact)
+
+    def write(self, target: Path) -> None:
+        """The arrays as one compressed file; ragged rows are flat and `..._sizes` tells their lengths."""
+        flat: dict[str, NDArray[Any]] = {"names": np.array(self.names)}
+        for name, rows in self.rows.items():
+            if rows and isinstance(rows[0], np.ndarray):
+                flat[name] = np.concatenate(rows)
+                flat[f"{name}_sizes"] = np.array([len(row) for row in rows], np.int32)
+            else:
+                flat[name] = np.array(rows)
+        write_arrays(target, flat, is_compressed=True)

@@ -1,0 +1,1 @@
+"""What a bundle is worth: outcomes over mined conflicts, figures, report and plots."""

@@ -1,0 +1,285 @@
+"""`mergebert evaluate`: a bundle measured on mined conflicts it never saw, beside its baselines.
+
+Every merge is put to the resolver as a person meets it in `mergebert solve`, all of its files at once (of a merge
+with more than 60 conflicts, whole files up to that many), or with `--one-file` as git puts it to the driver, each
+file alone.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mergebert.errors import DatasetError
+from mergebert.example import FileExample
+from mergebert.ranking.bundle import default_bundle_path, load_bundle
+from mergebert.ranking.resolver import Ranks, Resolver
+from mergebert.training.dataset.mined import (
+    DEVELOPMENT,
+    TEST,
+    TRAIN,
+    conflicted_files,
+    examples_of,
+    repositories_of,
+)
+from mergebert.training.dataset.prepare import capped
+from mergebert.training.evaluation.metrics import ConflictId, Outcome, counted
+from mergebert.training.evaluation.outcomes import (
+    TOOL,
+    WITHOUT_NETWORK,
+    Case,
+    EvaluationOptions,
+    Outcomes,
+    conflict_id,
+    judged,
+)
+from mergebert.training.storage import write_json
+
+SPLITS = (TEST, DEVELOPMENT, TRAIN)
+AHEAD = 8  # merges handed out to each process; answers are taken in order, and a few merges take long
+
+
+@dataclass(slots=True)
+class Measured:
+    """The outcomes of every tool, all over the same conflicts in order, and counts of what was read."""
+
+    outcomes: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
+    tally: Counter[str] = field(default_factory=Counter)
+
+
+def add_evaluate_arguments(parser: ArgumentParser) -> None:
+    """The arguments of `mergebert evaluate`."""
+    add = parser.add_argument
+    add("examples", type=Path, metavar="EXAMPLES", help="a folder that `mergebert mine` has filled")
+    add("--split", choices=SPLITS, default=SPLITS[0], help="which repositories (default test)")
+    add("--bundle", type=Path, metavar="FOLDER", help="the bundle to measure instead of the one that ships")
+    add("--baseline", type=Path, metavar="FOLDER", help="`mergebert export --without-network` made it")
+    add("--json", type=Path, metavar="FILE", help="write every figure here as JSON")
+    add("--plots", type=Path, metavar="FOLDER", help="draw the reliability and risk-coverage curves here")
+    add("-j", "--jobs", type=_whole, default=2, metavar="J", help="processes (default 2)")
+    add(
+        "--max-error",
+        type=_share,
+        default=0.05,
+        metavar="E",
+        help="share of wrong ones applied (default 0.05)",
+    )
+    add("--repositories", nargs="+", metavar="OWNER/NAME", help="only these of the split")
+    add("--limit-per-repository", type=_whole, metavar="N", help="at most N merges of each repository")
+    add("--one-file", action="store_true", help="rank each file alone, as the driver does, not whole merges")
+    context = parser.add_mutually_exclusive_group()
+    context.add_argument("--with-context", action="store_true", help="tell the ages and authors of the merge")
+    context.add_argument("--without-context", action="store_true", help="do not: the driver cannot (default)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="of the draws of conflicts and of intervals (default 0)",
+    )
+
+
+def run_evaluate(arguments: Namespace) -> int:
+    """Measures, prints the table, and writes JSON and pictures where asked to."""
+    from mergebert.training.evaluation.report import report_of, text_of
+
+    options = EvaluationOptions(
+        bundle=arguments.bundle,
+        baseline=arguments.baseline,
+        max_error=arguments.max_error,
+        one_file=arguments.one_file,
+        with_context=arguments.with_context,
+    )
+    wanted = wanted_repositories(arguments)
+    facts = _facts(arguments, options, wanted)  # first of all, because it refuses a broken bundle
+    if options.baseline is not None:
+        load_bundle(options.baseline)  # or the processes that load it would only be seen to die
+    measured = measure(arguments, options, wanted)
+    if not measured.outcomes:
+        raise DatasetError(f"{arguments.examples} has no located conflict in these repositories; mine more.")
+    report = report_of(measured.outcomes, facts | {"counts": dict(measured.tally)}, arguments.seed)
+    if arguments.json:
+        write_json(arguments.json, report)
+    if arguments.plots:
+        from mergebert.training.evaluation.plots import draw
+
+        draw(measured.outcomes, arguments.plots)
+    print(text_of(report))
+    return 0
+
+
+def wanted_repositories(arguments: Namespace) -> list[str]:
+    """The repositories to measure on, in order of name."""
+    split = repositories_of(arguments.examples, arguments.split)
+    if not arguments.repositories:
+        return split
+    strangers = sorted(set(arguments.repositories) - set(split))
+    if strangers:
+        raise DatasetError(f"{', '.join(strangers)} is not in the {arguments.split} split; leave it out.")
+    return sorted(set(arguments.repositories))
+
+
+def _facts(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[str]) -> dict[str, Any]:
+    """What was measured and how, for the report."""
+    return {
+        "bundle": str(options.bundle or default_bundle_path()),
+        "baseline": str(options.baseline) if options.baseline else None,
+        "split": arguments.split,
+        "repositories": list(wanted),
+        "repositories the bundle knows": repositories_known(options.bundle, wanted),
+        "max_error": options.max_error,
+        "asked": "one file at a time" if options.one_file else "whole merges",
+        "with_context": options.with_context,
+        "seed": arguments.seed,
+    }
+
+
+def repositories_known(bundle: Path | None, wanted: Sequence[str]) -> list[str]:
+    """Those of the repositories that the bundle was trained or tuned on: figures over them prove nothing."""
+    split_of = load_bundle(bundle).facts.get("training", {}).get("repositories", {})
+    known = {name for split in ("train", "development") for name in split_of.get(split, ())}
+    return sorted(known & set(wanted))
+
+
+def measure(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[str]) -> Measured:
+    """The outcomes of every tool over the wanted repositories, with a progress bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    measured = Measured()
+    cases = cases_of(arguments, wanted, measured.tally)
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.description}"),
+        TimeRemainingColumn(),
+    )
+    total = conflicted_files(arguments.examples, wanted)
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=total)
+        for case, outcomes in judged_cases(cases, options, arguments.jobs):
+            for tool, found in outcomes.items():
+                measured.outcomes[tool] += found
+            bar.update(task, advance=case.read, description=case.files[0].repository)
+        bar.update(task, completed=total, description="done")
+    return measured
+
+
+def cases_of(arguments: Namespace, wanted: Sequence[str], tally: Counter[str]) -> Iterator[Case]:
+    """The merges with a conflict that counts; all that is read is counted in `tally`."""
+    for _, examples in examples_of(arguments.examples, wanted):
+        sizes = Counter(example.merge for example in examples)
+        taken = read = 0
+        for group in capped(examples):  # in order of commit id, so that the first N are any N
+            if taken == arguments.limit_per_repository:
+                break
+            read += sizes[group[0].merge]
+            case = Case(tuple(group), counted(countable(group), seed=arguments.seed), read)
+            tally.update(_counts(case))
+            if case.counted:
+                yield case
+                taken, read = taken + 1, 0
+
+
+def countable(files: Sequence[FileExample]) -> list[ConflictId]:
+    """The places of the conflicts whose resolution was located and not seen before."""
+    return [
+        conflict_id(example, conflict)
+        for example in files
+        for conflict in example.conflicts
+        if conflict.resolution is not None and not conflict.duplicate
+    ]
+
+
+def _counts(case: Case) -> dict[str, int]:
+    conflicts = [conflict for example in case.files for conflict in example.conflicts]
+    return {
+        "merges": 1,
+        "merges counted": bool(case.counted),
+        "files": len(case.files),
+        "conflicts": len(conflicts),
+        "not located": sum(conflict.resolution is None for conflict in conflicts),
+        "duplicates": sum(conflict.duplicate for conflict in conflicts),
+        "conflicts counted": len(case.counted),
+    }
+
+
+def load_tools(options: EvaluationOptions) -> dict[str, Ranks]:
+    """The resolvers to measure by name, each on one thread."""
+    tools: dict[str, Ranks] = {TOOL: Resolver.load(options.bundle)}
+    if options.baseline is not None:
+        tools[WITHOUT_NETWORK] = Resolver.load(options.baseline)
+    return tools
+
+
+def judged_cases(
+    cases: Iterator[Case], options: EvaluationOptions, jobs: int
+) -> Iterator[tuple[Case, Outcomes]]:
+    """Each case with its outcomes, in order, only a few cases in memory at a time."""
+    if jobs == 1:
+        tools = load_tools(options)
+        yield from ((case, judged(case, tools, options)) for case in cases)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start_worker, (options,)) as pool:
+        running: deque[tuple[Case, Future[Outcomes]]] = deque()
+        for case in cases:
+            running.append((case, pool.submit(_judged_in_worker, case, options)))
+            if len(running) == AHEAD * jobs:
+                yield _result(*running.popleft())
+        while running:
+            yield _result(*running.popleft())
+
+
+_TOOLS: dict[str, Ranks] = {}  # of a worker process, loaded once
+
+
+def _start_worker(options: EvaluationOptions) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _TOOLS.update(load_tools(options))
+
+
+def _end_with_parent() -> None:
+    """Ends a worker when the process that started it is gone, even by kill -9."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _judged_in_worker(case: Case, options: EvaluationOptions) -> Outcomes:
+    return judged(case, _TOOLS, options)
+
+
+def _result(case: Case, future: Future[Outcomes]) -> tuple[Case, Outcomes]:
+    try:
+        return case, future.result()
+    except BrokenProcessPool as error:
+        raise DatasetError(
+            "A process that ranks was killed; run again with fewer --jobs if memory is short."
+        ) from error
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ArgumentTypeError(f"{text!r} is not a share from 0 to 1, such as 0.05")
+    return value

@@ -1,0 +1,185 @@
+"""What a resolver and its baselines make of one merge, told right from wrong by what people committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from mergebert.example import ConflictExample, FileExample
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.resolver import RankedConflict, Ranks
+from mergebert.text.candidates import ConflictDiff, Origin, candidates, whitespace_key
+from mergebert.text.languages import Language, language_of
+from mergebert.text.markers import Conflict, MergedFile, render, resolved
+from mergebert.text.syntax import error_count
+from mergebert.training.dataset.prepare import file_merge
+from mergebert.training.evaluation.metrics import ConflictId, Outcome
+
+TOOL, WITHOUT_NETWORK = "mergebert", "ranker without the network"
+OURS, THEIRS, TOKENS, GIT = "always ours", "always theirs", "token merge when clean", "git"
+
+Outcomes = Mapping[str, Sequence[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """What decides how the tools are asked."""
+
+    bundle: Path | None = None
+    baseline: Path | None = None
+    max_error: float = 0.05
+    one_file: bool = False
+    with_context: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One merge: its files, the conflicts that count, and how many files were read on the way to it."""
+
+    files: tuple[FileExample, ...]
+    counted: frozenset[ConflictId]
+    read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a tool says to one conflict: texts, best first, and whether it would apply the best."""
+
+    texts: tuple[str, ...]
+    confidence: float = 1.0
+    accepted: bool = True
+
+
+def judged(case: Case, tools: Mapping[str, Ranks], options: EvaluationOptions) -> Outcomes:
+    """The outcomes of the tools and of the baselines, all over the same conflicts in the same order."""
+    files = [_file_merge(example, options) for example in case.files]
+    ranked = {name: _ranked(tool, files, options) for name, tool in tools.items()}
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in (*tools, OURS, THEIRS, TOKENS, GIT)}
+    for at, (example, file) in enumerate(zip(case.files, files, strict=True)):
+        judge = FileJudge(example, file.merged)
+        indices = [known.index for known in example.conflicts if conflict_id(example, known) in case.counted]
+        for name, answers in ranked.items():
+            outcomes[name] += judge.outcomes(_proposals(answers[at]), indices)
+        for name, says in baseline_proposals(file.merged.conflicts, indices, judge.language):
+            outcomes[name] += [judge.outcome(index, says[index]) for index in indices]
+    return outcomes
+
+
+def conflict_id(example: FileExample, conflict: ConflictExample) -> ConflictId:
+    """Where a conflict of a file stands."""
+    return ConflictId(example.repository, example.merge, example.path, conflict.index)
+
+
+def baseline_proposals(
+    conflicts: Sequence[Conflict], indices: Sequence[int], language: Language
+) -> Iterator[tuple[str, dict[int, Proposal]]]:
+    """What needs no model says to the conflicts at `indices`; git, which left them, is silent."""
+    yield OURS, {at: Proposal((conflicts[at].sides.ours,)) for at in indices}
+    yield THEIRS, {at: Proposal((conflicts[at].sides.theirs,)) for at in indices}
+    yield TOKENS, {at: token_merge(conflicts[at], language) for at in indices}
+    yield GIT, {at: Proposal((), accepted=False) for at in indices}
+
+
+def token_merge(conflict: Conflict, language: Language) -> Proposal:
+    """The three-way merge of the tokens where it is clean, as MergeBERT takes it; no answer where not."""
+    diff = ConflictDiff(conflict, language)
+    if not diff.is_small or diff.token_diff.disputed:
+        return Proposal((), accepted=False)
+    clean = (one.text for one in candidates(conflict, language, diff) if Origin("tokens") in one.origins)
+    text = next(clean, None)
+    return Proposal((), accepted=False) if text is None else Proposal((text,))
+
+
+class FileJudge:
+    """Tells right from wrong in one file."""
+
+    def __init__(self, example: FileExample, merged: MergedFile) -> None:
+        self.example = example
+        self.language = language_of(example.path)
+        self.syntax = FileSyntax(merged, self.language)
+
+    def outcomes(self, answers: Sequence[Proposal], indices: Sequence[int]) -> list[Outcome]:
+        """The outcomes of a tool that answers every conflict of the file, at the conflicts that count."""
+        applied = {at: answer.texts[0] for at, answer in enumerate(answers) if answer.accepted}
+        intact = self.syntax.is_intact(applied) if any(at in applied for at in indices) else None
+        found = [(at, self.outcome(at, answers[at])) for at in indices]
+        return [replace(one, intact=intact) if at in applied else one for at, one in found]
+
+    def outcome(self, index: int, answer: Proposal) -> Outcome:
+        """The outcome of one answer."""
+        example, resolution = self.example, self.example.conflicts[index].resolution
+        if resolution is None:
+            raise ValueError("nobody knows what is right where the resolution was not located")
+        key = whitespace_key(resolution)
+        return Outcome(
+            repository=example.repository,
+            merge=example.merge,
+            language=example.language,
+            right=tuple(whitespace_key(text) == key for text in answer.texts),
+            exact=tuple(text == resolution for text in answer.texts),
+            confidence=answer.confidence,
+            accepted=answer.accepted,
+            parses=self.syntax.parses(index, answer.texts[0]) if answer.texts else None,
+        )
+
+
+class FileSyntax:
+    """The syntax errors of one file, ours standing in every conflict of which nothing else is said."""
+
+    def __init__(self, merged: MergedFile, language: Language) -> None:
+        self.merged = merged
+        self.language = language
+        self._ours = {at: conflict.sides.ours for at, conflict in enumerate(merged.conflicts)}
+        self._known: dict[str, int | None] = {}
+
+    def errors(self, texts: Mapping[int, str]) -> int | None:
+        """How many there are with these texts in place; None where nobody can tell."""
+        text = render(resolved(self.merged, {**self._ours, **texts}))
+        if text not in self._known:
+            self._known[text] = error_count(text, self.language)
+        return self._known[text]
+
+    def parses(self, index: int, text: str) -> bool | None:
+        """Whether `text` in one conflict leaves no more errors than the better side in that conflict."""
+        theirs = self.merged.conflicts[index].sides.theirs
+        return self._is_no_worse({index: text}, {index: theirs})
+
+    def is_intact(self, texts: Mapping[int, str]) -> bool | None:
+        """Whether all these texts together leave no more errors than the better side everywhere."""
+        return self._is_no_worse(texts, self._theirs)
+
+    @cached_property
+    def _theirs(self) -> dict[int, str]:
+        return {at: conflict.sides.theirs for at, conflict in enumerate(self.merged.conflicts)}
+
+    def _is_no_worse(self, texts: Mapping[int, str], theirs: Mapping[int, str]) -> bool | None:
+        found = self.errors(texts)
+        if not found:
+            return None if found is None else True
+        limits = (self.errors({}), self.errors(theirs))
+        return None if None in limits else found <= min(limit for limit in limits if limit is not None)
+
+
+def _file_merge(example: FileExample, options: EvaluationOptions) -> FileMerge:
+    file = file_merge(example)
+    return file if options.with_context else replace(file, context=None)
+
+
+def _ranked(
+    tool: Ranks, files: Sequence[FileMerge], options: EvaluationOptions
+) -> list[list[RankedConflict]]:
+    """The conflicts of every file: of all files asked at once, or of each file alone."""
+    calls = [[file] for file in files] if options.one_file else [files]
+    return [answers for call in calls for answers in tool.rank(call, options.max_error)]
+
+
+def _proposals(ranked: Sequence[RankedConflict]) -> list[Proposal]:
+    found = []
+    for one in ranked:
+        texts = tuple(resolution.text for resolution in one.resolutions)
+        found.append(
+            Proposal(texts, one.resolutions[0].confidence if texts else 0.0, one.accepted and bool(texts))
+        )
+    return found

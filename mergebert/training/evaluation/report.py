@@ -1,0 +1,196 @@
+"""The report of an evaluation: every figure as plain values for JSON, and the table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mergebert.training.evaluation.metrics import (
+    ALL,
+    CONFLICTS_A_MERGE,
+    SIX,
+    Outcome,
+    by_language,
+    differences,
+    figures,
+    reliability,
+    risk_coverage,
+)
+from mergebert.training.evaluation.outcomes import TOOL, WITHOUT_NETWORK
+
+CURVE_POINTS = 200
+DIGITS = 4
+
+# What each column shows, and whether with its interval.
+ACCURACY = {
+    "@1": ("accuracy@1", True),
+    "@3": ("accuracy@3", True),
+    "@1 by merge": ("per merge @1", True),
+    "@3 by merge": ("per merge @3", True),
+    "@1 exact": ("exact@1", False),
+    "@3 exact": ("exact@3", False),
+    "ceiling": ("ceiling", False),
+    "parses": ("parses", False),
+}
+APPLYING = {
+    "applied": ("coverage", True),
+    "right": ("precision", True),
+    "at 90 %": ("coverage at 90%", True),
+    "at 95 %": ("coverage at 95%", True),
+    "at 99 %": ("coverage at 99%", True),
+    "calibration": ("calibration error", False),
+    "intact": ("intact", False),
+}
+COMPARED = ("accuracy@1", "accuracy@3", "coverage at 90%", "coverage at 95%")
+
+NOTES = f"""\
+Every located conflict counts, at most {CONFLICTS_A_MERGE} of a merge; brackets hold 95 % intervals.
+@1, @3      what people committed comes first, or in the first three, white space aside (exact: to the byte)
+by merge    the mean over merges of the share within each
+ceiling     some candidate is the committed resolution
+parses      the first candidate leaves no more syntax errors in the file than the better side does there
+applied     what is sure enough at this --max-error; right: the share of it that people committed
+at 90 %     the most that could be applied at that precision, the most confident first
+calibration the mean gap between confidence and accuracy, over 15 bins of equal mass
+intact      of what is applied, the share in files with no more syntax errors than their better side"""
+
+
+def report_of(
+    outcomes: Mapping[str, Sequence[Outcome]], facts: Mapping[str, Any], seed: int = 0
+) -> dict[str, Any]:
+    """Everything measured, as plain values."""
+    groups = {tool: by_language(found) for tool, found in outcomes.items()}
+    first = next(iter(groups.values()))
+    return {
+        **facts,
+        "groups": {name: _size(group) for name, group in first.items()},
+        "figures": {
+            name: {tool: _plain(figures(groups[tool][name], seed)) for tool in groups} for name in first
+        },
+        "differences": _differences(groups, seed),
+        "by repository": _by_repository(outcomes[TOOL]),
+        "reliability": {
+            tool: [_rounded(asdict(one)) for one in reliability(outcomes[tool])] for tool in _ranked(outcomes)
+        },
+        "risk and coverage": {tool: _curve(outcomes[tool]) for tool in _ranked(outcomes)},
+    }
+
+
+def text_of(report: Mapping[str, Any]) -> str:
+    """The report as tables of percentages."""
+    return "\n\n".join(
+        [
+            _heading(report),
+            _table("accuracy, %", report, ACCURACY),
+            _table(f"applying at --max-error {report['max_error']:g}, %", report, APPLYING),
+            *([_comparison(report)] if report["differences"] else []),
+            NOTES,
+        ]
+    )
+
+
+def _ranked(outcomes: Mapping[str, Sequence[Outcome]]) -> list[str]:
+    return [tool for tool in (TOOL, WITHOUT_NETWORK) if tool in outcomes]
+
+
+def _size(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    return {
+        "conflicts": len(outcomes),
+        "merges": len({(one.repository, one.merge) for one in outcomes}),
+        "repositories": len({one.repository for one in outcomes}),
+    }
+
+
+def _differences(groups: Mapping[str, Mapping[str, Sequence[Outcome]]], seed: int) -> dict[str, Any]:
+    """What the network adds, by group; over the same conflicts, so its interval is far narrower than two."""
+    if WITHOUT_NETWORK not in groups:
+        return {}
+    one, other = groups[TOOL], groups[WITHOUT_NETWORK]
+    return {name: _plain(differences(one[name], other[name], seed)) for name in (SIX, ALL) if name in one}
+
+
+def _by_repository(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The figures of each repository alone, without intervals."""
+    names = sorted({one.repository for one in outcomes})
+    found = {}
+    for name in names:
+        own = [one for one in outcomes if one.repository == name]
+        values = figures(own, resamples=0)
+        found[name] = {"conflicts": len(own)} | {
+            key: values[key].value for key in (*COMPARED[:2], "coverage", "precision")
+        }
+    return {name: _rounded(values) for name, values in found.items()}
+
+
+def _curve(outcomes: Sequence[Outcome]) -> list[list[float]]:
+    """[coverage, error] pairs, thinned."""
+    coverage, error = risk_coverage(outcomes)
+    step = max(1, len(coverage) // CURVE_POINTS)
+    return [
+        [round(float(x), DIGITS), round(float(y), DIGITS)]
+        for x, y in zip(coverage[::step], error[::step], strict=True)
+    ]
+
+
+def _plain(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _rounded(asdict(figure)) for name, figure in found.items()}
+
+
+def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: round(value, DIGITS) if isinstance(value, float) else value for name, value in values.items()
+    }
+
+
+def _heading(report: Mapping[str, Any]) -> str:
+    counts, names = report["counts"], report["repositories"]
+    lines = [
+        f"{report['bundle']} on {len(names)} {report['split']} repositories, asked {report['asked']}, "
+        f"{'with' if report['with_context'] else 'without'} ages and authors of merges: {', '.join(names)}",
+        f"{counts['conflicts']} conflicts in {counts['files']} files of {counts['merges']} merges; "
+        f"{counts['not located']} not located, {counts['duplicates']} seen before, "
+        f"{counts['conflicts counted']} counted in {counts['merges counted']} merges",
+    ]
+    if report["repositories the bundle knows"]:
+        known = ", ".join(report["repositories the bundle knows"])
+        lines.append(f"NOT A TEST: the bundle was trained or tuned on {known}")
+    return "\n".join(lines)
+
+
+def _table(title: str, report: Mapping[str, Any], columns: Mapping[str, tuple[str, bool]]) -> str:
+    rows = [[title, *columns]]
+    for group, tools in report["figures"].items():
+        sizes = ", ".join(f"{name} {count}" for name, count in report["groups"][group].items())
+        rows.append([f"{group}: {sizes}"])
+        for tool, found in tools.items():
+            rows.append([f"  {tool}", *(_cell(found[name], shown) for name, shown in columns.values())])
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as lines: the first column flush left, the others flush right; a row of one cell spans all."""
+    full = [row for row in rows if len(row) > 1]
+    widths = [max(len(row[at]) for row in full) for at in range(len(full[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=len(row) > 1)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(figure: Mapping[str, float | None], with_interval: bool, sign: str = "") -> str:
+    value, low, high = figure["value"], figure["low"], figure["high"]
+    if value is None:
+        return "-"
+    if not with_interval or low is None or high is None:
+        return f"{100 * value:{sign}.1f}"
+    return f"{100 * value:{sign}.1f} [{100 * low:{sign}.1f} {100 * high:{sign}.1f}]"
+
+
+def _comparison(report: Mapping[str, Any]) -> str:
+    """What the network adds, in points."""
+    rows = [[f"{TOOL} less {WITHOUT_NETWORK}, points", *COMPARED]]
+    for group, found in report["differences"].items():
+        rows.append([f"  {group}", *(_cell(found[name], True, "+") for name in COMPARED)])
+    return aligned(rows)

@@ -1,0 +1,1 @@
+"""Runs beside the main one that answer a question about the data."""

@@ -1,0 +1,1 @@
+"""The classifier: its network, pretraining and training."""

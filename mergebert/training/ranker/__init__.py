@@ -1,0 +1,1 @@
+"""The ranker: its tables of features, its trees and their calibration."""

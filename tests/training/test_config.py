@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mergebert.errors import InputError
+from mergebert.training.config import TrainConfig, load_config
+
+SHIPPED = Path(__file__).parents[2] / "mergebert" / "training" / "configs" / "columns.toml"
+NEEDED = 'examples = "a"\nworkspace = "b"\n'
+
+
+def loaded(folder: Path, text: str) -> TrainConfig:
+    path = folder / "tiny.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
+    assert loaded(tmp_path, NEEDED) == TrainConfig(Path("a"), Path("b"))
+
+
+def test_every_setting_can_be_said(tmp_path: Path) -> None:
+    def lines(values: dict[str, Any]) -> str:
+        return "".join(
+            f"{name} = {str(one)!r}\n" if isinstance(one, str | Path) else f"{name} = {one}\n"
+            for name, one in values.items()
+        )
+
+    wanted = TrainConfig(Path("a"), Path("b"), shared=Path("c"), grades="ab")
+    tables = {name: one for name, one in asdict(wanted).items() if isinstance(one, dict)}
+    text = lines({name: one for name, one in asdict(wanted).items() if name not in tables})
+    for name, values in tables.items():
+        text += f"[{name}]\n" + lines(values)
+    assert loaded(tmp_path, text) == wanted
+
+
+def test_a_whole_number_is_a_number(tmp_path: Path) -> None:
+    assert loaded(tmp_path, NEEDED + "[network]\nepochs = 3\n").network.epochs == 3.0
+
+
+def test_the_shipped_configuration_can_be_read() -> None:
+    assert load_config(SHIPPED).folds == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('examples = "a"\n', "does not say `workspace`"),
+        (
+            NEEDED + "[model]\nwide = 3\n",
+            r"sets wide, which is no setting under \[model\]; did you mean width\?",
+        ),
+        (NEEDED + "speed = 3\n", "sets speed, which is no setting"),
+        (NEEDED + "[networks]\n", "sets networks, which is no setting; did you mean network\\?"),
+        ("examples = \n", "cannot be read as a training configuration"),
+        (NEEDED + 'folds = "two"\n', "wrong value: expected `int`, got `str` at `folds`; correct it"),
+        (NEEDED + "folds = 2.5\n", "wrong value: expected `int`, got `float` at `folds`; correct it"),
+        (NEEDED + "folds = true\n", "wrong value: expected `int`, got `bool` at `folds`; correct it"),
+        (
+            NEEDED + '[network]\nlearning_rate = "fast"\n',
+            "expected `float`, got `str` at `network.learning_rate`",
+        ),
+        (NEEDED + "model = 3\n", "expected `object`, got `int` at `model`"),
+        (NEEDED + 'grades = "abe"\n', "at `grades`"),
+        ('examples = 3\nworkspace = "b"\n', "at `examples`"),
+    ],
+)
+def test_a_wrong_configuration_is_told(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message) as told:
+        loaded(tmp_path, text)
+    assert "\n" not in str(told.value) or "TOML" in str(told.value)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(tmp_path / "nowhere.toml")
+    (tmp_path / "odd.toml").write_bytes(b"\xff")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(tmp_path / "odd.toml")
