@@ -47,7 +47,7 @@ folds = 2
 
 
 TABLE = {
-    TRAIN: [f"own/train{at}" for at in range(4)],
+    TRAIN: ["own/train0", "own/train1", "own/train2", "own/train+3"],
     DEVELOPMENT: ["own/development", "own/development2"],
     TEST: ["own/test", "own/test2", "own/test3"],
 }
