@@ -63,8 +63,8 @@ def prepare(examples: Sequence[FileExample], subwords: Subwords, target: Path) -
         for example in group:
             evidence = FileEvidence(file_merge(example))
             arrays.start_file()
-            for one, known in zip(described(evidence, subwords), example.conflicts, strict=True):
-                arrays.add(one, known, merge)
+            for one, mined in zip(described(evidence, subwords), example.conflicts, strict=True):
+                arrays.add(one, mined, merge)
     arrays.write(target)
     return arrays.count
 
@@ -81,20 +81,20 @@ class _Arrays:
     def start_file(self) -> None:
         self.file += 1
 
-    def add(self, one: Described, known: ConflictExample, merge: int) -> None:
+    def add(self, one: Described, mined: ConflictExample, merge: int) -> None:
         rows = self.rows
         self.names = self.names or tuple(one.features[0])
         rows["merge"].append(merge)
         rows["file_number"].append(self.file)
-        rows["located"].append(known.resolution is not None)
-        rows["grade"].append(np.int8(GRADES.index(known.grade) if known.grade else -1))
-        rows["duplicate"].append(known.duplicate)
+        rows["located"].append(mined.resolution is not None)
+        rows["grade"].append(np.int8(GRADES.index(mined.grade) if mined.grade else -1))
+        rows["duplicate"].append(mined.duplicate)
         rows["ids"].append(one.columns.ids.astype(np.int16))
         rows["kinds"].append(one.columns.kinds.astype(np.int8))
         rows["heads"].append(np.array(one.columns.heads, np.int16))
         rows["features"].append(matrix(one.features, self.names))
         rows["kind_of"].append(np.array([kind_of(option) for option in one.options], np.int8))
-        self._add_targets(one, known)
+        self._add_targets(one, mined)
         for option in one.options:
             rows["origins"].append(len(option.origins))
             for origin in option.origins:
@@ -107,13 +107,13 @@ class _Arrays:
                 rows["origin_patterns"].append(np.array(patterns, np.int8))
         self.count += 1
 
-    def _add_targets(self, one: Described, known: ConflictExample) -> None:
+    def _add_targets(self, one: Described, mined: ConflictExample) -> None:
         right = np.zeros(len(one.options), bool)
         exact = np.zeros(len(one.options), bool)
-        if known.resolution is not None:
-            key = whitespace_key(known.resolution)
+        if mined.resolution is not None:
+            key = whitespace_key(mined.resolution)
             right[:] = [whitespace_key(option.text) == key for option in one.options]
-            exact[:] = [option.text == known.resolution for option in one.options]
+            exact[:] = [option.text == mined.resolution for option in one.options]
         self.rows["right"].append(right)
         self.rows["exact"].append(exact)
 

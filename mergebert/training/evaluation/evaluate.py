@@ -32,7 +32,7 @@ from mergebert.training.dataset.mined import (
     repositories_of,
 )
 from mergebert.training.dataset.prepare import capped
-from mergebert.training.evaluation.metrics import ConflictId, Outcome, counted
+from mergebert.training.evaluation.metrics import ConflictId, Outcome, sampled_conflicts
 from mergebert.training.evaluation.outcomes import (
     TOOL,
     WITHOUT_NETWORK,
@@ -40,7 +40,7 @@ from mergebert.training.evaluation.outcomes import (
     EvaluationOptions,
     Outcomes,
     conflict_id,
-    judged,
+    outcomes_of,
 )
 from mergebert.training.storage import write_json
 
@@ -89,7 +89,7 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 
 def run_evaluate(arguments: Namespace) -> int:
-    """Measures, prints the table, and writes JSON and pictures where asked to."""
+    """Measures, prints the table, and writes JSON and plots where asked to."""
     from mergebert.training.evaluation.report import report_of, text_of
 
     options = EvaluationOptions(
@@ -166,7 +166,7 @@ def measure(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[s
     total = conflicted_files(arguments.examples, wanted)
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=total)
-        for case, outcomes in judged_cases(cases, options, arguments.jobs):
+        for case, outcomes in outcomes_of_cases(cases, options, arguments.jobs):
             for tool, found in outcomes.items():
                 measured.outcomes[tool] += found
             bar.update(task, advance=case.read, description=case.files[0].repository)
@@ -183,7 +183,7 @@ def cases_of(arguments: Namespace, wanted: Sequence[str], tally: Counter[str]) -
             if taken == arguments.limit_per_repository:
                 break
             read += sizes[group[0].merge]
-            case = Case(tuple(group), counted(countable(group), seed=arguments.seed), read)
+            case = Case(tuple(group), sampled_conflicts(countable(group), seed=arguments.seed), read)
             tally.update(_counts(case))
             if case.counted:
                 yield case
@@ -221,19 +221,19 @@ def load_tools(options: EvaluationOptions) -> dict[str, Ranks]:
     return tools
 
 
-def judged_cases(
+def outcomes_of_cases(
     cases: Iterator[Case], options: EvaluationOptions, jobs: int
 ) -> Iterator[tuple[Case, Outcomes]]:
     """Each case with its outcomes, in order, only a few cases in memory at a time."""
     if jobs == 1:
         tools = load_tools(options)
-        yield from ((case, judged(case, tools, options)) for case in cases)
+        yield from ((case, outcomes_of(case, tools, options)) for case in cases)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start_worker, (options,)) as pool:
         running: deque[tuple[Case, Future[Outcomes]]] = deque()
         for case in cases:
-            running.append((case, pool.submit(_judged_in_worker, case, options)))
+            running.append((case, pool.submit(_outcomes_in_worker, case, options)))
             if len(running) == AHEAD * jobs:
                 yield _result(*running.popleft())
         while running:
@@ -256,8 +256,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _judged_in_worker(case: Case, options: EvaluationOptions) -> Outcomes:
-    return judged(case, _TOOLS, options)
+def _outcomes_in_worker(case: Case, options: EvaluationOptions) -> Outcomes:
+    return outcomes_of(case, _TOOLS, options)
 
 
 def _result(case: Case, future: Future[Outcomes]) -> tuple[Case, Outcomes]:

@@ -78,7 +78,7 @@ class ConflictId:
     index: int
 
 
-def counted(
+def sampled_conflicts(
     places: Iterable[ConflictId], most: int = CONFLICTS_A_MERGE, seed: int = 0
 ) -> frozenset[ConflictId]:
     """At most `most` places of each merge, drawn by chance: the same for a seed, whoever resolves them."""

@@ -1,4 +1,4 @@
-"""What a resolver and its baselines make of one merge, told right from wrong by what people committed."""
+"""The outcomes of the resolver and of its baselines on one merge: their resolutions compared with what people committed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ OURS, THEIRS, TOKENS, GIT = "always ours", "always theirs", "token merge when cl
 Outcomes = Mapping[str, Sequence[Outcome]]
 
 
+def ranking_tools(outcomes: Outcomes) -> list[str]:
+    """The tools that rank, unlike the baselines."""
+    return [tool for tool in (TOOL, WITHOUT_NETWORK) if tool in outcomes]
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """What decides how the tools are asked."""
+    """How the tools are run: with which bundles, budget and knowledge of the merge."""
 
     bundle: Path | None = None
     baseline: Path | None = None
@@ -45,37 +50,37 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a tool says to one conflict: texts, best first, and whether it would apply the best."""
+    """A tool's resolutions of one conflict: texts, best first, and whether it would apply the best."""
 
     texts: tuple[str, ...]
     confidence: float = 1.0
     accepted: bool = True
 
 
-def judged(case: Case, tools: Mapping[str, Ranks], options: EvaluationOptions) -> Outcomes:
+def outcomes_of(case: Case, tools: Mapping[str, Ranks], options: EvaluationOptions) -> Outcomes:
     """The outcomes of the tools and of the baselines, all over the same conflicts in the same order."""
     files = [_file_merge(example, options) for example in case.files]
     ranked = {name: _ranked(tool, files, options) for name, tool in tools.items()}
     outcomes: dict[str, list[Outcome]] = {name: [] for name in (*tools, OURS, THEIRS, TOKENS, GIT)}
     for at, (example, file) in enumerate(zip(case.files, files, strict=True)):
-        judge = FileJudge(example, file.merged)
-        indices = [known.index for known in example.conflicts if conflict_id(example, known) in case.counted]
+        evaluator = FileEvaluator(example, file.merged)
+        indices = [one.index for one in example.conflicts if conflict_id(example, one) in case.counted]
         for name, answers in ranked.items():
-            outcomes[name] += judge.outcomes(_proposals(answers[at]), indices)
-        for name, says in baseline_proposals(file.merged.conflicts, indices, judge.language):
-            outcomes[name] += [judge.outcome(index, says[index]) for index in indices]
+            outcomes[name] += evaluator.outcomes(_proposals(answers[at]), indices)
+        for name, proposals in baseline_proposals(file.merged.conflicts, indices, evaluator.language):
+            outcomes[name] += [evaluator.outcome(index, proposals[index]) for index in indices]
     return outcomes
 
 
 def conflict_id(example: FileExample, conflict: ConflictExample) -> ConflictId:
-    """Where a conflict of a file stands."""
+    """The identity of a conflict of a file."""
     return ConflictId(example.repository, example.merge, example.path, conflict.index)
 
 
 def baseline_proposals(
     conflicts: Sequence[Conflict], indices: Sequence[int], language: Language
 ) -> Iterator[tuple[str, dict[int, Proposal]]]:
-    """What needs no model says to the conflicts at `indices`; git, which left them, is silent."""
+    """The proposals of each baseline for the conflicts at `indices`; git, which left them, has none."""
     yield OURS, {at: Proposal((conflicts[at].sides.ours,)) for at in indices}
     yield THEIRS, {at: Proposal((conflicts[at].sides.theirs,)) for at in indices}
     yield TOKENS, {at: token_merge(conflicts[at], language) for at in indices}
@@ -92,8 +97,8 @@ def token_merge(conflict: Conflict, language: Language) -> Proposal:
     return Proposal((), accepted=False) if text is None else Proposal((text,))
 
 
-class FileJudge:
-    """Tells right from wrong in one file."""
+class FileEvaluator:
+    """Compares proposals for one file with what people committed."""
 
     def __init__(self, example: FileExample, merged: MergedFile) -> None:
         self.example = example
@@ -126,7 +131,7 @@ class FileJudge:
 
 
 class FileSyntax:
-    """The syntax errors of one file, ours standing in every conflict of which nothing else is said."""
+    """The syntax errors of one file, with ours in every conflict for which no other text is given."""
 
     def __init__(self, merged: MergedFile, language: Language) -> None:
         self.merged = merged

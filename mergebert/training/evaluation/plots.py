@@ -1,4 +1,4 @@
-"""The two pictures of an evaluation: is the confidence honest, and what does applying more risk."""
+"""Plots: reliability, risk against coverage, and learning curves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.training.evaluation.metrics import Outcome, figures, reliability, risk_coverage
-from mergebert.training.evaluation.outcomes import GIT, TOOL, WITHOUT_NETWORK
+from mergebert.training.evaluation.outcomes import GIT, ranking_tools
 
 FORMATS = ("png", "svg")
 STYLE: dict[Any, Any] = {
@@ -35,11 +35,7 @@ def draw_curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence
 
 
 def _curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[str]]) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.6, 5.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(7.6, 5.6)
     panels = figure.subplots(-(-len(lines) // 2), 2, squeeze=False).ravel()
     taught = [point["conflicts taught"] for point in points]
     for axes, (name, tools) in zip(panels, lines.items(), strict=False):
@@ -79,21 +75,22 @@ def _save(figure: Any, stem: Path) -> None:
         figure.savefig(stem.with_suffix(f".{form}"), dpi=150, metadata=metadata)
 
 
-def _axes(x: str, y: str, title: str) -> tuple[Any, Any]:
+def _figure(width: float, height: float) -> Any:
     # Not pyplot: it would look for a screen and keep every figure.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def _axes(x: str, y: str, title: str) -> tuple[Any, Any]:
+    figure = _figure(5.2, 4.4)
     axes = figure.subplots()
     axes.set(xlabel=x, ylabel=y, title=title)
     axes.grid(alpha=0.25)
     return figure, axes
-
-
-def _ranked(outcomes: Mapping[str, Sequence[Outcome]]) -> list[str]:
-    return [tool for tool in (TOOL, WITHOUT_NETWORK) if tool in outcomes]
 
 
 def _reliability(outcomes: Mapping[str, Sequence[Outcome]]) -> Any:
@@ -101,7 +98,7 @@ def _reliability(outcomes: Mapping[str, Sequence[Outcome]]) -> Any:
         "confidence of the best candidate", "share that is right", "Is the confidence honest?"
     )
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--", label="honest")
-    for tool in _ranked(outcomes):
+    for tool in ranking_tools(outcomes):
         bins = reliability(outcomes[tool])
         error = figures(outcomes[tool], resamples=0)["calibration error"].value or 0.0
         label = f"{tool} (mean gap {100 * error:.1f} points)"
@@ -121,11 +118,11 @@ def _risk_coverage(outcomes: Mapping[str, Sequence[Outcome]]) -> Any:
     figure, axes = _axes(
         "share of all conflicts applied", "share of those that is wrong", "What applying more risks"
     )
-    for tool in _ranked(outcomes):
+    for tool in ranking_tools(outcomes):
         coverage, error = risk_coverage(outcomes[tool])
         (line,) = axes.plot(coverage, error, linewidth=1.2, label=tool)
         _mark(axes, outcomes[tool], {"color": line.get_color(), "marker": "o", "label": "what it applies"})
-    for tool, marker in zip(sorted(set(outcomes) - {*_ranked(outcomes), GIT}), "s^D", strict=False):
+    for tool, marker in zip(sorted(set(outcomes) - {*ranking_tools(outcomes), GIT}), "s^D", strict=False):
         _mark(axes, outcomes[tool], {"color": "grey", "marker": marker, "label": tool})
     axes.set(xlim=(0, 1.02), ylim=(0, None))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)

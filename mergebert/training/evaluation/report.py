@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,7 +17,7 @@ from mergebert.training.evaluation.metrics import (
     reliability,
     risk_coverage,
 )
-from mergebert.training.evaluation.outcomes import TOOL, WITHOUT_NETWORK
+from mergebert.training.evaluation.outcomes import TOOL, WITHOUT_NETWORK, ranking_tools
 
 CURVE_POINTS = 200
 DIGITS = 4
@@ -71,9 +71,10 @@ def report_of(
         "differences": _differences(groups, seed),
         "by repository": _by_repository(outcomes[TOOL]),
         "reliability": {
-            tool: [_rounded(asdict(one)) for one in reliability(outcomes[tool])] for tool in _ranked(outcomes)
+            tool: [_rounded(asdict(one)) for one in reliability(outcomes[tool])]
+            for tool in ranking_tools(outcomes)
         },
-        "risk and coverage": {tool: _curve(outcomes[tool]) for tool in _ranked(outcomes)},
+        "risk and coverage": {tool: _curve(outcomes[tool]) for tool in ranking_tools(outcomes)},
     }
 
 
@@ -88,10 +89,6 @@ def text_of(report: Mapping[str, Any]) -> str:
             NOTES,
         ]
     )
-
-
-def _ranked(outcomes: Mapping[str, Sequence[Outcome]]) -> list[str]:
-    return [tool for tool in (TOOL, WITHOUT_NETWORK) if tool in outcomes]
 
 
 def _size(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -164,8 +161,14 @@ def _table(title: str, report: Mapping[str, Any], columns: Mapping[str, tuple[st
         sizes = ", ".join(f"{name} {count}" for name, count in report["groups"][group].items())
         rows.append([f"{group}: {sizes}"])
         for tool, found in tools.items():
-            rows.append([f"  {tool}", *(_cell(found[name], shown) for name, shown in columns.values())])
+            rows.append([f"  {tool}", *(cell(found[name], shown) for name, shown in columns.values())])
     return aligned(rows)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int]) -> str:
+    """A Markdown table with the columns at `left` flush left, the others flush right."""
+    marks = ["---" if at in left else "---:" for at in range(len(head))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, marks, *rows))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -179,7 +182,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(figure: Mapping[str, float | None], with_interval: bool, sign: str = "") -> str:
+def cell(figure: Mapping[str, float | None], with_interval: bool = True, sign: str = "") -> str:
+    """A figure in percent, with its interval in brackets where it has one."""
     value, low, high = figure["value"], figure["low"], figure["high"]
     if value is None:
         return "-"
@@ -192,5 +196,5 @@ def _comparison(report: Mapping[str, Any]) -> str:
     """What the network adds, in points."""
     rows = [[f"{TOOL} less {WITHOUT_NETWORK}, points", *COMPARED]]
     for group, found in report["differences"].items():
-        rows.append([f"  {group}", *(_cell(found[name], True, "+") for name in COMPARED)])
+        rows.append([f"  {group}", *(cell(found[name], True, "+") for name in COMPARED)])
     return aligned(rows)

@@ -1,4 +1,4 @@
-"""What teaching by surely located resolutions alone does to the ranker's confidence.
+"""What training on surely located resolutions alone does to the ranker's confidence.
 
 The ranker without the network is fitted with each choice of grades, always from the same number of conflicts, and
 measured on development repositories.
@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from mergebert.training.config import TrainConfig
+from mergebert.training.evaluation.report import markdown_table
 from mergebert.training.processes import in_processes
 from mergebert.training.ranker.fit import BASELINE, FittedRanker, fit_first, fit_second, training_conflicts
 from mergebert.training.storage import write_json
@@ -59,13 +60,12 @@ def _figures(run: TrainConfig) -> dict[str, dict[str, Any]]:
 
 def markdown(measured: Measured) -> str:
     """The comparison as a table of percentages."""
-    rows = [["taught by", "judged on", *SHOWN], ["---"] * 2 + ["---:"] * len(SHOWN)]
-    for choice, views in measured.items():
-        for view, found in views.items():
-            rows.append(
-                [choice, view, str(found["conflicts"]), *(f"{100 * found[name]:.1f}" for name in SHOWN[1:])]
-            )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [
+        [choice, view, str(found["conflicts"]), *(f"{100 * found[name]:.1f}" for name in SHOWN[1:])]
+        for choice, views in measured.items()
+        for view, found in views.items()
+    ]
+    return markdown_table(["taught by", "judged on", *SHOWN], rows, left=(0, 1))
 
 
 def write_comparison(config: TrainConfig, jobs: int) -> None:

@@ -23,6 +23,7 @@ from mergebert.training.dataset.mined import TEST, TRAIN, repositories_of
 from mergebert.training.dataset.prepared import EVERY_GRADE, PreparedRepository, prepared_names
 from mergebert.training.dataset.stages import prepare_repositories
 from mergebert.training.evaluation.metrics import Outcome, differences, figures
+from mergebert.training.evaluation.report import cell, markdown_table
 from mergebert.training.network.finetune import trained_networks
 from mergebert.training.network.loop import device
 from mergebert.training.network.scoring import conflicts_to_score, scores_of
@@ -130,15 +131,14 @@ def _outcomes_of(run: TrainConfig, files: Sequence[Path]) -> dict[Path, dict[str
 
 def markdown(points: Sequence[Point]) -> str:
     """The curve as a table of percentages with 95 % intervals over repositories."""
-    head = ["share", "repositories", "conflicts", "", *SHOWN]
-    rows = [head, ["---:"] * 3 + ["---"] + ["---:"] * len(SHOWN)]
+    rows = []
     for point in points:
-        known = [point["share"], str(point["repositories"]), str(point["conflicts taught"])]
+        first = [point["share"], str(point["repositories"]), str(point["conflicts taught"])]
         for line, found in point["figures"].items():
             sign = "+" if line == ADDED else ""
-            rows.append([*known, line, *(_cell(found[name], sign) for name in SHOWN)])
-            known = ["", "", ""]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+            rows.append([*first, line, *(cell(found[name], sign=sign) for name in SHOWN)])
+            first = ["", "", ""]
+    return markdown_table(["share", "repositories", "conflicts", "", *SHOWN], rows, left=(3,))
 
 
 def write_curve(config: TrainConfig, shares: Sequence[Fraction], jobs: int) -> None:
@@ -151,10 +151,3 @@ def write_curve(config: TrainConfig, shares: Sequence[Fraction], jobs: int) -> N
     (folder / "curve.md").write_text(markdown(points) + "\n", encoding="utf-8")
     draw_curve(points, {name: [ALONE, WITH_NETWORK] for name in SHOWN}, folder)
     print(markdown(points))
-
-
-def _cell(figure: Mapping[str, float | None], sign: str) -> str:
-    value, low, high = (figure[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return "-" if value is None else f"{100 * value:{sign}.1f}"
-    return f"{100 * value:{sign}.1f} [{100 * low:{sign}.1f} {100 * high:{sign}.1f}]"

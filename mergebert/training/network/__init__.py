@@ -1,1 +1,1 @@
-"""The classifier: its network, pretraining and training."""
+"""The classifier: its network, pretraining, training and scores."""

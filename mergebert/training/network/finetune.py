@@ -1,8 +1,7 @@
-"""Training the classifier: one network a fold, each blind to the repositories of its own fold.
+"""Training the classifier on labelled conflicts: one network a fold, on the repositories of the other folds.
 
-The ranker learns from what a network says of repositories it has not seen; a network's word about its own training
-data would be too good. So with two folds each network scores the half it did not learn from, and at run time the
-bundle holds their mean.
+The scores of a network on its own training data would be too good for the ranker to learn from. So with two folds each
+network scores the half it did not learn from, and the bundle holds their mean.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import torch
 from mergebert.errors import InputError
 from mergebert.training.config import TrainConfig
 from mergebert.training.network.batches import Conflicts, from_step
-from mergebert.training.network.loop import Check, Run, Schedule, device, half_precision, train
+from mergebert.training.network.loop import Run, Schedule, Validation, device, half_precision, train
 from mergebert.training.network.model import HEADS, ColumnsNetwork, is_right, resolution_loss
-from mergebert.training.network.pretrain import pretrained_encoder, pretraining
+from mergebert.training.network.pretrain import pretrained_encoder, pretraining_run
 from mergebert.training.workspace import Workspace
 
-CHECKED = 3000  # conflicts of development repositories that show how it does
-CHECKED_A_MERGE = 10
+VALIDATED = 3000  # conflicts of development repositories in every validation
+VALIDATED_A_MERGE = 10
 
 
 def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], development: Sequence[Path]) -> None:
@@ -34,8 +33,8 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
     torch.set_num_threads(settings.threads)
     run.folder.mkdir(parents=True, exist_ok=True)
     conflicts, unseen = Conflicts(files, config.grades), Conflicts(development)
-    network = started_network(config).to(device())
-    sample = unseen.chosen(CHECKED_A_MERGE, config.seed)[:CHECKED]
+    network = initial_network(config).to(device())
+    sample = unseen.chosen(VALIDATED_A_MERGE, config.seed)[:VALIDATED]
 
     def epoch(number: int) -> Iterator[list[int]]:
         order = conflicts.chosen(settings.hunks_a_merge, config.seed + number)
@@ -48,7 +47,7 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
         loss = resolution_loss(classes, patterns, targets).mean()
         return loss, ids.shape[0] * ids.shape[1]
 
-    def look() -> float:
+    def validation_loss() -> float:
         loss, accuracy = loss_and_accuracy(network, unseen, sample, settings.batch_columns)
         run.log(fold=fold, development_loss=round(loss, 4), development_accuracy=round(accuracy, 4))
         return loss
@@ -58,13 +57,13 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
     run.log(
         fold=fold, conflicts=len(conflicts.chosen(settings.hunks_a_merge, config.seed)), steps=schedule.steps
     )
-    check = Check(look, max(1, an_epoch // settings.checks_an_epoch), settings.patience)
+    check = Validation(validation_loss, max(1, an_epoch // settings.checks_an_epoch), settings.patience)
     train(network, lambda start: from_step(start, epoch), loss_of, (schedule, run), check)
 
 
 def _schedule(config: TrainConfig, an_epoch: int) -> Schedule:
     settings = config.network
-    is_pretrained = pretraining(config).checkpoint.exists()
+    is_pretrained = pretraining_run(config).checkpoint.exists()
     return Schedule(
         max(1, round(settings.epochs * an_epoch)),
         settings.learning_rate,
@@ -74,7 +73,7 @@ def _schedule(config: TrainConfig, an_epoch: int) -> Schedule:
     )
 
 
-def started_network(config: TrainConfig) -> ColumnsNetwork:
+def initial_network(config: TrainConfig) -> ColumnsNetwork:
     """The network as training starts: the pretrained encoder, where there is one, under new heads."""
     network = ColumnsNetwork(config.model)
     encoder = pretrained_encoder(config)

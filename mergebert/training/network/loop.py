@@ -1,4 +1,4 @@
-"""A training loop that does not know the network: steps, schedule, log, checks, checkpoints that it goes on from."""
+"""A training loop that does not know the network: steps, schedule, log, validation, checkpoints that it goes on from."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """A look at unseen data every so many steps: the weights with the least `loss` are kept, and training ends early
-    when `patience` checks in a row bring none less."""
+class Validation:
+    """Early stopping: the `loss` on unseen data every so many steps; the weights with the least are kept, and training
+    ends when `patience` validations in a row bring none less (0: never)."""
 
     loss: Callable[[], float]
     steps: int
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def best(self) -> Path:
-        """The weights that did best on unseen data, where a run is checked."""
+        """The weights that did best on unseen data, where a run is validated."""
         return self.folder / "best.pt"
 
     @property
@@ -78,7 +78,7 @@ class Run:
         return self.checkpoint.exists() and bool(_read(self.checkpoint)["finished"])
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights to use: the best ones of a run that was checked, else the newest."""
+        """The weights to use: the best ones where the run was validated, else the newest."""
         path = self.best if self.best.exists() else self.checkpoint
         found: dict[str, Tensor] = _read(path)["network"]
         return found
@@ -89,7 +89,7 @@ class Run:
         return found
 
     def log(self, **facts: Any) -> None:
-        """Adds a line of facts to log.jsonl and says it."""
+        """Adds a line of facts to log.jsonl and prints it."""
         line = json.dumps(facts)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as out:
             out.write(line + "\n")
@@ -115,7 +115,7 @@ class _RunState:
 
     step: int = 0
     best: float = math.inf
-    waited: int = 0  # checks since the best one
+    waited: int = 0  # validations since the best one
     losses: list[float] = field(default_factory=list)
     columns: int = 0
     started: float = field(default_factory=time.monotonic)
@@ -127,7 +127,7 @@ def train(
     batches: Callable[[int], Iterator[Any]],
     loss_of: Loss,
     plan: tuple[Schedule, Run],
-    check: Check | None = None,
+    validation: Validation | None = None,
 ) -> None:
     """Trains `network` in place, on from its checkpoint if there is one; `batches(step)` gives the batches from that step on."""
     schedule, run = plan
@@ -135,7 +135,7 @@ def train(
     state = _restored(network, optimizer, run)
     network.train()
     for batch in batches(state.step):
-        if state.step >= schedule.steps or _is_over(state, check):
+        if state.step >= schedule.steps or _is_over(state, validation):
             break
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(state.step) * group["factor"]
@@ -149,15 +149,15 @@ def train(
         state.losses.append(float(loss.detach()))
         if state.step % LOG_STEPS == 0 or state.step == schedule.steps:
             _log(run, schedule, state)
-        if check and (state.step % check.steps == 0 or state.step == schedule.steps):
-            _look(network, check, run, state)
+        if validation and (state.step % validation.steps == 0 or state.step == schedule.steps):
+            _validate(network, validation, run, state)
         if time.monotonic() - state.saved > run.checkpoint_seconds:
             _save(network, optimizer, run, state)
     _save(network, optimizer, run, state, finished=True)
 
 
-def _is_over(state: _RunState, check: Check | None) -> bool:
-    return check is not None and 0 < check.patience <= state.waited
+def _is_over(state: _RunState, validation: Validation | None) -> bool:
+    return validation is not None and 0 < validation.patience <= state.waited
 
 
 def _log(run: Run, schedule: Schedule, state: _RunState) -> None:
@@ -170,10 +170,10 @@ def _log(run: Run, schedule: Schedule, state: _RunState) -> None:
     state.losses = []
 
 
-def _look(network: nn.Module, check: Check, run: Run, state: _RunState) -> None:
+def _validate(network: nn.Module, validation: Validation, run: Run, state: _RunState) -> None:
     """Measures the network on unseen data and keeps its weights if they are the best so far."""
     network.eval()
-    loss = check.loss()
+    loss = validation.loss()
     network.train()
     state.waited += 1
     if loss < state.best:

@@ -1,7 +1,7 @@
-"""What masked-token pretraining hides of a batch of columns, and what it asks for.
+"""Masking for pretraining: which subwords of a batch of columns are hidden, and which of them are to be predicted.
 
-Spans of columns are hidden. Where all sides hold the same subword, all three are (one left in sight would be copied).
-Where they differ, a span hides either one side, to be told from the other two, or all of them.
+Spans of columns are masked. Where all sides hold the same subword, all three are (one left in sight would be copied).
+Where they differ, a span masks either one side, to be predicted from the other two, or all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Flags = NDArray[np.bool_]
 @dataclass(frozen=True, slots=True)
 class Masked:
     """A batch with subwords hidden: `ids` [batch, length, 3] as the network sees them, `asked` [batch, length, 3] where
-    a hidden subword is to be told (one side for all sides that hold the same), and whether a column's sides differ."""
+    a hidden subword is to be predicted (one side for all sides that hold the same), and whether a column's sides differ."""
 
     ids: NDArray[np.int64]
     asked: Flags

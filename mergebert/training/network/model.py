@@ -124,34 +124,36 @@ def _initialised(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def way_logs(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
-    """The log of the network's belief in each way to make a candidate; [ways]."""
+def way_log_probabilities(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
+    """The log probability of each way to make a candidate; [ways]."""
     classes = functional.log_softmax(conflict_logits.float(), dim=-1)  # [batch, classes]
     patterns = functional.log_softmax(hunk_logits[targets.row[targets.way], targets.column].float(), dim=-1)
-    told = classes[targets.row, targets.classes] + targets.known
-    return told.index_add(0, targets.way, patterns.gather(1, targets.pattern[:, None])[:, 0])
+    logs = classes[targets.row, targets.classes] + targets.prior
+    return logs.index_add(0, targets.way, patterns.gather(1, targets.pattern[:, None])[:, 0])
 
 
 def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
-    """Minus the log of what the network believes in the candidates people committed, of all it believes in; [batch].
+    """Minus the log of the probability of the candidates people committed, as a share of that of all candidates; [batch].
 
-    The belief in a candidate sums over every way to make it (design, section 3), as the classifier has it at run time.
+    The probability of a candidate sums over every way to make it (design, section 3), as at run time.
     """
-    logs, count = way_logs(conflict_logits, hunk_logits, targets), len(conflict_logits)
+    logs, count = way_log_probabilities(conflict_logits, hunk_logits, targets), len(conflict_logits)
     hits = logs.masked_fill(~targets.right[targets.option], -1e9)
-    return log_sums(logs, targets.row, count) - log_sums(hits, targets.row, count)
+    return logsumexp_by_group(logs, targets.row, count) - logsumexp_by_group(hits, targets.row, count)
 
 
 def is_right(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
     """Whether the likeliest candidate is what people committed; [batch]."""
-    logs = log_sums(way_logs(conflict_logits, hunk_logits, targets), targets.option, len(targets.right))
+    logs = logsumexp_by_group(
+        way_log_probabilities(conflict_logits, hunk_logits, targets), targets.option, len(targets.right)
+    )
     start = logs.new_full((len(conflict_logits),), -torch.inf)
     best = start.scatter_reduce(0, targets.option_row, logs, "amax")
     hits = targets.right & (logs >= best[targets.option_row])
     return best.new_zeros(len(best)).index_add(0, targets.option_row, hits.to(best.dtype)) > 0
 
 
-def log_sums(logs: Tensor, group: Tensor, count: int) -> Tensor:
+def logsumexp_by_group(logs: Tensor, group: Tensor, count: int) -> Tensor:
     """The log of the sum of the exponentials of each group; [count]."""
     top = logs.new_full((count,), -torch.inf).scatter_reduce(0, group, logs.detach(), "amax")
     sums = torch.zeros_like(top).index_add(0, group, (logs - top[group]).exp())

@@ -1,7 +1,7 @@
 """Masked-token pretraining of the encoder: it learns code and its changes from merges that nobody labelled.
 
 Every conflict of a training repository is read, located or not, and windows of files that both sides changed and git
-merged without conflict. Subwords are hidden (mergebert.training.network.masking) and told from the rest of the columns.
+merged without conflict. Subwords are masked (mergebert.training.network.masking) and predicted from the rest of the columns.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from torch.nn import functional
 from mergebert.ranking.columns import GAP, PAD, START
 from mergebert.training.config import ModelConfig, TrainConfig
 from mergebert.training.network.batches import Encoded, from_step
-from mergebert.training.network.loop import Check, Run, Schedule, device, half_precision, train
+from mergebert.training.network.loop import Run, Schedule, Validation, device, half_precision, train
 from mergebert.training.network.masking import MASK, SIDES, masked
 from mergebert.training.network.model import HEADS, ColumnsNetwork
 from mergebert.training.storage import read_arrays
 from mergebert.training.workspace import Workspace
 
-CHECKED = 1500  # conflicts of development repositories that show how it does
-CHECKS_AN_EPOCH = 2
+VALIDATED = 1500  # conflicts of development repositories in every validation
+VALIDATIONS_AN_EPOCH = 2
 COUNTED = 20_000  # windows whose subwords are counted before training
 
 
 class MaskedNetwork(nn.Module):
-    """The encoder, and what tells a hidden subword of a side from the state of its column."""
+    """The encoder under a head that predicts a masked subword of a side from the state of its column."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -44,13 +44,13 @@ class MaskedNetwork(nn.Module):
         """Logits over the vocabulary [places, vocabulary] where `asked` [batch, length, 3] is true, side by side: all
         places of base, then of ours, then of theirs. Nothing is worked out elsewhere: that is most of the cost."""
         states = self.encoder.states(ids, kinds)
-        told = [functional.gelu(tell(states[asked[:, :, side]])) for side, tell in enumerate(self.tell)]
-        logits: Tensor = functional.linear(self.norm(torch.cat(told)), self.encoder.words.weight, self.bias)
+        hidden = [functional.gelu(tell(states[asked[:, :, side]])) for side, tell in enumerate(self.tell)]
+        logits: Tensor = functional.linear(self.norm(torch.cat(hidden)), self.encoder.words.weight, self.bias)
         return logits
 
 
-def wanted(ids: Tensor, asked: Tensor) -> Tensor:
-    """The subwords to tell, in the order of MaskedNetwork's logits."""
+def masked_subwords(ids: Tensor, asked: Tensor) -> Tensor:
+    """The subwords to predict, in the order of MaskedNetwork's logits."""
     return torch.cat([ids[:, :, side][asked[:, :, side]] for side in range(SIDES)])
 
 
@@ -61,7 +61,7 @@ class Batch:
     ids: Tensor
     kinds: Tensor
     asked: Tensor
-    wanted: Tensor
+    masked_subwords: Tensor
     changed: Tensor  # of each place asked, whether its column's sides differ
 
     @property
@@ -80,22 +80,22 @@ def batch_of(encoded: Encoded, group: Sequence[int], share: float, seed: Sequenc
         torch.from_numpy(found.ids),
         torch.from_numpy(kinds),
         asked,
-        wanted(torch.from_numpy(ids), asked),
-        wanted(changed, asked),
+        masked_subwords(torch.from_numpy(ids), asked),
+        masked_subwords(changed, asked),
     )
     return Batch(*(part.to(device()) for part in parts))
 
 
 def pretrain(config: TrainConfig, files: Sequence[Path], development: Sequence[Path]) -> None:
-    """Trains the encoder on `files` and logs how it does on `development`; goes on from its checkpoint."""
-    settings, run = config.pretrain, pretraining(config)
+    """Pretrains the encoder on `files`, on from its checkpoint, and logs loss and accuracy on `development`."""
+    settings, run = config.pretrain, pretraining_run(config)
     if run.is_finished:
         return
     torch.manual_seed(config.seed)
     torch.set_num_threads(settings.threads)
     run.folder.mkdir(parents=True, exist_ok=True)
     encoded, unseen = _encoded(files), _encoded(development)
-    network = _started(config, encoded)
+    network = _initial_network(config, encoded)
 
     def epoch(number: int) -> Iterator[list[int]]:
         order = list(range(len(encoded.ids)))
@@ -107,10 +107,10 @@ def pretrain(config: TrainConfig, files: Sequence[Path], development: Sequence[P
         batch = batch_of(encoded, group, settings.mask_share, (config.seed, number))
         with half_precision(device()):
             logits = network(batch.ids, batch.kinds, batch.asked)
-        return functional.cross_entropy(logits.float(), batch.wanted), batch.size
+        return functional.cross_entropy(logits.float(), batch.masked_subwords), batch.size
 
-    def look() -> float:
-        figures = told(network, unseen, config)
+    def validation_loss() -> float:
+        figures = masked_metrics(network, unseen, config)
         run.log(**{f"development {name}": round(value, 4) for name, value in figures.items()})
         return figures["loss"]
 
@@ -118,11 +118,11 @@ def pretrain(config: TrainConfig, files: Sequence[Path], development: Sequence[P
     steps = max(1, round(settings.epochs * an_epoch))
     run.log(windows=len(encoded.ids), columns=sum(map(len, encoded.ids)), steps=steps)
     schedule = Schedule(steps, settings.learning_rate, settings.warm_up, settings.weight_decay)
-    check = Check(look, max(1, an_epoch // CHECKS_AN_EPOCH), patience=0)
+    check = Validation(validation_loss, max(1, an_epoch // VALIDATIONS_AN_EPOCH), patience=0)
     train(network, lambda start: from_step(start, epoch), loss_of, (schedule, run), check)
 
 
-def _started(config: TrainConfig, encoded: Encoded) -> MaskedNetwork:
+def _initial_network(config: TrainConfig, encoded: Encoded) -> MaskedNetwork:
     """The network as pretraining starts: as another pretraining left it, or new."""
     settings = config.pretrain
     network = MaskedNetwork(replace(config.model, dropout=settings.dropout))
@@ -130,18 +130,18 @@ def _started(config: TrainConfig, encoded: Encoded) -> MaskedNetwork:
         network.load_state_dict(Run(Path(settings.start), 0).newest())
     else:
         # How common a subword is would otherwise be the first thing to be learnt, in hundreds of steps.
-        network.bias.data = commonness(encoded, config.model.vocabulary)
+        network.bias.data = log_frequencies(encoded, config.model.vocabulary)
     return network.to(device())
 
 
-def pretraining(config: TrainConfig) -> Run:
+def pretraining_run(config: TrainConfig) -> Run:
     """The run that pretrains the encoder."""
     return Run(Workspace(config).pretrained, config.pretrain.checkpoint_seconds)
 
 
 def pretrained_encoder(config: TrainConfig) -> dict[str, Tensor] | None:
     """The weights of the pretrained encoder without its heads; None where there is none."""
-    run = pretraining(config)
+    run = pretraining_run(config)
     if not run.checkpoint.exists():
         return None
     weights = {
@@ -152,8 +152,8 @@ def pretrained_encoder(config: TrainConfig) -> dict[str, Tensor] | None:
     return {name: value for name, value in weights.items() if not name.startswith(HEADS)}
 
 
-def commonness(encoded: Encoded, vocabulary: int) -> Tensor:
-    """The log of the share of each subword in a sample of what is read; one that is never met counts once."""
+def log_frequencies(encoded: Encoded, vocabulary: int) -> Tensor:
+    """The log of the frequency of each subword in a sample of the windows; one that does not occur counts once."""
     some = encoded.ids[:: max(1, len(encoded.ids) // COUNTED)]
     counts = 1.0 + np.bincount(np.concatenate([row.ravel() for row in some]), minlength=vocabulary)
     counts[[PAD, GAP, START, MASK]] = 1.0  # never asked for
@@ -161,19 +161,19 @@ def commonness(encoded: Encoded, vocabulary: int) -> Tensor:
 
 
 @torch.no_grad()
-def told(network: MaskedNetwork, encoded: Encoded, config: TrainConfig) -> dict[str, float]:
+def masked_metrics(network: MaskedNetwork, encoded: Encoded, config: TrainConfig) -> dict[str, float]:
     """The mean loss and the accuracy over hidden subwords, the same ones every time; also of columns whose sides
     differ ("changed") and of the others."""
     settings = config.pretrain
     order = list(range(len(encoded.ids)))
     random.Random(config.seed).shuffle(order)
     losses, hits, changed = [], [], []
-    for number, group in enumerate(encoded.batches(order[:CHECKED], settings.batch_columns, config.seed)):
+    for number, group in enumerate(encoded.batches(order[:VALIDATED], settings.batch_columns, config.seed)):
         batch = batch_of(encoded, group, settings.mask_share, (config.seed, 0, number))
         with half_precision(device()):
             logits = network(batch.ids, batch.kinds, batch.asked)
-        losses.append(functional.cross_entropy(logits.float(), batch.wanted, reduction="none").cpu())
-        hits.append((logits.argmax(-1) == batch.wanted).cpu())
+        losses.append(functional.cross_entropy(logits.float(), batch.masked_subwords, reduction="none").cpu())
+        hits.append((logits.argmax(-1) == batch.masked_subwords).cpu())
         changed.append(batch.changed.cpu())
     loss, hit, differ = torch.cat(losses), torch.cat(hits).float(), torch.cat(changed)
     return {

@@ -30,7 +30,7 @@ def conflicts_to_score(
 
 
 def scores_of(networks: Sequence[Any], arrays: Arrays, asked: NDArray[np.bool_]) -> Arrays:
-    """The mean of what some networks say of a repository: `classes` [conflicts, classes], `hunks` [all hunks, 9].
+    """The mean scores of some networks for a repository: `classes` [conflicts, classes], `hunks` [all hunks, 9].
 
     Of conflicts that are not asked about all is equally likely: that costs nothing, and they are most of a large merge.
     """

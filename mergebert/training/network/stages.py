@@ -73,18 +73,18 @@ def _train_one(config: TrainConfig, fold: int) -> None:
 
 
 def score_all(config: TrainConfig, jobs: int) -> None:
-    """Scores each training repository by the network that has not seen it, each development one by all of them."""
+    """Scores each training repository by the network that has not seen it, each development one by the mean of all."""
     space, folds = Workspace(config), network_folds(config)
-    speaking = {name: [fold] for name, fold in folds.items()}
-    speaking |= {name: list(range(config.folds)) for name in prepared_names(config, DEVELOPMENT)}
-    todo = [(name, ones) for name, ones in speaking.items() if not space.logits(name).exists()]
+    networks_of = {name: [fold] for name, fold in folds.items()}
+    networks_of |= {name: list(range(config.folds)) for name in prepared_names(config, DEVELOPMENT)}
+    todo = [(name, own) for name, own in networks_of.items() if not space.logits(name).exists()]
     in_processes(_score_some, [(config, part) for part in dealt(todo, jobs)], jobs)
 
 
 def _score_some(config: TrainConfig, todo: Sequence[tuple[str, Sequence[int]]]) -> None:
     torch.set_num_threads(1)
     space, networks = Workspace(config), trained_networks(config, device())
-    for name, speaking in todo:
+    for name, own in todo:
         one = PreparedRepository(space.prepared(name))
         asked = conflicts_to_score(one, config, (config.grades, EVERY_GRADE, SURE_GRADES))
-        write_arrays(space.logits(name), scores_of([networks[fold] for fold in speaking], one.arrays, asked))
+        write_arrays(space.logits(name), scores_of([networks[fold] for fold in own], one.arrays, asked))

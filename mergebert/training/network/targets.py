@@ -1,4 +1,4 @@
-"""What the network is to say of a batch: the ways to make each candidate, and which candidates people committed.
+"""Training targets: the ways to make each candidate of a batch, and which candidates people committed.
 
 A class may name several candidates of a conflict (all mixed line merges are one class), so a network must not be asked
 for a class that is right: it would bet on the one that names most. It is asked for the candidate, as at run time.
@@ -38,7 +38,7 @@ class Targets:
     row: Tensor  # [ways] the conflict of each way in the batch
     option: Tensor  # [ways] its candidate, counted through the batch
     classes: Tensor  # [ways]
-    known: Tensor  # [ways] log probability of its patterns at hunks that were cut off, which no column tells
+    prior: Tensor  # [ways] log prior of its patterns at hunks that were cut off and have no column
     way: Tensor  # [terms] the way that has this pattern at this column
     column: Tensor  # [terms]
     pattern: Tensor  # [terms]
@@ -86,16 +86,16 @@ def targets_of(batch: Sequence[Ways], heads: Sequence[NDArray[np.int16]]) -> Tar
     counts = np.array([len(one) for one in heads])
     head = np.concatenate([*heads, np.zeros(1, np.int16)]).astype(np.int64)
     column = head[(np.cumsum(counts) - counts)[rows[way]] + places]
-    is_told = column >= 0
-    known = np.bincount(way[~is_told], PRIOR_LOG[pattern[~is_told]], minlength=len(sizes))
+    is_seen = column >= 0
+    prior = np.bincount(way[~is_seen], PRIOR_LOG[pattern[~is_seen]], minlength=len(sizes))
     arrays = (
         rows,
         option,
         np.concatenate([one.classes for one in batch]).astype(np.int64),
-        known.astype(np.float32),
-        way[is_told],
-        column[is_told],
-        pattern[is_told],
+        prior.astype(np.float32),
+        way[is_seen],
+        column[is_seen],
+        pattern[is_seen],
         np.concatenate([one.right for one in batch]),
         np.repeat(np.arange(len(batch)), options),
     )

@@ -20,7 +20,7 @@ from mergebert.text.patterns import PATTERNS
 from mergebert.training.dataset.prepare import CONFLICTS_A_MERGE, capped, file_merge, prepare
 from mergebert.training.dataset.prepared import ragged_rows
 from mergebert.training.network.batches import Conflicts, from_step
-from mergebert.training.network.model import log_sums, way_logs
+from mergebert.training.network.model import logsumexp_by_group, way_log_probabilities
 from mergebert.training.network.targets import targets_of
 from mergebert.training.storage import Arrays, read_arrays
 from tests.training.synthetic import example, examples
@@ -109,8 +109,8 @@ def test_the_network_is_taught_what_it_is_believed_at_run_time(
         columns = draw.normal(size=(len(found.ids[at]), len(PATTERNS))).astype(np.float32)
         scores = Scores(classes, hunk_scores(columns, one.columns.heads))
         chosen = targets_of([found.ways[at]], [found.heads[at]])
-        logs = way_logs(torch.from_numpy(classes)[None], torch.from_numpy(columns)[None], chosen)
-        believed = log_sums(logs, chosen.option, len(one.options))
+        logs = way_log_probabilities(torch.from_numpy(classes)[None], torch.from_numpy(columns)[None], chosen)
+        believed = logsumexp_by_group(logs, chosen.option, len(one.options))
         assert np.allclose(believed.numpy(), candidate_logs(scores, one.options), atol=1e-4)
 
 

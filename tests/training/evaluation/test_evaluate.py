@@ -28,7 +28,7 @@ from mergebert.training.evaluation.outcomes import (
     Case,
     EvaluationOptions,
     FileSyntax,
-    judged,
+    outcomes_of,
     token_merge,
 )
 from mergebert.training.evaluation.report import aligned
@@ -91,7 +91,7 @@ def python_file(*conflicts: Sides) -> MergedFile:
 
 def test_each_tool_is_right_where_it_says_what_people_committed() -> None:
     files = example([(CLASH, "total =   3\n"), (CLASH, CLASH[1]), (CLEAN, "f(x, y)\n"), (CLASH, "new = 1\n")])
-    found = judged(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions())
+    found = outcomes_of(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions())
     first = {tool: [one.right[:1] for one in outcomes] for tool, outcomes in found.items()}
     assert first[TOOL] == [(True,), (False,), (False,), (False,)]
     assert first[OURS] == [(False,), (True,), (False,), (False,)]
@@ -103,14 +103,14 @@ def test_each_tool_is_right_where_it_says_what_people_committed() -> None:
 
 
 def test_white_space_matters_for_exact_alone() -> None:
-    outcome = judged(case_of(example([(CLASH, "total =   3\n")])), {}, EvaluationOptions())[THEIRS][0]
+    outcome = outcomes_of(case_of(example([(CLASH, "total =   3\n")])), {}, EvaluationOptions())[THEIRS][0]
     assert (outcome.right, outcome.exact) == ((True,), (False,))
 
 
 def test_only_conflicts_that_count_are_judged() -> None:
     files = example([(CLASH, None), (CLASH, CLASH[1])])
     assert countable([files]) == [ConflictId("own/er", "m1", "app.py", 1)]
-    outcomes = judged(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions())
+    outcomes = outcomes_of(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions())
     assert {tool: len(found) for tool, found in outcomes.items()} == dict.fromkeys(
         (TOOL, OURS, THEIRS, TOKENS, GIT), 1
     )
@@ -119,7 +119,7 @@ def test_only_conflicts_that_count_are_judged() -> None:
 def test_a_merge_is_asked_at_once_and_with_the_whole_versions() -> None:
     resolver = FakeResolver()
     files = [example([(CLASH, CLASH[1])], path=path) for path in ("a.py", "b.py")]
-    judged(case_of(*files), {TOOL: resolver}, EvaluationOptions())
+    outcomes_of(case_of(*files), {TOOL: resolver}, EvaluationOptions())
     ((asked, _),) = resolver.calls
     assert [file.path for file in asked] == ["a.py", "b.py"]
     assert [file.stages for file in asked] == [one.stages for one in files]
@@ -129,7 +129,7 @@ def test_a_merge_is_asked_at_once_and_with_the_whole_versions() -> None:
 def test_each_file_alone_as_the_driver_does() -> None:
     resolver = FakeResolver()
     files = [example([(CLASH, CLASH[1])], path=path) for path in ("a.py", "b.py")]
-    outcomes = judged(case_of(*files), {TOOL: resolver}, EvaluationOptions(one_file=True))
+    outcomes = outcomes_of(case_of(*files), {TOOL: resolver}, EvaluationOptions(one_file=True))
     assert [[file.path for file in asked] for asked, _ in resolver.calls] == [["a.py"], ["b.py"]]
     assert len(outcomes[TOOL]) == 2
 
@@ -137,13 +137,15 @@ def test_each_file_alone_as_the_driver_does() -> None:
 def test_the_context_is_told_when_asked_to() -> None:
     resolver = FakeResolver()
     one = example([(CLASH, CLASH[1])])
-    judged(case_of(one), {TOOL: resolver}, EvaluationOptions(with_context=True))
+    outcomes_of(case_of(one), {TOOL: resolver}, EvaluationOptions(with_context=True))
     assert resolver.calls[0][0][0].context == one.context
 
 
 def test_what_is_applied_is_noted_with_its_confidence() -> None:
     files = example([(CLASH, CLASH[2]), (CLEAN, "f(x, y)\n")])
-    sure, unsure = judged(case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions())[TOOL]
+    sure, unsure = outcomes_of(case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions())[
+        TOOL
+    ]
     assert (sure.accepted, sure.confidence, sure.intact) == (True, 0.97, True)
     assert (unsure.accepted, unsure.confidence, unsure.intact) == (False, 0.6, None)
 
@@ -170,7 +172,9 @@ def test_no_grammar_no_verdict() -> None:
 
 def test_an_applied_resolution_that_breaks_the_file_is_seen() -> None:
     files = example([(BROKEN, BROKEN[1]), (CLEAN, "f(x, y)\n")])
-    applied, left = judged(case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions())[TOOL]
+    applied, left = outcomes_of(case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions())[
+        TOOL
+    ]
     assert (applied.accepted, applied.parses, applied.intact) == (True, False, False)
     assert left.intact is None
 

@@ -15,11 +15,11 @@ from mergebert.training.evaluation.metrics import (
     Outcome,
     by_language,
     calibration_error,
-    counted,
     differences,
     figures,
     reliability,
     risk_coverage,
+    sampled_conflicts,
 )
 
 
@@ -226,12 +226,12 @@ def places(merge: str, count: int) -> list[ConflictId]:
 
 
 def test_at_most_ten_of_a_merge_count() -> None:
-    kept = counted([*places("1", 40), *places("2", 3)])
+    kept = sampled_conflicts([*places("1", 40), *places("2", 3)])
     assert Counter(place.merge for place in kept) == {"1": 10, "2": 3}
 
 
 def test_the_draw_depends_on_the_seed_and_not_on_the_order() -> None:
     some = places("1", 40)
-    assert counted(some) == counted(reversed(some))
-    assert counted(some) != counted(some, seed=1)
-    assert counted(some, most=4) < counted(some, most=5)
+    assert sampled_conflicts(some) == sampled_conflicts(reversed(some))
+    assert sampled_conflicts(some) != sampled_conflicts(some, seed=1)
+    assert sampled_conflicts(some, most=4) < sampled_conflicts(some, most=5)

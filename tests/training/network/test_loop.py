@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mergebert.training.network.loop import Check, Run, Schedule, device, train
+from mergebert.training.network.loop import Run, Schedule, Validation, device, train
 
 PLAN = Schedule(steps=60, learning_rate=0.05, warm_up=0.1, weight_decay=0.01)
 
@@ -114,7 +114,7 @@ def test_the_weights_that_did_best_are_kept(tmp_path: Path) -> None:
         assert not net.training
         return [0.5, 0.2, 0.4, 0.3][len(seen) - 1]
 
-    train(net, batches, loss_of(net), (PLAN, run), Check(look, steps=15, patience=0))
+    train(net, batches, loss_of(net), (PLAN, run), Validation(look, steps=15, patience=0))
     assert len(seen) == 4
     best = network()
     best.load_state_dict(run.weights())
@@ -126,7 +126,7 @@ def test_the_weights_that_did_best_are_kept(tmp_path: Path) -> None:
 def test_training_ends_when_nothing_is_gained(tmp_path: Path) -> None:
     run, net = _run(tmp_path), network()
     losses = [0.9, 0.5, 0.6, 0.7, 0.1]
-    train(net, batches, loss_of(net), (PLAN, run), Check(checked(losses), steps=10, patience=2))
+    train(net, batches, loss_of(net), (PLAN, run), Validation(checked(losses), steps=10, patience=2))
     assert torch.load(run.checkpoint, weights_only=True)["step"] == 40
     assert torch.load(run.best, weights_only=True)["step"] == 20
     assert run.is_finished
@@ -134,12 +134,12 @@ def test_training_ends_when_nothing_is_gained(tmp_path: Path) -> None:
 
 def test_patience_outlives_an_interruption(tmp_path: Path) -> None:
     run, net = _run(tmp_path, checkpoint_seconds=0.0), network()
-    check = Check(checked([0.5, 0.6]), steps=10, patience=2)
+    check = Validation(checked([0.5, 0.6]), steps=10, patience=2)
     with pytest.raises(KeyboardInterrupt):
         train(net, batches, loss_of(net, until=25), (PLAN, run), check)
     assert not run.is_finished
     again = network()
-    train(again, batches, loss_of(again), (PLAN, run), Check(checked([0.55, 0.1]), steps=10, patience=2))
+    train(again, batches, loss_of(again), (PLAN, run), Validation(checked([0.55, 0.1]), steps=10, patience=2))
     assert torch.load(run.checkpoint, weights_only=True)["step"] == 30
     assert torch.load(run.best, weights_only=True)["loss"] == 0.5
 

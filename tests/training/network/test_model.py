@@ -17,7 +17,7 @@ from mergebert.training.network.model import (
     ColumnsNetwork,
     is_right,
     resolution_loss,
-    way_logs,
+    way_log_probabilities,
 )
 from mergebert.training.network.targets import Targets, Ways, targets_of
 
@@ -142,7 +142,7 @@ def test_conflicts_of_a_batch_do_not_mix() -> None:
 
 def test_a_clean_token_merge_needs_no_pattern() -> None:
     logits = torch.randn(1, CLASSES)
-    found = way_logs(logits, torch.randn(1, 4, 9), targets(conflict([[()]], [0])))
+    found = way_log_probabilities(logits, torch.randn(1, 4, 9), targets(conflict([[()]], [0])))
     assert found.item() == pytest.approx(logits[0].log_softmax(0)[TOKENS].item(), abs=1e-5)
 
 
@@ -157,8 +157,8 @@ def test_a_column_sees_its_neighbours_before_the_first_layer() -> None:
 
 def test_hunks_that_were_cut_off_are_told_by_the_prior() -> None:
     logits, patterns = torch.randn(1, CLASSES), torch.randn(1, 4, 9)
-    cut = way_logs(logits, patterns, targets(conflict([[(2, 5)]], [0]), heads=[[1, -1]]))
-    whole = way_logs(logits, patterns, targets(conflict([[(2,)]], [0]), heads=[[1]]))
+    cut = way_log_probabilities(logits, patterns, targets(conflict([[(2, 5)]], [0]), heads=[[1, -1]]))
+    whole = way_log_probabilities(logits, patterns, targets(conflict([[(2,)]], [0]), heads=[[1]]))
     assert cut.item() == pytest.approx(whole.item() + PRIOR_LOG[5], abs=1e-5)
 
 

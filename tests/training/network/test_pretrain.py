@@ -14,17 +14,17 @@ from mergebert.ranking.columns import GAP, PAD, START
 from mergebert.training.config import ModelConfig, TrainConfig, load_config
 from mergebert.training.dataset.mined import TRAIN
 from mergebert.training.network.batches import Encoded
-from mergebert.training.network.finetune import started_network
+from mergebert.training.network.finetune import initial_network
 from mergebert.training.network.loop import Run
 from mergebert.training.network.masking import MASK
 from mergebert.training.network.model import HEADS, ColumnsNetwork
 from mergebert.training.network.pretrain import (
     MaskedNetwork,
     batch_of,
-    commonness,
+    log_frequencies,
+    masked_metrics,
     pretrained_encoder,
-    pretraining,
-    told,
+    pretraining_run,
 )
 from mergebert.training.network.stages import pretrain_encoder
 from mergebert.training.storage import read_arrays
@@ -75,7 +75,7 @@ def test_logits_are_worked_out_where_they_are_asked_for_and_nowhere_else(encoded
             state = network.norm(functional.gelu(network.tell[side](states[row, column])))
             by_hand = network.encoder.words.weight @ state + network.bias
             assert torch.allclose(logits[at], by_hand, atol=1e-4)
-            assert batch.wanted[at] == ids[row, column, side]
+            assert batch.masked_subwords[at] == ids[row, column, side]
             assert batch.changed[at] == (len(set(ids[row, column])) > 1)
             at += 1
     assert at == len(logits)
@@ -84,24 +84,24 @@ def test_logits_are_worked_out_where_they_are_asked_for_and_nowhere_else(encoded
 def test_pretraining_learns_to_tell_what_is_hidden(encoded: Encoded, settings: TrainConfig) -> None:
     torch.manual_seed(0)
     network = MaskedNetwork(TINY)
-    before = told(network.eval(), encoded, settings)
+    before = masked_metrics(network.eval(), encoded, settings)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for step in range(40):
         batch = batch_of(encoded, range(len(encoded.ids)), 0.3, (0, step))
-        loss = functional.cross_entropy(network(batch.ids, batch.kinds, batch.asked), batch.wanted)
+        loss = functional.cross_entropy(network(batch.ids, batch.kinds, batch.asked), batch.masked_subwords)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    after = told(network.eval(), encoded, settings)
+    after = masked_metrics(network.eval(), encoded, settings)
     assert after["loss"] < 0.6 * before["loss"]
     assert after["accuracy"] > before["accuracy"] + 0.2
-    assert told(network, encoded, settings) == after
+    assert masked_metrics(network, encoded, settings) == after
     assert min(after["loss, changed"], after["loss, unchanged"]) < after["loss"]
 
 
 @torch.no_grad()
 def test_how_common_a_subword_is_need_not_be_learnt(encoded: Encoded, settings: TrainConfig) -> None:
-    shares = commonness(encoded, TINY.vocabulary).exp()
+    shares = log_frequencies(encoded, TINY.vocabulary).exp()
     assert shares.sum().item() == pytest.approx(1.0, abs=1e-5)
     ids = np.concatenate(encoded.ids).ravel()
     subwords = ids[~np.isin(ids, (PAD, GAP, START))]
@@ -109,13 +109,13 @@ def test_how_common_a_subword_is_need_not_be_learnt(encoded: Encoded, settings: 
     assert shares.argmax() == common
     torch.manual_seed(0)
     network = MaskedNetwork(TINY).eval()
-    before = told(network, encoded, settings)
+    before = masked_metrics(network, encoded, settings)
     network.bias.data = shares.log()
-    assert told(network, encoded, settings)["loss"] < 0.8 * before["loss"]
+    assert masked_metrics(network, encoded, settings)["loss"] < 0.8 * before["loss"]
 
 
 def test_a_run_logs_how_it_does_on_development_repositories(settings: TrainConfig) -> None:
-    run = pretraining(settings)
+    run = pretraining_run(settings)
     lines = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().strip().split("\n")]
     trained = sum(len(read_arrays(Workspace(settings).prepared(name))["merge"]) for name in TABLE[TRAIN])
     fresh = sum(
@@ -132,7 +132,7 @@ def test_a_run_logs_how_it_does_on_development_repositories(settings: TrainConfi
 
 
 def test_a_finished_pretraining_is_not_taken_up_again(settings: TrainConfig) -> None:
-    run = pretraining(settings)
+    run = pretraining_run(settings)
     before = run.checkpoint.stat().st_mtime_ns
     pretrain_encoder(settings)
     assert run.checkpoint.stat().st_mtime_ns == before
@@ -140,7 +140,7 @@ def test_a_finished_pretraining_is_not_taken_up_again(settings: TrainConfig) -> 
 
 def test_another_run_goes_on_from_it(settings: TrainConfig, tmp_path: Path) -> None:
     """On new data, with the same tokenizer: nothing is learnt twice."""
-    folder = pretraining(settings).folder
+    folder = pretraining_run(settings).folder
     follower = replace(
         settings,
         workspace=tmp_path,
@@ -148,7 +148,7 @@ def test_another_run_goes_on_from_it(settings: TrainConfig, tmp_path: Path) -> N
     )
     (tmp_path / "prepared").symlink_to(settings.workspace / "prepared")
     pretrain_encoder(follower)
-    ours, theirs = pretraining(follower).newest(), pretraining(settings).newest()
+    ours, theirs = pretraining_run(follower).newest(), pretraining_run(settings).newest()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
@@ -158,7 +158,7 @@ def test_the_network_starts_from_the_pretrained_encoder_under_new_heads(
     encoder = pretrained_encoder(settings)
     assert encoder is not None
     assert not any(name.startswith(HEADS) for name in encoder)
-    started = started_network(settings).state_dict()
+    started = initial_network(settings).state_dict()
     assert all(torch.equal(started[name], encoder[name]) for name in encoder)
     assert started.keys() - encoder.keys() == {name for name in started if name.startswith(HEADS)}
 
@@ -166,19 +166,19 @@ def test_the_network_starts_from_the_pretrained_encoder_under_new_heads(
     torch.manual_seed(1)
     plain = ColumnsNetwork(settings.model).state_dict()
     torch.manual_seed(1)
-    bare = started_network(replace(settings, workspace=tmp_path)).state_dict()
+    bare = initial_network(replace(settings, workspace=tmp_path)).state_dict()
     assert all(torch.equal(bare[name], plain[name]) for name in plain)
 
 
 def test_an_encoder_of_another_shape_is_refused(settings: TrainConfig) -> None:
     wider = replace(settings, model=replace(settings.model, width=32))
     with pytest.raises(InputError, match="pretrain again"):
-        started_network(wider)
+        initial_network(wider)
 
 
 def test_the_newest_encoder_is_used(settings: TrainConfig, tmp_path: Path) -> None:
     """Nothing is learnt by heart in few passes, so what was learnt last is never worse."""
-    run = pretraining(settings)
+    run = pretraining_run(settings)
     newest, encoder = torch.load(run.checkpoint, weights_only=True)["network"], pretrained_encoder(settings)
     assert encoder is not None
     assert all(torch.equal(encoder[name], newest[f"encoder.{name}"]) for name in encoder)
