@@ -1,12 +1,12 @@
-"""The offline commands of the core: `train` and `export` (`evaluate` has a module of its own)."""
+"""The offline commands of the core: `train`, `export` and `evaluate`."""
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from fractions import Fraction
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from mergebert.training.arguments import share, whole_number
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.evaluation.evaluate import add_evaluate_arguments, run_evaluate
 
@@ -31,7 +31,7 @@ def add_train_arguments(parser: ArgumentParser) -> None:
         action="append",
         help="run only this stage (may be repeated); all, in order, by default",
     )
-    parser.add_argument("--jobs", type=int, default=2, help="processes that prepare, score and fit")
+    parser.add_argument("--jobs", type=whole_number, default=2, help="processes that prepare, score and fit")
     parser.add_argument(
         "--curve",
         nargs="+",
@@ -44,17 +44,6 @@ def add_train_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="instead, compare what surely and less surely located resolutions teach",
     )
-
-
-def share(text: str) -> Fraction:
-    """A share above 0 and up to 1, written 1/4 or 0.25."""
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
-    if not 0 < value <= 1:
-        raise ArgumentTypeError(f"{text!r} is not a share above 0 and up to 1, such as 1/4")
-    return value
 
 
 def run_train(arguments: Namespace) -> int:

@@ -49,9 +49,7 @@ class NetworkConfig:
     epochs: float = 3.0
     batch_columns: int = 6144
     learning_rate: float = 8e-4
-    encoder_rate: float = (
-        1.0  # of a pretrained encoder: its learning rate as a share of that of the new heads
-    )
+    encoder_rate: float = 1.0  # learning rate of a pretrained encoder as a share of that of the new heads
     weight_decay: float = 0.05
     warm_up: float = 0.05  # share of the steps
     hunks_a_merge: int = 20  # a few merges hold thousands of alike conflicts
@@ -84,9 +82,7 @@ class TrainConfig:
 
     examples: Path
     workspace: Path
-    shared: Path | None = (
-        None  # the workspace whose tokenizer, arrays and encoder are used, where it is another
-    )
+    shared: Path | None = None  # another workspace whose tokenizer, arrays and encoder are used
     repositories: float = 1.0  # share of the training repositories that is learnt from
     seed: int = 0
     folds: int = 2  # networks, each trained on the repositories the others do not see

@@ -10,7 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -23,6 +23,7 @@ from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
 from mergebert.ranking.resolver import Ranks, Resolver
+from mergebert.training.arguments import error_share, whole_number
 from mergebert.training.dataset.mined import (
     DEVELOPMENT,
     TEST,
@@ -65,16 +66,16 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     add("--baseline", type=Path, metavar="FOLDER", help="`mergebert export --without-network` made it")
     add("--json", type=Path, metavar="FILE", help="write every figure here as JSON")
     add("--plots", type=Path, metavar="FOLDER", help="draw the reliability and risk-coverage curves here")
-    add("-j", "--jobs", type=_whole, default=2, metavar="J", help="processes (default 2)")
+    add("-j", "--jobs", type=whole_number, default=2, metavar="J", help="processes (default 2)")
     add(
         "--max-error",
-        type=_share,
+        type=error_share,
         default=0.05,
         metavar="E",
         help="share of wrong ones applied (default 0.05)",
     )
     add("--repositories", nargs="+", metavar="OWNER/NAME", help="only these of the split")
-    add("--limit-per-repository", type=_whole, metavar="N", help="at most N merges of each repository")
+    add("--limit-per-repository", type=whole_number, metavar="N", help="at most N merges of each repository")
     add("--one-file", action="store_true", help="rank each file alone, as the driver does, not whole merges")
     context = parser.add_mutually_exclusive_group()
     context.add_argument("--with-context", action="store_true", help="tell the ages and authors of the merge")
@@ -267,19 +268,3 @@ def _result(case: Case, future: Future[Outcomes]) -> tuple[Case, Outcomes]:
         raise DatasetError(
             "A process that ranks was killed; run again with fewer --jobs if memory is short."
         ) from error
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ArgumentTypeError(f"{text!r} is not a share from 0 to 1, such as 0.05")
-    return value

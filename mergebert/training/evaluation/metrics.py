@@ -16,7 +16,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-CONFLICTS_A_MERGE = 10  # a few merges hold thousands of alike conflicts; design, section 7
+CONFLICTS_A_MERGE = 10  # a few merges hold thousands of alike conflicts
 BINS = 15  # of equal mass, for the calibration error
 RESAMPLES = 1000
 LEAST_REPOSITORIES = 3  # an interval over fewer says nothing

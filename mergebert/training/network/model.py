@@ -135,7 +135,7 @@ def way_log_probabilities(conflict_logits: Tensor, hunk_logits: Tensor, targets:
 def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
     """Minus the log of the probability of the candidates people committed, as a share of that of all candidates; [batch].
 
-    The probability of a candidate sums over every way to make it (design, section 3), as at run time.
+    The probability of a candidate sums over every way to make it, as at run time.
     """
     logs, count = way_log_probabilities(conflict_logits, hunk_logits, targets), len(conflict_logits)
     hits = logs.masked_fill(~targets.right[targets.option], -1e9)

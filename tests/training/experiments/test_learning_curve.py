@@ -102,3 +102,10 @@ def test_a_share_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit):
         asked(cli.add_train_arguments, "tiny.toml", "--curve", text)
     assert "is not a share" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two"])
+def test_no_processes_are_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        asked(cli.add_train_arguments, "tiny.toml", "--jobs", text)
+    assert "is not a whole number above 0" in capsys.readouterr().err
