@@ -243,9 +243,7 @@ def _supervised_answer(request: Request, sides: tuple[bytes, ...], shown: bytes)
 def _answer(request: Request, sides: tuple[bytes, ...], shown: bytes, settings: Settings) -> bytes:
     """The resolved text and the journal entry for it, as JSON; empty where there is none."""
     import json
-    from pathlib import Path
 
-    from mergebert.driver.journal import encoded, journal_folder, new_entry, place_for
     from mergebert.driver.resolve import Job, resolved_merge
     from mergebert.text.threeway import ThreeWay
 
@@ -261,6 +259,10 @@ def _answer(request: Request, sides: tuple[bytes, ...], shown: bytes, settings: 
     resolved = resolved_merge(job, settings)
     if resolved is None:
         return b""
+    from pathlib import Path
+
+    from mergebert.driver.journal import encoded, journal_folder, new_entry, place_for
+
     entry = new_entry(job, resolved)
     try:
         place = str(place_for(entry, journal_folder(Path.cwd())))

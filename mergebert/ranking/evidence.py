@@ -6,11 +6,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from mergebert.example import MergeContext
 from mergebert.text.languages import Language, language_of
 from mergebert.text.markers import Conflict, MergedFile, lines_of
 from mergebert.text.threeway import ThreeWay
+
+if TYPE_CHECKING:
+    from mergebert.example import MergeContext
 
 _WORD = re.compile(r"[^\W\d]\w+")
 _DISTINCTIVE = re.compile(r"[^\W_][\W_]*[^\W_][\W_]*[^\W_]")

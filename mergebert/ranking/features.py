@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log1p, nan
+from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import Indel
 
-from mergebert.example import MergeContext
 from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
 from mergebert.ranking.evidence import FileEvidence, is_distinctive
 from mergebert.text.candidates import Candidate, ConflictDiff
 from mergebert.text.languages import LANGUAGES
 from mergebert.text.patterns import Pattern
 from mergebert.text.tokens import is_word
+
+if TYPE_CHECKING:
+    from mergebert.example import MergeContext
 
 Values = dict[str, float]
 

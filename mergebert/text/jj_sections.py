@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 
-from mergebert.text.marker_lines import MarkerLine
-
-Span = tuple[int, int]  # start and end, in characters
+from mergebert.text.marker_lines import MarkerLine, Span
 
 _ONE_LINE_DIFF = re.compile(r"(?:changes|diff) from (.+?) to (.+)", re.IGNORECASE)
 _ONE_LABEL = re.compile(r"^(?:contents of|diff from:|to:) *", re.IGNORECASE)

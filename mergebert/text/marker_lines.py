@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+Span = tuple[int, int]  # start and end, in characters
+
 _SMALLEST = 7  # unless a size is given
 
 

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebert.errors import MarkerError
-from mergebert.text.jj_sections import Span, jj_versions, newline_of, newline_size
-from mergebert.text.marker_lines import MarkerGroup, MarkerLine, is_jj_section, marker_groups
+from mergebert.text.marker_lines import MarkerGroup, MarkerLine, Span, is_jj_section, marker_groups
 from mergebert.text.threeway import ThreeWay
 
 DEFAULT_MARKER_SIZE = 7  # git's own, see gitattributes(5) conflict-marker-size
@@ -242,6 +241,8 @@ def _git_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | No
     )
     written = ""
     if is_jj and not closing.of(text).endswith("\n"):  # jj has moved the newline into every version
+        from mergebert.text.jj_sections import newline_of, newline_size  # what git writes needs none of it
+
         newline, written = newline_of(opening, text), text[opening.start : closing.end]
         spans = spans.map(
             lambda span: span and (span[0], span[1] - newline_size(text[slice(*span)], newline))
@@ -272,6 +273,8 @@ def _middle(lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine 
 
 
 def _jj_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:
+    from mergebert.text.jj_sections import jj_versions, newline_of  # what git writes needs none of it
+
     opening, closing = lines[0], lines[-1]
     versions = jj_versions(text, lines)
     if versions is None:
