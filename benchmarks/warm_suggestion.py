@@ -24,7 +24,8 @@ from interleaved import Result, medians, parser_of, scratch, tell, whole_path
 from sample import samples
 
 from mergebert.git.line_merge import line_merge
-from mergebert.ranking.resolver import FileMerge, Resolver
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.resolver import Resolver
 from mergebert.text.threeway import ThreeWay
 
 MILLISECONDS, A_SECOND = 30.0, 50.0

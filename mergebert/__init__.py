@@ -5,7 +5,7 @@ __version__ = "0.1.0"
 # Where each public name lives: imported when asked for, because `mergebert merge` must start in milliseconds.
 _HOMES = {
     "Conflict": "mergebert.text.markers",
-    "FileMerge": "mergebert.ranking.resolver",
+    "FileMerge": "mergebert.ranking.evidence",
     "MergebertError": "mergebert.errors",
     "MergedFile": "mergebert.text.markers",
     "Resolver": "mergebert.ranking.resolver",

@@ -97,7 +97,7 @@ def _fuse(file: Path, arguments: Namespace) -> int:
     from mergebert_fusion.engine.plan import RunOptions, planned_recipe
     from mergebert_fusion.engine.run import fuse
     from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
-    from mergebert_fusion.recipe.parse import load_recipe
+    from mergebert_fusion.recipe.reading import load_recipe
     from mergebert_fusion.report.describe import described_plan, plan_as_json
 
     recipe = load_recipe(file)
@@ -127,8 +127,8 @@ def _fuse(file: Path, arguments: Namespace) -> int:
 
 def _compare(file: Path, out: Path) -> int:
     from mergebert_fusion.io.files import write_text
-    from mergebert_fusion.report.candidates import load_comparison
     from mergebert_fusion.report.compare import compared
+    from mergebert_fusion.report.comparison_file import load_comparison
     from mergebert_fusion.report.picture import draw
     from mergebert_fusion.report.table import table
 

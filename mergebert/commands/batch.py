@@ -18,11 +18,11 @@ from mergebert.commands.workfile import merged_text
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings
 from mergebert.terminal import Progress
-from mergebert.text.conflicted import ConflictedText
+from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import Ranks
+    from mergebert.ranking.resolution import Ranks
 
 _MERGERS = 2  # threads that wait for git while the model works
 _AHEAD = 8  # lines read before they are answered; bounds memory

@@ -19,9 +19,9 @@ from mergebert.text.markers import Conflict, has_markers
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
-    from mergebert.ranking.offers import Offers, OpenMerge
-    from mergebert.ranking.resolver import RankedConflict
-    from mergebert.text.conflicted import OpenConflict
+    from mergebert.ranking.open_merge import Offers, OpenMerge
+    from mergebert.ranking.resolution import RankedConflict
+    from mergebert.text.conflicted_text import OpenConflict
 
 OFFERED = 9  # one key each
 _SHOWN_LINES = 30  # of a candidate; the rest is one keystroke away in the editor

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from mergebert.settings import Settings
 from mergebert.terminal import notice
-from mergebert.text.conflicted import ConflictedText, OpenConflict
+from mergebert.text.conflicted_text import ConflictedText, OpenConflict
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
-    from mergebert.ranking.offers import Offers, OpenMerge
-    from mergebert.ranking.resolver import RankedConflict, Ranks
+    from mergebert.ranking.open_merge import Offers, OpenMerge
+    from mergebert.ranking.resolution import RankedConflict, Ranks
 
 THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
 
@@ -37,7 +37,7 @@ def ranked_conflicts(text: ConflictedText, load: Callable[[], Ranks], max_error:
     conflicts = text.open_conflicts
     if not conflicts:
         return []
-    from mergebert.ranking.offers import OpenMerge
+    from mergebert.ranking.open_merge import OpenMerge
 
     offers = noticed_offers(OpenMerge([text], load(), max_error), {})
     return [(one, offers[0, one.index]) for one in conflicts]

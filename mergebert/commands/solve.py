@@ -21,8 +21,8 @@ from mergebert.terminal import percent, shown_lines, visible
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
-    from mergebert.ranking.offers import Offers
-    from mergebert.ranking.resolver import RankedConflict, Ranks, Resolution
+    from mergebert.ranking.open_merge import Offers
+    from mergebert.ranking.resolution import RankedConflict, Ranks, Resolution
 
 BY_HAND = "hand"  # the method of a resolution a person gave
 ALL_SOLVED, SOME_LEFT, UNUSABLE = 0, 1, 2
@@ -98,7 +98,7 @@ def _ranked(
     """What a person has chosen, and what is offered for every conflict after that."""
     if not any(file.text.open_conflicts for file in files):
         return {}, {}
-    from mergebert.ranking.offers import OpenMerge
+    from mergebert.ranking.open_merge import OpenMerge
 
     merge = OpenMerge([file.text for file in files], load(), max_error)
     if not is_interactive:

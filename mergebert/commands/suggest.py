@@ -13,11 +13,11 @@ from mergebert.commands.workfile import decoded, merged_text, open_work_files, r
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import percent, shown_lines, visible
-from mergebert.text.conflicted import ConflictedText
+from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import RankedConflict, Ranks
+    from mergebert.ranking.resolution import RankedConflict, Ranks
 
 FOR_PEOPLE, FOR_PROGRAMS = 3, 10  # candidates of each conflict when -k does not say
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mergebert.atomic import write_atomically
 from mergebert.errors import GitError, InputError, MarkerError
-from mergebert.text.conflicted import ConflictedText
+from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import MergedFile, has_markers, parse
 from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
@@ -103,7 +103,7 @@ def _parsed(path: Path, text: str) -> MergedFile:
 
 def _name_of(path: Path) -> str:
     """What names the file to a resolver: its path in the repository, never where on this machine that lies."""
-    from mergebert.git.stages import path_in_repository
+    from mergebert.git.index_stages import path_in_repository
 
     return path_in_repository(path) or portable_name(path)
 
@@ -122,8 +122,8 @@ def portable_name(path: Path) -> str:
 
 def _versions(path: Path) -> tuple[ThreeWay[str] | None, MergedFile | None]:
     """The three versions of the file at `path` and their line merge, where the index has them."""
+    from mergebert.git.index_stages import stages_of
     from mergebert.git.line_merge import line_merge
-    from mergebert.git.stages import stages_of
 
     if not path.is_file():
         return None, None

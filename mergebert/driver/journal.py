@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from mergebert.atomic import write_atomically
 from mergebert.errors import InputError
-from mergebert.git.stages import git_folder, repository_root
+from mergebert.git.index_stages import git_folder, repository_root
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.driver.resolve import Job, Resolved
+    from mergebert.driver.resolved_merge import Job, Resolved
 
 KEPT = 200  # entries; the oldest go first
 

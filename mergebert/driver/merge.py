@@ -244,7 +244,7 @@ def _answer(request: Request, sides: tuple[bytes, ...], shown: bytes, settings: 
     """The resolved text and the journal entry for it, as JSON; empty where there is none."""
     import json
 
-    from mergebert.driver.resolve import Job, resolved_merge
+    from mergebert.driver.resolved_merge import Job, resolved_merge
     from mergebert.text.threeway import ThreeWay
 
     job = Job(

@@ -17,7 +17,7 @@ from pathlib import Path
 from mergebert.atomic import write_atomically
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import git_answer, git_output, git_version
-from mergebert.git.stages import repository_root
+from mergebert.git.index_stages import repository_root
 
 NAME = "mergebert"
 LABELS_SINCE = (2, 44)  # the first git that tells a driver the labels

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from mergebert.errors import ModelBundleError
+from mergebert.ranking.acceptance import Calibration
 from mergebert.ranking.codes import Codes, codes, feature_names, foreign_code
 
 FORMAT = 2
@@ -30,25 +31,6 @@ MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
     "ranker.safetensors",
     "bundle.json",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How scores become honest probabilities, measured on repositories the ranker did not learn from.
-
-    `best` maps the ranker's probability of its best candidate, `other` that of the others, both as (score,
-    probability) points joined by straight lines. `risk` holds (threshold, coverage, error) of applying every best
-    candidate whose calibrated probability is at least the threshold, highest threshold first.
-    """
-
-    best: tuple[tuple[float, float], ...]
-    other: tuple[tuple[float, float], ...]
-    risk: tuple[tuple[float, float, float], ...]
-
-    def threshold(self, max_error: float) -> float:
-        """The least confidence to apply so that at most this share of what is applied is wrong; 2 (never) if none is enough."""
-        enough = [threshold for threshold, _, error in self.risk if error <= max_error and max_error > 0]
-        return min(enough, default=2.0)
 
 
 @dataclass(frozen=True, slots=True)

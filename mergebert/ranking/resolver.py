@@ -4,15 +4,14 @@ neighbours; what is sure enough is accepted, the rest stays an ordinary git conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.ranking.acceptance import checked
 from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
 from mergebert.ranking.classifier import (
     CLASSIFIER_FEATURES,
@@ -22,8 +21,8 @@ from mergebert.ranking.classifier import (
     classifier_features,
 )
 from mergebert.ranking.columns import Subwords
-from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import ConflictKey, FileEvidence, FileMerge
+from mergebert.ranking.model_input import Described, described
 from mergebert.ranking.neighbours import (
     NEIGHBOUR_FEATURES,
     Prediction,
@@ -32,38 +31,12 @@ from mergebert.ranking.neighbours import (
     neighbour_features,
 )
 from mergebert.ranking.ranker import Ranker
+from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.ranking.subwords import SubwordTokenizer
 from mergebert.text.languages import Language
-from mergebert.text.markers import Conflict, render, resolved
 from mergebert.text.syntax import error_count
 
-__all__ = ["FileMerge", "RankedConflict", "Resolution", "Resolver"]
-
 Answers = Mapping[ConflictKey, str]
-ErrorCount = Callable[[str, Language], int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """A text for a conflict, how it was made, and the calibrated probability that it is what a person would commit."""
-
-    text: str
-    pattern: str
-    method: str
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class RankedConflict:
-    """A conflict with its resolutions, best first, and whether the best one is sure enough to apply."""
-
-    conflict: Conflict
-    resolutions: tuple[Resolution, ...]
-    accepted: bool
-
-    def refused(self) -> RankedConflict:
-        """The same conflict, left to a person."""
-        return RankedConflict(self.conflict, self.resolutions, accepted=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +49,6 @@ class ScoredConflict:
     classifier: NDArray[
         np.float32
     ]  # CLASSIFIER_FEATURES of each option and of none; NaN without a classifier
-
-
-class Ranks(Protocol):
-    """What is asked of a resolver; tests pass their own."""
-
-    def rank(
-        self,
-        files: Sequence[FileMerge],
-        max_error: float = ...,
-        answers: Mapping[ConflictKey, str] | None = ...,
-        wanted: Container[ConflictKey] | None = ...,
-    ) -> list[list[RankedConflict]]:
-        """Every conflict of every file of one merge, with ranked resolutions where it is wanted; None wants all."""
 
 
 class Resolver:
@@ -209,44 +169,6 @@ class Resolver:
             option, confidence = one.options[at], float(others[rank]) if rank else best
             resolutions.append(Resolution(option.text, option.pattern, option.method, confidence))
         return RankedConflict(one.conflict, tuple(resolutions), best >= calibration.threshold(max_error))
-
-
-def checked(
-    evidence: FileEvidence, ranked: list[RankedConflict], errors_in: ErrorCount | None = None
-) -> list[RankedConflict]:
-    """`ranked` with acceptances taken back, the less sure half at a time, until the file parses no worse than its better side."""
-    accepted = [at for at, one in enumerate(ranked) if one.accepted]
-    count = errors_in or error_count
-    limit = _side_errors(evidence, count) if accepted else None
-    if limit is None:
-        return ranked
-    accepted.sort(key=lambda at: -ranked[at].resolutions[0].confidence)
-    while accepted and _errors(evidence, ranked, count) > limit:
-        kept = accepted[: len(accepted) // 2]
-        ranked = [one if at in kept else one.refused() for at, one in enumerate(ranked)]
-        accepted = kept
-    return ranked
-
-
-def _side_errors(evidence: FileEvidence, count: ErrorCount) -> int | None:
-    """The syntax errors of the better of the two sides; None where the language has no grammar."""
-    merged = evidence.file.merged
-    counts = []
-    for side in ("ours", "theirs"):
-        texts = {at: getattr(one.sides, side) for at, one in enumerate(evidence.conflicts)}
-        counts.append(count(render(resolved(merged, texts)), evidence.language))
-    known = [found for found in counts if found is not None]
-    return min(known) if len(known) == 2 else None
-
-
-def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict], count: ErrorCount) -> float:
-    """The syntax errors with what is accepted in place and ours everywhere else; endless where nobody can tell."""
-    texts = {
-        at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours
-        for at, one in enumerate(ranked)
-    }
-    found = count(render(resolved(evidence.file.merged, texts)), evidence.language)
-    return inf if found is None else found
 
 
 def _predictions(

@@ -13,22 +13,9 @@ _SCRIPT = """\
 import sys
 sys.path.insert(0, {root!r})
 import os, signal, time, types
-from dataclasses import dataclass
+from mergebert.ranking.resolution import RankedConflict, Resolution
 
 fake = types.ModuleType("mergebert.ranking.resolver")
-
-@dataclass
-class Resolution:
-    text: str
-    pattern: str = "b"
-    method: str = "lines"
-    confidence: float = 0.97
-
-@dataclass
-class RankedConflict:
-    conflict: object
-    resolutions: tuple
-    accepted: bool
 
 class Resolver:
     @classmethod
@@ -41,9 +28,8 @@ class Resolver:
 
     def ranked(self, conflict):
         text = conflict.sides.theirs
-        return RankedConflict(conflict, (Resolution(text),), "unsure" not in text)
+        return RankedConflict(conflict, (Resolution(text, "b", "lines", 0.97),), "unsure" not in text)
 
-fake.Resolution, fake.RankedConflict = Resolution, RankedConflict
 fake.Resolver = Resolver
 sys.modules["mergebert.ranking.resolver"] = fake
 from mergebert.cli import main

@@ -14,7 +14,7 @@ from mergebert_fusion.engine.plan import RunOptions, planned_recipe
 from mergebert_fusion.engine.run import fuse
 from mergebert_fusion.io.safetensors import open_tensors, split_into_shards, write_tensors
 from mergebert_fusion.io.tensors import TensorSpec
-from mergebert_fusion.recipe.parse import recipe_in
+from mergebert_fusion.recipe.reading import recipe_in
 
 WIDTH, LAYERS, WORDS, LABELS = 8, 3, 20, 3
 CONFIG: dict[str, Any] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mergebert_fusion.methods.registry import METHODS
-from mergebert_fusion.recipe.parse import load_recipe
+from mergebert_fusion.recipe.reading import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPES = sorted((ROOT / "fusion" / "recipes").glob("*.yaml"))

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.git.line_merge import line_merge
-from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.resolution import RankedConflict
+from mergebert.ranking.resolver import Resolver
 from mergebert.text.threeway import ThreeWay
 
 ROOT = Path(__file__).resolve().parents[2]

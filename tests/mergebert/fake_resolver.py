@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolution
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.text.markers import Conflict
 
 

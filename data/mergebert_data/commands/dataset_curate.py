@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mergebert_data.commands import declare
+from mergebert_data.commands import shared_arguments
 from mergebert_data.commands.mined_folder import file_progress, print_json, updated_facts
 from mergebert_data.commands.progress import waiting
 from mergebert_data.dataset.dedupe import FoundDuplicates, duplicate_tables, found_duplicates, write_flags
@@ -19,19 +19,19 @@ from mergebert_data.dataset.store import write_json
 
 def add_split(parser: ArgumentParser) -> None:
     """Declares the arguments of `mergebert dataset split`."""
-    declare.mined(parser)
+    shared_arguments.mined(parser)
     parser.add_argument(
         "--keep", type=Path, metavar="FILE", help="keep the split of every repository this splits.json names"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="for the assignment (0)")
-    declare.repositories(parser)
+    shared_arguments.repositories(parser)
     parser.add_argument(
         "--check",
         action="store_true",
         help="assign nothing: look for content that stands in two splits; exit code 1 if any leaks",
     )
-    declare.threshold(parser)
-    declare.json_output(parser)
+    shared_arguments.threshold(parser)
+    shared_arguments.json_output(parser)
 
 
 def run_split(arguments: Namespace) -> int:
@@ -60,10 +60,10 @@ def run_split(arguments: Namespace) -> int:
 
 def add_dedupe(parser: ArgumentParser) -> None:
     """Declares the arguments of `mergebert dataset dedupe`."""
-    declare.mined(parser)
-    declare.threshold(parser)
+    shared_arguments.mined(parser)
+    shared_arguments.threshold(parser)
     parser.add_argument("--check", action="store_true", help="count duplicates and write nothing")
-    declare.json_output(parser)
+    shared_arguments.json_output(parser)
 
 
 def run_dedupe(arguments: Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from mergebert.terminal import has_colour
-from mergebert_data.commands import declare
+from mergebert_data.commands import shared_arguments
 from mergebert_data.commands.mined_folder import print_json
 from mergebert_data.commands.progress import waiting
 from mergebert_data.dataset.flat_rows import RowMetadata
@@ -19,9 +19,9 @@ from mergebert_data.dataset.statistics import recounted, repository_table, stati
 
 def add_stats(parser: ArgumentParser) -> None:
     """Declares the arguments of `mergebert dataset stats`."""
-    declare.mined(parser)
+    shared_arguments.mined(parser)
     parser.add_argument("--repositories", action="store_true", help="also a line for each repository")
-    declare.json_output(parser)
+    shared_arguments.json_output(parser)
 
 
 def run_stats(arguments: Namespace) -> int:
@@ -41,9 +41,14 @@ def run_stats(arguments: Namespace) -> int:
 
 def add_sample(parser: ArgumentParser) -> None:
     """Declares the arguments of `mergebert dataset sample`."""
-    declare.mined(parser)
+    shared_arguments.mined(parser)
     parser.add_argument(
-        "-n", "--count", type=declare.positive, default=10, metavar="N", help="how many conflicts (10)"
+        "-n",
+        "--count",
+        type=shared_arguments.positive,
+        default=10,
+        metavar="N",
+        help="how many conflicts (10)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed, other conflicts (0)")
     parser.add_argument(
@@ -61,8 +66,8 @@ def add_sample(parser: ArgumentParser) -> None:
         metavar="TRAIT=VALUE",
         help="only such conflicts; may be repeated",
     )
-    declare.context(parser, 5)
-    declare.json_output(parser, "one JSON object a line, whole texts")
+    shared_arguments.context(parser, 5)
+    shared_arguments.json_output(parser, "one JSON object a line, whole texts")
 
 
 def run_sample(arguments: Namespace) -> int:

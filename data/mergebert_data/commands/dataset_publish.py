@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mergebert.example import GRADES
-from mergebert_data.commands import declare
+from mergebert_data.commands import shared_arguments
 from mergebert_data.commands.mined_folder import file_progress, print_json, updated_facts
 from mergebert_data.commands.progress import progress, waiting
 from mergebert_data.dataset.card import Card, write_card
@@ -25,8 +25,8 @@ from mergebert_data.mine.rebuild import rebuilt
 
 def add_export(parser: ArgumentParser) -> None:
     """Declares the arguments of `mergebert dataset export`."""
-    declare.mined(parser)
-    declare.output(parser, "FOLDER", "a new folder")
+    shared_arguments.mined(parser)
+    shared_arguments.output(parser, "FOLDER", "a new folder")
     parser.add_argument(
         "--grades",
         type=_grades,
@@ -34,17 +34,17 @@ def add_export(parser: ArgumentParser) -> None:
         help=f"only conflicts located with these grades, of {''.join(GRADES)}",
     )
     parser.add_argument("--distinct", action="store_true", help="without conflicts flagged as duplicates")
-    declare.context(parser, CONTEXT_LINES)
+    shared_arguments.context(parser, CONTEXT_LINES)
     parser.add_argument(
         "--shard-megabytes",
-        type=declare.positive,
+        type=shared_arguments.positive,
         default=SHARD_BYTES // 1_000_000,
         metavar="MB",
         help=f"begin a new file at this size ({SHARD_BYTES // 1_000_000})",
     )
     parser.add_argument("--jsonl", action="store_true", help="JSON Lines beside Parquet")
     _add_card_arguments(parser)
-    declare.json_output(parser)
+    shared_arguments.json_output(parser)
 
 
 def run_export(arguments: Namespace) -> int:
@@ -69,7 +69,7 @@ def run_export(arguments: Namespace) -> int:
 
 def add_card(parser: ArgumentParser) -> None:
     """Declares the arguments of `mergebert dataset card`."""
-    declare.mined(parser)
+    shared_arguments.mined(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="where to write it (OUT itself)")
     _add_card_arguments(parser)
 
@@ -89,8 +89,8 @@ def run_card(arguments: Namespace) -> int:
 
 def add_manifest(parser: ArgumentParser) -> None:
     """Declares the arguments of `mergebert dataset manifest`."""
-    declare.mined(parser)
-    declare.output(parser, "FILE", "a .parquet or .jsonl file")
+    shared_arguments.mined(parser)
+    shared_arguments.output(parser, "FILE", "a .parquet or .jsonl file")
 
 
 def run_manifest(arguments: Namespace) -> int:
@@ -114,9 +114,9 @@ def add_rebuild(parser: ArgumentParser) -> None:
         metavar="REPO",
         help="work trees or bare repositories",
     )
-    declare.output(parser, "OUT", "a folder for the examples")
-    declare.jobs(parser)
-    declare.json_output(parser)
+    shared_arguments.output(parser, "OUT", "a folder for the examples")
+    shared_arguments.jobs(parser)
+    shared_arguments.json_output(parser)
 
 
 def run_rebuild(arguments: Namespace) -> int:
@@ -137,7 +137,7 @@ def run_rebuild(arguments: Namespace) -> int:
 def _add_card_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--title", default="Merge conflicts", help="of the card (Merge conflicts)")
     parser.add_argument("--no-pictures", action="store_true", help="a card without pictures")
-    declare.repositories(parser)
+    shared_arguments.repositories(parser)
 
 
 def _grades(text: str) -> frozenset[str]:

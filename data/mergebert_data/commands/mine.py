@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mergebert.errors import MergebertError
-from mergebert_data.commands import declare
+from mergebert_data.commands import shared_arguments
 from mergebert_data.dataset.statistics import statistics_tables
 from mergebert_data.history.repository import require_git
 from mergebert_data.mine.engine import Engine, mined
@@ -49,11 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-merges",
-        type=declare.positive,
+        type=shared_arguments.positive,
         metavar="N",
         help="at most N merges a repository, drawn by --seed",
     )
-    declare.jobs(parser)
+    shared_arguments.jobs(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="for --max-merges and the splits (0)"
     )

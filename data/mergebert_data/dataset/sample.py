@@ -12,8 +12,8 @@ from typing import Any
 from mergebert.errors import InputError
 from mergebert.terminal import coloured, shown_lines, visible
 from mergebert_data.dataset.agreement import grade_of
-from mergebert_data.dataset.draw import draw
 from mergebert_data.dataset.flat_rows import RowMetadata, conflict_id, flat_rows
+from mergebert_data.dataset.seeded_draw import draw
 from mergebert_data.dataset.statistics import NO_CANDIDATE
 from mergebert_data.dataset.store import numbered_rows, read_rows
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.dataset.draw import draw
+from mergebert_data.dataset.seeded_draw import draw
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.plumbing import TreeDiff
 from mergebert_data.history.replay import FILE_MODES, ConflictedFile, ScratchRepository, Stage

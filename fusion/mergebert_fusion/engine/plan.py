@@ -20,8 +20,8 @@ from mergebert_fusion.io.tensors import TensorSpec
 from mergebert_fusion.io.tokenizers import refuse_other_tokens, tokenizer_files
 from mergebert_fusion.methods.registry import METHODS
 from mergebert_fusion.recipe.parameter_values import ParameterValues, RawParameters
-from mergebert_fusion.recipe.parse import Recipe
 from mergebert_fusion.recipe.policy import BASE, Decision, SliceInputs, Treatment, natural, refuse_labels
+from mergebert_fusion.recipe.reading import Recipe
 from mergebert_fusion.recipe.slices import decisions_of, slice_inputs
 
 COMPUTED = (Treatment.MERGE, Treatment.AVERAGE)

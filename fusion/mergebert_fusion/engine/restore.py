@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain, TensorPlace
 from mergebert_fusion.contract.method import MergeMethod
-from mergebert_fusion.engine.journal import FACTS
+from mergebert_fusion.engine.finished_files import FACTS
 from mergebert_fusion.engine.plan import LARGEST_SHARD
 from mergebert_fusion.engine.run import HEADS
 from mergebert_fusion.engine.sequential import numbers_from

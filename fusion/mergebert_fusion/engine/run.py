@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mergebert_fusion.contract.block import Grain, TensorPlace
 from mergebert_fusion.contract.method import MERGED, SequentialMethod
-from mergebert_fusion.engine.journal import FACTS, JOURNAL, Journal, opened_journal
+from mergebert_fusion.engine.finished_files import FACTS, JOURNAL, Journal, opened_journal
 from mergebert_fusion.engine.model_card import model_card
 from mergebert_fusion.engine.plan import COMPUTED, Plan, Shard, output_spec, shown_size
 from mergebert_fusion.engine.provenance import Hashes, provenance, versions

@@ -19,8 +19,8 @@ from mergebert_fusion.io.checkpoint import Checkpoint
 from mergebert_fusion.io.tensors import MemorySource
 from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.parameter_values import ParameterValues, RawParameters
-from mergebert_fusion.recipe.parse import ModelEntry, Recipe, Slice
 from mergebert_fusion.recipe.policy import BASE, Policy, Treatment
+from mergebert_fusion.recipe.reading import ModelEntry, Recipe, Slice
 
 Model: TypeAlias = Mapping[str, Tensor] | nn.Module
 

@@ -11,8 +11,8 @@ from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.architectures import Architecture
 from mergebert_fusion.io.checkpoint import Checkpoint
 from mergebert_fusion.io.tensors import RenamedSource
-from mergebert_fusion.recipe.parse import Recipe, Slice
 from mergebert_fusion.recipe.policy import Decision, SliceInputs
+from mergebert_fusion.recipe.reading import Recipe, Slice
 
 
 def slice_inputs(

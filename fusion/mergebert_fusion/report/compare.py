@@ -14,7 +14,7 @@ from mergebert_fusion.errors import FusionError
 from mergebert_fusion.io.checkpoint import located
 from mergebert_fusion.io.files import digest_of, identity, saved_json, write_json, write_text
 from mergebert_fusion.methods.registry import method_named
-from mergebert_fusion.report.candidates import Candidate, Comparison
+from mergebert_fusion.report.comparison_file import Candidate, Comparison
 from mergebert_fusion.report.evaluation import Score, scorer
 from mergebert_fusion.report.measure import measured_fusion
 from mergebert_fusion.report.table import Row

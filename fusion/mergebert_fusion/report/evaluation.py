@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mergebert_fusion.errors import FusionError
-from mergebert_fusion.report.candidates import Comparison
+from mergebert_fusion.report.comparison_file import Comparison
 
 Score: TypeAlias = Callable[[Path, str], float]  # of a checkpoint folder on a task; more is better
 

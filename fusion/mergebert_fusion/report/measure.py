@@ -36,7 +36,7 @@ def _fuse(recipe: str, file: Path, out: Path, sender: Connection) -> None:
     from mergebert.errors import MergebertError
     from mergebert_fusion.engine.plan import RunOptions, planned_recipe
     from mergebert_fusion.engine.run import fuse
-    from mergebert_fusion.recipe.parse import recipe_in
+    from mergebert_fusion.recipe.reading import recipe_in
 
     before, start = peak_memory(), time.perf_counter()
     try:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mergebert.ranking.bundle import load_bundle
 from mergebert.ranking.columns import Subwords
-from mergebert.ranking.describe import Described, Outline, described, outline
 from mergebert.ranking.evidence import FileEvidence, FileMerge, Surroundings
+from mergebert.ranking.model_input import Described, Outline, described, outline
 from mergebert.ranking.resolver import Resolver, ScoredConflict
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mergebert.text.conflicted import ConflictedText
+from mergebert.text.conflicted_text import ConflictedText
 from mergebert_lsp.text.choices import CHOICES
 from mergebert_lsp.text.suggestions import Suggestion
 from mergebert_lsp.worker.feedback_log import Verdict, record
 from mergebert_lsp.worker.merges import MergeText
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import RankedConflict
+    from mergebert.ranking.resolution import RankedConflict
     from mergebert.text.markers import Conflict
 
 EDITED = "edited"

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 from mergebert.atomic import write_all
 from mergebert.errors import InputError, MarkerError
 from mergebert.example import ConflictExample, FileExample, MergeContext
-from mergebert.git.stages import git_folder
+from mergebert.git.index_stages import git_folder
 from mergebert.text.languages import language_of
 from mergebert.text.markers import Conflict, Markers, MergedFile, parse, render
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.text.conflicted import ConflictedText
+    from mergebert.text.conflicted_text import ConflictedText
     from mergebert_lsp.text.suggestions import Suggestion
 
 CHOSEN = "chosen"  # the proof of a resolution: a person took it

@@ -11,7 +11,7 @@ from mergebert.errors import InputError
 from mergebert.text.markers import MergedFile
 from mergebert_lsp.worker.cache import MOST_CONFLICTS
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
-from mergebert_lsp.worker.reconciled import ReconciledText, reconciled_text, resolvable
+from mergebert_lsp.worker.reconciled_text import ReconciledText, reconciled_text, resolvable
 from mergebert_lsp.worker.repository import Repositories, Repository, Versions
 
 MergeKey = Repository | str  # a work tree, or the URI of a text that belongs to none

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from mergebert.errors import MergebertError
 from mergebert.ranking.evidence import ConflictKey
-from mergebert.ranking.offers import OpenMerge
+from mergebert.ranking.open_merge import OpenMerge
 from mergebert_lsp.worker.feedback import Feedback
 from mergebert_lsp.worker.merges import MergeKey, Merges, MergeText
 from mergebert_lsp.worker.messages import EditorText, Task, WorkerSettings
 from mergebert_lsp.worker.models import Models
-from mergebert_lsp.worker.reconciled import ReconciledText
+from mergebert_lsp.worker.reconciled_text import ReconciledText
 from mergebert_lsp.worker.repository import Repository
 from mergebert_lsp.worker.suggestions import suggested
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import RankedConflict
+    from mergebert.ranking.resolution import RankedConflict
 
 NEAR = 12  # conflicts that fit on a screen or two: answered before the others
 

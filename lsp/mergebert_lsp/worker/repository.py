@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import git_output
+from mergebert.git.index_stages import repository_root, stages_of
 from mergebert.git.line_merge import line_merge
-from mergebert.git.stages import repository_root, stages_of
 from mergebert.text.markers import MergedFile
 from mergebert.text.threeway import ThreeWay
 

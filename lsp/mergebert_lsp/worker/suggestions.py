@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from mergebert_lsp.text.choices import CHOICES
 from mergebert_lsp.text.suggestions import ConflictSuggestions, Suggestion
-from mergebert_lsp.worker.reconciled import LocatedPart, ReconciledText
+from mergebert_lsp.worker.reconciled_text import LocatedPart, ReconciledText
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import RankedConflict
+    from mergebert.ranking.resolution import RankedConflict
 
 LEAST = 0.01  # confidence worth a line; the best suggestion is shown whatever it is
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mergebert.example import GRADES, ConflictExample, FileExample
 from mergebert.ranking.columns import Subwords, conflict_class
-from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import FileEvidence, FileMerge
+from mergebert.ranking.model_input import Described, described
 from mergebert.ranking.neighbours import kind_of
 from mergebert.ranking.ranker import matrix
 from mergebert.text.candidates import whitespace_key

@@ -22,7 +22,8 @@ from typing import Any
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
-from mergebert.ranking.resolver import Ranks, Resolver
+from mergebert.ranking.resolution import Ranks
+from mergebert.ranking.resolver import Resolver
 from mergebert.training.arguments import error_share, whole_number
 from mergebert.training.dataset.mined import (
     DEVELOPMENT,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mergebert.example import ConflictExample, FileExample
 from mergebert.ranking.evidence import FileMerge
-from mergebert.ranking.resolver import RankedConflict, Ranks
+from mergebert.ranking.resolution import RankedConflict, Ranks
 from mergebert.text.candidates import ConflictDiff, Origin, candidates, whitespace_key
 from mergebert.text.languages import Language, language_of
 from mergebert.text.markers import Conflict, MergedFile, render, resolved

@@ -31,7 +31,7 @@ from mergebert.training.network.stages import score_all, train_networks
 from mergebert.training.processes import dealt, in_processes
 from mergebert.training.ranker.boosting import probabilities_of
 from mergebert.training.ranker.fit import BASELINE, NETWORK, FittedRanker, fit_rankers
-from mergebert.training.ranker.ranked import ranked_conflicts
+from mergebert.training.ranker.ranked_conflicts import ranked_conflicts
 from mergebert.training.ranker.tables import View, first_pass, second_pass
 from mergebert.training.storage import Arrays, write_json
 from mergebert.training.workspace import Workspace

@@ -1,4 +1,4 @@
-"""From trained networks and trees to a bundle; nothing is written that does not agree with what was trained."""
+"""Trained networks as one int8 ONNX file; nothing is written that does not agree with what was trained."""
 
 from __future__ import annotations
 

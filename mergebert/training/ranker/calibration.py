@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
-from mergebert.training.ranker.ranked import RankedConflicts
+from mergebert.training.ranker.ranked_conflicts import RankedConflicts
 
 Curve = list[tuple[float, float]]
 

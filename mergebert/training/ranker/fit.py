@@ -28,7 +28,7 @@ from mergebert.training.evaluation.metrics import summary
 from mergebert.training.processes import in_processes
 from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
 from mergebert.training.ranker.calibration import best_curve, other_curve, risk_curve
-from mergebert.training.ranker.ranked import ranked_conflicts
+from mergebert.training.ranker.ranked_conflicts import ranked_conflicts
 from mergebert.training.ranker.tables import (
     RepositoryFeatures,
     View,

@@ -19,7 +19,7 @@ from mergebert_fusion.engine.streaming import AT_ONCE, ordered
 from mergebert_fusion.errors import CheckpointError, FusionError, RecipeError
 from mergebert_fusion.io.architectures import architecture_of
 from mergebert_fusion.methods.registry import METHODS
-from mergebert_fusion.recipe.parse import recipe_in
+from mergebert_fusion.recipe.reading import recipe_in
 from tests.fusion.in_memory import fused_tensors
 from tests.fusion.models import (
     CONFIG,

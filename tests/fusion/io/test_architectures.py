@@ -10,8 +10,8 @@ from mergebert_fusion.contract.block import Group
 from mergebert_fusion.engine.plan import RunOptions, planned_recipe
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.architectures import GENERIC, architecture_of, is_norm
-from mergebert_fusion.recipe.parse import recipe_in
 from mergebert_fusion.recipe.policy import Treatment
+from mergebert_fusion.recipe.reading import recipe_in
 from tests.fusion.models import run_recipe
 
 SMALL = {

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mergebert_fusion.engine.plan import Plan, RunOptions, planned_recipe
 from mergebert_fusion.errors import CheckpointError, RecipeError
-from mergebert_fusion.recipe.parse import recipe_in
 from mergebert_fusion.recipe.policy import Treatment, natural
+from mergebert_fusion.recipe.reading import recipe_in
 from tests.fusion.models import CONFIG, changed, random_tensors, read_model, run_recipe, write_model
 
 TASK_ARITHMETIC = "merge_method: task_arithmetic\nbase_model: base\nmodels: [{model: a}, {model: b}]\n"

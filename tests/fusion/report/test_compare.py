@@ -9,8 +9,8 @@ import pytest
 
 from mergebert.cli import main
 from mergebert_fusion.errors import FusionError, RecipeError
-from mergebert_fusion.report.candidates import load_comparison
 from mergebert_fusion.report.compare import compared
+from mergebert_fusion.report.comparison_file import load_comparison
 from mergebert_fusion.report.evaluation import scorer
 from mergebert_fusion.report.measure import measured_fusion
 from mergebert_fusion.report.table import table
@@ -52,7 +52,7 @@ def measured_here(recipe: str, file: Path, out: Path) -> tuple[float, int]:
     """What measure.measured_fusion does, without a process of its own."""
     from mergebert_fusion.engine.plan import RunOptions, planned_recipe
     from mergebert_fusion.engine.run import fuse
-    from mergebert_fusion.recipe.parse import recipe_in
+    from mergebert_fusion.recipe.reading import recipe_in
 
     with planned_recipe(recipe_in(recipe, file), RunOptions()) as plan:
         fuse(plan, out)

@@ -18,7 +18,7 @@ from mergebert.commands.workfile import open_work_files
 from mergebert.errors import InputError
 from mergebert.example import FileExample, example_from_json
 from mergebert.ranking.evidence import FileEvidence
-from mergebert.text.conflicted import ConflictedText
+from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
@@ -231,7 +231,7 @@ import sys
 from pathlib import Path
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import unreconciled
-from mergebert.text.conflicted import ConflictedText
+from mergebert.text.conflicted_text import ConflictedText
 from mergebert_lsp.worker import feedback_log
 folder, name, count, largest = sys.argv[1:]
 feedback_log.LARGEST_FILE = int(largest)

@@ -9,8 +9,8 @@ import pytest
 from mergebert.commands import solve
 from mergebert.commands.interactive import NamedMerge, Terminal, ask, most_informative_first
 from mergebert.commands.workfile import open_work_files
-from mergebert.ranking.offers import OpenMerge
-from mergebert.ranking.resolver import RankedConflict, Resolution
+from mergebert.ranking.open_merge import OpenMerge
+from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.settings import Settings
 from tests.mergebert.fake_resolver import FakeResolver
 

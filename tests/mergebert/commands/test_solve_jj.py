@@ -10,7 +10,7 @@ import pytest
 from mergebert.commands import solve
 from mergebert.commands.solve import FileReport, exit_code
 from mergebert.commands.workfile import open_work_files
-from mergebert.ranking.offers import OpenMerge
+from mergebert.ranking.open_merge import OpenMerge
 from mergebert.settings import Settings
 from tests.mergebert.fake_resolver import FakeResolver
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.commands.workfile import open_work_files
-from mergebert.ranking.offers import OpenMerge
+from mergebert.ranking.open_merge import OpenMerge
 from tests.mergebert.fake_resolver import FakeResolver
 
 TEXT = "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n"

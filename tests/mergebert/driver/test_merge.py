@@ -10,7 +10,7 @@ import pytest
 
 from mergebert import atomic as write
 from mergebert.driver import merge as driver
-from mergebert.driver import resolve
+from mergebert.driver import resolved_merge as module
 from mergebert.driver.journal import entries, journal_folder
 from mergebert.driver.merge import CONFLICTS, MERGED, NOTHING_WRITTEN, USAGE, main
 from tests.e2e.driver_program import line_merge
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sure(monkeypatch: pytest.MonkeyPatch) -> None:
     """A resolver that takes theirs where it says sure."""
     fake = FakeResolver(sure=("sure",))
-    monkeypatch.setattr(resolve.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
+    monkeypatch.setattr(module.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_whatever_the_model_raises_is_one_sentence(
     def broken(*_: object) -> None:
         raise failure
 
-    monkeypatch.setattr(resolve.Resolver, "load", broken)
+    monkeypatch.setattr(module.Resolver, "load", broken)
     assert main([*put(CONFLICT), "--git"]) == CONFLICTS
     assert Path("ours").read_bytes() == line_merge(CONFLICT, tmp_path / "oracle")[1]
     said = capfd.readouterr().err

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from mergebert.errors import ModelBundleError
+from mergebert.ranking.acceptance import Calibration
 from mergebert.ranking.bundle import (
     FIRST,
     MANIFEST,
     MODEL,
     RANKER,
     TOKENIZER,
-    Calibration,
     default_bundle_path,
     load_bundle,
 )

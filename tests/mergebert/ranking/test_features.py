@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergebert.example import MergeContext
-from mergebert.ranking.describe import described
 from mergebert.ranking.evidence import FileEvidence, FileMerge
 from mergebert.ranking.features import (
     CONTEXT_FEATURES,
@@ -18,6 +17,7 @@ from mergebert.ranking.features import (
     candidate_features,
     context_features,
 )
+from mergebert.ranking.model_input import described
 from mergebert.text.candidates import ConflictDiff, candidates
 from mergebert.text.markers import Conflict, MergedFile, render, resolved
 from mergebert.text.threeway import ThreeWay

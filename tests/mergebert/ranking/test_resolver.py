@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from mergebert.errors import ModelBundleError
 from mergebert.ranking.bundle import MANIFEST, MODEL, RANKER
-from mergebert.ranking.resolver import FileMerge, RankedConflict, Resolver
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.resolution import RankedConflict
+from mergebert.ranking.resolver import Resolver
 from mergebert.text.candidates import candidates, whitespace_key
 from mergebert.text.languages import language_of
 from mergebert.text.markers import MergedFile, parse, render, resolved

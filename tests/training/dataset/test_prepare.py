@@ -12,8 +12,8 @@ import torch
 from mergebert.example import GRADES, FileExample
 from mergebert.ranking.classifier import Scores, candidate_logs, hunk_scores, log_softmax
 from mergebert.ranking.columns import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
-from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import FileEvidence
+from mergebert.ranking.model_input import Described, described
 from mergebert.ranking.neighbours import kind_of
 from mergebert.text.candidates import whitespace_key
 from mergebert.text.patterns import PATTERNS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.ranking.bundle import Calibration
+from mergebert.ranking.acceptance import Calibration
 from mergebert.training.ranker.calibration import (
     LEAST_APPLIED,
     POINTS,
@@ -15,7 +15,7 @@ from mergebert.training.ranker.calibration import (
     other_curve,
     risk_curve,
 )
-from mergebert.training.ranker.ranked import RankedConflicts
+from mergebert.training.ranker.ranked_conflicts import RankedConflicts
 
 
 def drawn(count: int, seed: int = 0, repositories: int = 8, honest: bool = True) -> RankedConflicts:

@@ -17,9 +17,9 @@ from mergebert.ranking.classifier import (
     hunk_scores,
 )
 from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
-from mergebert.ranking.describe import Described, described
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.features import CONTEXT_FEATURES, language_number
+from mergebert.ranking.model_input import Described, described
 from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES, Prediction, kind_of, neighbour_features
 from mergebert.text.candidates import Candidate
 from mergebert.text.patterns import PATTERNS, PRIOR

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mergebert_fusion.engine.journal import JOURNAL, opened_journal
+from mergebert_fusion.engine.finished_files import JOURNAL, opened_journal
 from mergebert_fusion.errors import FusionError
 from tests.fusion.models import bytes_of, changed, run_recipe, write_model
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mergebert.git.command import merge_of
-from mergebert.text.conflicted import ConflictedText, with_final_newline
+from mergebert.text.conflicted_text import ConflictedText, with_final_newline
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay

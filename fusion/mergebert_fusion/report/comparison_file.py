@@ -12,8 +12,8 @@ import yaml
 from mergebert_fusion.contract.method import AnyMethod, Base
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.registry import METHODS, method_named
-from mergebert_fusion.recipe.parse import NOT_IN_NAMES, recipe_in
-from mergebert_fusion.recipe.yamlfile import Document, document
+from mergebert_fusion.recipe.reading import NOT_IN_NAMES, recipe_in
+from mergebert_fusion.recipe.yaml_document import Document, document
 
 _SHARED = ("architecture", "dtype", "policy", "seed")  # go into every recipe as they are
 _KEYS = (*_SHARED, "also", "base_model", "candidates", "command", "costs", "evaluate", "models")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.driver import resolve
-from mergebert.driver.resolve import CONFLICT_LIMIT, Job, resolved_merge
+from mergebert.driver import resolved_merge as module
+from mergebert.driver.resolved_merge import CONFLICT_LIMIT, Job, resolved_merge
 from mergebert.errors import InputError
 from mergebert.settings import Settings
 from mergebert.text.threeway import ThreeWay
@@ -27,7 +27,7 @@ TWO_CONFLICTS = ThreeWay(
 def resolver(monkeypatch: pytest.MonkeyPatch) -> FakeResolver:
     """A resolver that takes theirs where it says sure."""
     fake = FakeResolver(sure=("sure",))
-    monkeypatch.setattr(resolve.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
+    monkeypatch.setattr(module.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
     return fake
 
 
@@ -53,7 +53,7 @@ def test_what_is_not_accepted_stays_byte_for_byte(tmp_path: Path, style: str) ->
 
 def test_the_child_loads_nothing_of_training() -> None:
     """tests/test_imports.py sees the driver itself; this is what its child imports."""
-    program = "import sys, mergebert.driver.resolve, mergebert.driver.journal; print(*sys.modules)"
+    program = "import sys, mergebert.driver.resolved_merge, mergebert.driver.journal; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
     shown = subprocess.run(
         [sys.executable, "-P", "-c", program],

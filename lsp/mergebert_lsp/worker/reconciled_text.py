@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mergebert.text.conflicted import ConflictedText, OpenConflict
+from mergebert.text.conflicted_text import ConflictedText, OpenConflict
 from mergebert.text.markers import MarkedConflict, MergedFile, cut_at, marked_conflicts
 from mergebert.text.reconcile import OpenPart, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mergebert.ranking.evidence import ConflictKey, FileMerge
-from mergebert.text.conflicted import ConflictedText, OpenConflict
+from mergebert.text.conflicted_text import ConflictedText, OpenConflict
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import RankedConflict, Ranks
+    from mergebert.ranking.resolution import RankedConflict, Ranks
 
 Offers = dict[ConflictKey, "RankedConflict"]
 

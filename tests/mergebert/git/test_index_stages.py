@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.git.stages import (
+from mergebert.git.index_stages import (
     git_folder,
     repository_root,
     stages_of,

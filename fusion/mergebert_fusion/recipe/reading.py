@@ -15,7 +15,7 @@ from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
 from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.parameter_values import RawParameters
 from mergebert_fusion.recipe.policy import RESERVED, Policy
-from mergebert_fusion.recipe.yamlfile import Document, YamlPath, document
+from mergebert_fusion.recipe.yaml_document import Document, YamlPath, document
 
 # mergekit's settings that only say how it should go about it; they change no number here.
 WITHOUT_EFFECT = ("int8_mask",)

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from mergebert.ranking import resolver as resolve
+from mergebert.ranking import acceptance
+from mergebert.ranking.acceptance import checked
 from mergebert.ranking.evidence import FileEvidence, FileMerge
-from mergebert.ranking.resolver import RankedConflict, Resolution, checked
+from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict, Markers, MergedFile
 from mergebert.text.threeway import ThreeWay
@@ -22,7 +23,7 @@ def test_what_nobody_can_parse_is_not_applied(monkeypatch: pytest.MonkeyPatch) -
     def error_count(text: str, language: Language) -> int | None:
         return None if text == both.text else 0
 
-    monkeypatch.setattr(resolve, "error_count", error_count)
+    monkeypatch.setattr(acceptance, "error_count", error_count)
     [one] = checked(evidence, [RankedConflict(conflict, (both,), accepted=True)])
 
     assert not one.accepted
@@ -54,7 +55,7 @@ def test_the_less_sure_half_is_withdrawn_until_the_file_parses(
             tried.append(text)
         return sum(f"both {at}\n" in text for at in broken)
 
-    monkeypatch.setattr(resolve, "error_count", error_count)
+    monkeypatch.setattr(acceptance, "error_count", error_count)
     found = checked(evidence, ranked)
 
     assert {at for at, one in enumerate(found) if one.accepted} == kept
@@ -65,5 +66,5 @@ def test_the_less_sure_half_is_withdrawn_until_the_file_parses(
 def test_nothing_accepted_is_nothing_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     evidence, ranked = ranked_file()
     refused = [one.refused() for one in ranked]
-    monkeypatch.setattr(resolve, "error_count", lambda text, language: pytest.fail("parsed for nothing"))
+    monkeypatch.setattr(acceptance, "error_count", lambda text, language: pytest.fail("parsed for nothing"))
     assert checked(evidence, refused) == refused

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.recipe.parse import Recipe, load_recipe, recipe_in
 from mergebert_fusion.recipe.policy import Policy
+from mergebert_fusion.recipe.reading import Recipe, load_recipe, recipe_in
 
 
 def recipe(text: str) -> Recipe:

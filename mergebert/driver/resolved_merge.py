@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from mergebert.errors import InputError, MarkerError
 from mergebert.git.command import git_answer, merge_of
 from mergebert.git.line_merge import line_merge
-from mergebert.ranking.offers import OpenMerge
+from mergebert.ranking.open_merge import OpenMerge
 from mergebert.ranking.resolver import Resolver
 from mergebert.settings import Settings
-from mergebert.text.conflicted import ConflictedText
+from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import (
     DEFAULT_MARKER_SIZE,
     Conflict,
@@ -27,7 +27,7 @@ from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolver import Resolution
+    from mergebert.ranking.resolution import Resolution
 
 CONFLICT_LIMIT = 200  # a file with more is generated or reformatted: nothing a person would want guessed
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.recipe.yamlfile import document
+from mergebert_fusion.recipe.yaml_document import document
 
 
 @pytest.mark.parametrize(

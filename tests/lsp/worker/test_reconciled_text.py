@@ -12,7 +12,7 @@ from mergebert.git.command import merge_of
 from mergebert.git.line_merge import line_merge
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.worker.messages import EditorText
-from mergebert_lsp.worker.reconciled import reconciled_text, resolvable
+from mergebert_lsp.worker.reconciled_text import reconciled_text, resolvable
 from mergebert_lsp.worker.repository import Versions
 from tests.lsp.documents import DIFF3, TWO_WAY
 

@@ -1,0 +1,72 @@
+"""Whether a resolution is sure enough to apply: the threshold of an error budget, and the file that must still parse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from mergebert.ranking.evidence import FileEvidence
+from mergebert.ranking.resolution import RankedConflict
+from mergebert.text.languages import Language
+from mergebert.text.markers import render, resolved
+from mergebert.text.syntax import error_count
+
+ErrorCount = Callable[[str, Language], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How scores become honest probabilities, measured on repositories the ranker did not learn from.
+
+    `best` maps the ranker's probability of its best candidate, `other` that of the others, both as (score,
+    probability) points joined by straight lines. `risk` holds (threshold, coverage, error) of applying every best
+    candidate whose calibrated probability is at least the threshold, highest threshold first.
+    """
+
+    best: tuple[tuple[float, float], ...]
+    other: tuple[tuple[float, float], ...]
+    risk: tuple[tuple[float, float, float], ...]
+
+    def threshold(self, max_error: float) -> float:
+        """The least confidence to apply so that at most this share of what is applied is wrong; 2 (never) if none is enough."""
+        enough = [threshold for threshold, _, error in self.risk if error <= max_error and max_error > 0]
+        return min(enough, default=2.0)
+
+
+def checked(
+    evidence: FileEvidence, ranked: list[RankedConflict], errors_in: ErrorCount | None = None
+) -> list[RankedConflict]:
+    """`ranked` with acceptances taken back, the less sure half at a time, until the file parses no worse than its better side."""
+    accepted = [at for at, one in enumerate(ranked) if one.accepted]
+    count = errors_in or error_count
+    limit = _side_errors(evidence, count) if accepted else None
+    if limit is None:
+        return ranked
+    accepted.sort(key=lambda at: -ranked[at].resolutions[0].confidence)
+    while accepted and _errors(evidence, ranked, count) > limit:
+        kept = accepted[: len(accepted) // 2]
+        ranked = [one if at in kept else one.refused() for at, one in enumerate(ranked)]
+        accepted = kept
+    return ranked
+
+
+def _side_errors(evidence: FileEvidence, count: ErrorCount) -> int | None:
+    """The syntax errors of the better of the two sides; None where the language has no grammar."""
+    merged = evidence.file.merged
+    counts = []
+    for side in ("ours", "theirs"):
+        texts = {at: getattr(one.sides, side) for at, one in enumerate(evidence.conflicts)}
+        counts.append(count(render(resolved(merged, texts)), evidence.language))
+    known = [found for found in counts if found is not None]
+    return min(known) if len(known) == 2 else None
+
+
+def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict], count: ErrorCount) -> float:
+    """The syntax errors with what is accepted in place and ours everywhere else; endless where nobody can tell."""
+    texts = {
+        at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours
+        for at, one in enumerate(ranked)
+    }
+    found = count(render(resolved(evidence.file.merged, texts)), evidence.language)
+    return inf if found is None else found

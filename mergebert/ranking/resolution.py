@@ -1,0 +1,46 @@
+"""What ranking gives: resolutions of a conflict, best first, and whether the best is sure enough to apply."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mergebert.ranking.evidence import ConflictKey, FileMerge
+from mergebert.text.markers import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A text for a conflict, how it was made, and the calibrated probability that it is what a person would commit."""
+
+    text: str
+    pattern: str
+    method: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankedConflict:
+    """A conflict with its resolutions, best first, and whether the best one is sure enough to apply."""
+
+    conflict: Conflict
+    resolutions: tuple[Resolution, ...]
+    accepted: bool
+
+    def refused(self) -> RankedConflict:
+        """The same conflict, left to a person."""
+        return RankedConflict(self.conflict, self.resolutions, accepted=False)
+
+
+class Ranks(Protocol):
+    """What is asked of a resolver; tests pass their own."""
+
+    def rank(
+        self,
+        files: Sequence[FileMerge],
+        max_error: float = ...,
+        answers: Mapping[ConflictKey, str] | None = ...,
+        wanted: Container[ConflictKey] | None = ...,
+    ) -> list[list[RankedConflict]]:
+        """Every conflict of every file of one merge, with ranked resolutions where it is wanted; None wants all."""
