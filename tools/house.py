@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import io
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ class House:
 
     name: str
     lines: int
+    code: int  # lines that hold more than comments, docstrings and imports
     imports: Graph
     says: Mapping[str, str]  # room -> the first line of its docstring
 
@@ -53,7 +56,32 @@ def house(root: Path, package: str) -> House:
         module: frozenset(_targets(texts[module], folder.name, modules) - {module}) for module in modules
     }
     says = {module: _first_line(text) for module, text in texts.items() if module and "." not in module}
-    return House(folder.name, sum(text.count("\n") for text in texts.values()), imports, says)
+    lines = sum(text.count("\n") for text in texts.values())
+    return House(folder.name, lines, sum(map(_code_lines, texts.values())), imports, says)
+
+
+def _code_lines(text: str) -> int:
+    """How many lines hold code, imports and docstrings aside."""
+    left_out: set[int] = set()
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) or _is_text(node):
+            left_out |= set(range(node.lineno, (node.end_lineno or 0) + 1))  # type: ignore[attr-defined]
+    skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    held: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in (*skipped, tokenize.ENDMARKER):
+            held |= set(range(token.start[0], token.end[0] + 1))
+    return len(held - left_out)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether this is a text that stands alone, as docstrings do."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _first_line(text: str) -> str:
@@ -151,12 +179,14 @@ def main() -> None:
     if arguments.picture:
         print(picture(arguments.root))
         return
-    print(f"{'package':<18}{'files':>6}{'lines':>7}{'rooms':>6}{'floors':>7}{'circles':>8}{'upward':>7}")
+    print(
+        f"{'package':<18}{'files':>6}{'lines':>7}{'code':>7}{'rooms':>6}{'floors':>7}{'circles':>8}{'upward':>7}"
+    )
     for package in PACKAGES:
         one = house(arguments.root, package)
         levels = floors(one.rooms)
         print(
-            f"{one.name:<18}{len(one.imports):>6}{one.lines:>7}{len(levels):>6}{max(levels.values()):>7}"
+            f"{one.name:<18}{len(one.imports):>6}{one.lines:>7}{one.code:>7}{len(levels):>6}{max(levels.values()):>7}"
             f"{len(circles(one.imports)):>8}{len(upward(one)):>7}"
         )
         if arguments.rooms:
