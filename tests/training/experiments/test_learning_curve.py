@@ -41,6 +41,7 @@ def points(finished_run: Path, settings: TrainConfig) -> list[dict[str, Any]]:
     return json.loads((Workspace(settings).curve / "curve.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_point_for_each_share(points: list[dict[str, Any]], settings: TrainConfig) -> None:
     assert [point["share"] for point in points] == ["1/2", "1"]
     assert [point["repositories"] for point in points] == [2, 4]
@@ -53,11 +54,13 @@ def test_a_point_for_each_share(points: list[dict[str, Any]], settings: TrainCon
             assert all(one["low"] <= one["value"] <= one["high"] for one in found.values())
 
 
+@pytest.mark.slow
 def test_every_located_test_conflict_is_counted(points: list[dict[str, Any]], settings: TrainConfig) -> None:
     ones = [PreparedRepository(Workspace(settings).tested(name)) for name in TABLE[TEST]]
     assert points[0]["test conflicts"] == sum(int(one.counted(10, settings.seed).sum()) for one in ones)
 
 
+@pytest.mark.slow
 def test_a_share_learns_from_its_own_repositories_with_what_all_share(
     points: list[dict[str, Any]], settings: TrainConfig
 ) -> None:
@@ -71,6 +74,7 @@ def test_a_share_learns_from_its_own_repositories_with_what_all_share(
     assert config_of(settings, Fraction(1)) is settings
 
 
+@pytest.mark.slow
 def test_test_repositories_are_read_for_the_curve_alone(
     points: list[dict[str, Any]], settings: TrainConfig
 ) -> None:
@@ -80,6 +84,7 @@ def test_test_repositories_are_read_for_the_curve_alone(
     assert all(len(read_arrays(path)["merge"]) for path in made)
 
 
+@pytest.mark.slow
 def test_a_curve_is_not_drawn_again(
     finished_run: Path, points: list[dict[str, Any]], settings: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +92,7 @@ def test_a_curve_is_not_drawn_again(
     assert learning_curve.learning_curve(settings, [Fraction(1, 2), Fraction(1)], 1) == points
 
 
+@pytest.mark.slow
 def test_the_curve_is_shown_as_table_and_picture(points: list[dict[str, Any]], settings: TrainConfig) -> None:
     table = (Workspace(settings).curve / "curve.md").read_text()
     assert table == markdown(points) + "\n"
