@@ -7,6 +7,7 @@ import os
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def replace_file(path: str, write: Callable[[int], None]) -> None:
@@ -87,3 +88,24 @@ def _keep_mode(target: str, output: int) -> None:
         return
     if hasattr(os, "fchmod"):
         os.fchmod(output, mode)
+
+
+class Draft:
+    """`with Draft(path) as draft`: a file for libraries to write, hidden beside `path`, that takes its place if the block
+    ends well and vanishes if not. A killed process leaves a `.part` behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Not by the process alone: those of two computers may have the same number and be at the same file.
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+
+    def __enter__(self) -> Path:
+        return self._draft
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                os.replace(self._draft, self._path)
+        finally:
+            self._draft.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mergebert import atomic
-from mergebert.atomic import overwrite, replace_file, write_atomically
+from mergebert.atomic import Draft, overwrite, replace_file, write_atomically
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -102,3 +102,17 @@ def test_a_failure_in_the_middle_of_the_old_content_is_taken_back(
     with pytest.raises(OSError, match="Input/output"):
         overwrite(str(file), b"ASITWAS, and more of it")
     assert file.read_bytes() == b"as it was"
+
+
+def test_a_draft_takes_the_place_of_the_file_where_the_block_ends_well(tmp_path: Path) -> None:
+    file = tmp_path / "figures.csv"
+    file.write_bytes(b"old")
+    with Draft(file) as draft:
+        draft.write_bytes(b"new")
+        assert file.read_bytes() == b"old"
+    assert file.read_bytes() == b"new"
+
+    with pytest.raises(ZeroDivisionError), Draft(file) as draft:
+        draft.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert (file.read_bytes(), os.listdir(tmp_path)) == (b"new", ["figures.csv"])

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import mergebert
+from mergebert.atomic import Draft
 from mergebert.example import GRADES
 from mergebert_data.dataset.agreement import NOT_LOCATED
 from mergebert_data.dataset.card_counts import CardCounts
 from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.pictures import draw
 from mergebert_data.dataset.splits import DEVELOPMENT, SPLITS, TEST, TRAIN
-from mergebert_data.dataset.store import replacing
 from mergebert_data.history.licences import UNKNOWN
 
 PICTURES = "pictures"
@@ -72,7 +72,7 @@ def write_card(folder: Path, figures: CardCounts, card: Card, *, has_pictures: b
     """Writes README.md into a folder, and the pictures it shows beside it."""
     drawn = draw(figures, folder / PICTURES) if has_pictures else []
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "README.md") as temporary:
+    with Draft(folder / "README.md") as temporary:
         temporary.write_text(card_text(figures, card, [path.name for path in drawn]), encoding="utf-8")
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mergebert.atomic import Draft
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT
 from mergebert_data.dataset.agreement import Agreement, agreement_tables
 from mergebert_data.dataset.markdown import markdown_table, share_table, with_share
-from mergebert_data.dataset.store import read_rows, replacing, write_json
+from mergebert_data.dataset.store import read_rows, write_json
 
 NO_CANDIDATE = "none of the candidates"
 
@@ -164,7 +165,7 @@ def recounted(out: Path) -> dict[str, Any]:
 def write_statistics(out: Path, figures: dict[str, Any]) -> None:
     """Writes the statistics of a mined folder as JSON and as Markdown."""
     write_json(out / "statistics.json", figures)
-    with replacing(out / "statistics.md") as temporary:
+    with Draft(out / "statistics.md") as temporary:
         temporary.write_text(statistics_tables(figures) + "\n", encoding="utf-8")
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mergebert.atomic import Draft
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 
@@ -57,21 +56,9 @@ _COUNTS = b"mergebert.counts"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of `path` if the block ends well and vanishes if not."""
-    # Not by the process alone: those of two computers may have the same number and be at the same file.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{token_hex(4)}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
 def parquet_writer(path: Path, schema: pa.Schema = SCHEMA) -> Iterator[pq.ParquetWriter]:
     """A writer of a Parquet file that takes the place of `path` if the block ends well."""
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression=COMPRESSION) as writer:
+    with Draft(path) as temporary, pq.ParquetWriter(temporary, schema, compression=COMPRESSION) as writer:
         yield writer
 
 
@@ -95,7 +82,7 @@ def write_shard(
     table = pa.Table.from_pylist(rows, SHARD_SCHEMA).replace_schema_metadata(
         {_COUNTS: json.dumps(dict(counts))}
     )
-    with replacing(path) as temporary:
+    with Draft(path) as temporary:
         pq.write_table(table, temporary, compression=COMPRESSION)
 
 
@@ -182,7 +169,7 @@ def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
 
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes rows as JSON Lines."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
+    with Draft(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
         out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
@@ -196,7 +183,7 @@ def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Sche
 
 def write_json(path: Path, value: object) -> None:
     """Writes one JSON value, indented for people."""
-    with replacing(path) as temporary:
+    with Draft(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 

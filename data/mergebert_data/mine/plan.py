@@ -20,10 +20,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from mergebert.atomic import Draft
 from mergebert.errors import GitError
 from mergebert.repository_names import file_name
 from mergebert_data.dataset.repositories import RepositoryFacts, facts_of
-from mergebert_data.dataset.store import remove_halves, replacing
+from mergebert_data.dataset.store import remove_halves
 from mergebert_data.history.merges import Merge, merge_listing
 from mergebert_data.history.repository import SourceRepository, open_repository, with_commit_graph
 
@@ -164,7 +165,7 @@ def _blocks(source: SourceRepository, found: Sequence[Merge], settings: MiningSe
     lines = [f"{merge.commit} {merge.ours} {merge.theirs}\n" for merge in found]
     stem = file_name(source.name)
     path = settings.out / "plans" / f"{stem}.txt"
-    with replacing(path) as temporary:
+    with Draft(path) as temporary:
         temporary.write_text("".join(lines), encoding="ascii", newline="\n")
     blocks = []
     for start in range(0, len(lines), BLOCK):

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mergebert.atomic import Draft
 from mergebert.errors import DatasetError
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.dataset.store import replacing
 from mergebert_data.history.merges import Merge
 from mergebert_data.history.replay import ConflictedFile, Replay, ScratchRepository, Stage
 
@@ -28,7 +28,7 @@ def write_replays(path: Path, replays: Sequence[Replay], scratch: ScratchReposit
         "objects": {name: b64encode(found).decode() for name, found in _made(scratch, replays)},
     }
     # Bytes of a path that are no UTF-8 are lone surrogates, which JSON carries as escapes.
-    with replacing(path) as temporary, gzip.open(temporary, "wt", compresslevel=5, encoding="ascii") as out:
+    with Draft(path) as temporary, gzip.open(temporary, "wt", compresslevel=5, encoding="ascii") as out:
         json.dump(value, out, separators=(",", ":"))
 
 

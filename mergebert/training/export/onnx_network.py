@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mergebert.atomic import Draft
 from mergebert.errors import ModelBundleError
 from mergebert.ranking.columns import HEAD
 from mergebert.training.network.model import ColumnsNetwork
-from mergebert.training.storage import replacing
 
 FLOAT_TOLERANCE = 2e-3  # largest difference of a log probability between torch and ONNX in float
 QUANTISED_AGREEMENT = 0.97  # share of conflicts whose likeliest class int8 leaves as it was
@@ -73,7 +73,7 @@ def write_network(
             raise ModelBundleError(
                 f"int8 agrees with float on {facts['int8_agreement']:.1%} only; the network was not exported."
             )
-        with replacing(path) as draft:
+        with Draft(path) as draft:
             draft.write_bytes(small.read_bytes())
     return facts
 

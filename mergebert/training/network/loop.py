@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mergebert.training.storage import replacing
+from mergebert.atomic import Draft
 
 LOG_STEPS = 50
 
@@ -233,5 +233,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(state: dict[str, Any], path: Path) -> None:
-    with replacing(path) as draft:
+    with Draft(path) as draft:
         torch.save(state, draft)

@@ -13,6 +13,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.atomic import Draft
 from mergebert.ranking.classifier import CLASSIFIER_FEATURES
 from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES
 from mergebert.training.config import TrainConfig
@@ -37,7 +38,7 @@ from mergebert.training.ranker.tables import (
     second_pass,
     table,
 )
-from mergebert.training.storage import read_arrays, replacing, write_arrays, write_json
+from mergebert.training.storage import read_arrays, write_arrays, write_json
 from mergebert.training.workspace import Workspace
 
 NETWORK, BASELINE = "network", "baseline"
@@ -85,7 +86,7 @@ def fit_first(config: TrainConfig, fold: int | None) -> None:
     for one in repositories_of(config, DEVELOPMENT if fold is None else TRAIN):
         if fold is None or folds[one.name] == fold:
             write_arrays(space.first_pass(one.name), {"first": probabilities_of(booster, first_pass(one))})
-    with replacing(target) as draft:
+    with Draft(target) as draft:
         booster.save_model(draft)
 
 
