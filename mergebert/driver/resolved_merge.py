@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from mergebert.text.markers import (
     Conflict,
     Markers,
     MergedFile,
+    clear_marker_size,
     has_markers,
     parse,
     render,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from mergebert.ranking.resolution import Resolution
 
 CONFLICT_LIMIT = 200  # a file with more is generated or reformatted: nothing a person would want guessed
-
-_MARKER_RUN = re.compile(r"^(?:<+|\|+|=+|>+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +109,9 @@ def _marker_size_of(path: str) -> int:
     return int(value[0]) if value and value[0].isdecimal() else DEFAULT_MARKER_SIZE
 
 
-def _clear_size(stages: ThreeWay[str], size: int) -> int:
-    """A marker size, at least `size`, that no line has: seven equal signs may underline a heading."""
-    longest = max((len(run) for text in stages for run in _MARKER_RUN.findall(text)), default=0)
-    return max(size, DEFAULT_MARKER_SIZE) if longest < size else longest + 1
-
-
 def _shown(job: Job, stages: ThreeWay[str]) -> MergedFile:
     """The line merge that stands in the result, parsed with markers so long that no line is taken for one."""
-    size = _clear_size(stages, job.marker_size)
+    size = clear_marker_size(stages, job.marker_size)
     if size == job.marker_size:
         return parse(job.shown.decode("utf-8"), size)
     merged = parse(merge_of(job.sides, job.labels, size, job.style).decode("utf-8"), size)

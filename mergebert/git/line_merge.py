@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import merge_of
-from mergebert.text.markers import DEFAULT_MARKER_SIZE, MergedFile, parse
+from mergebert.text.markers import MergedFile, clear_marker_size, parse
 from mergebert.text.threeway import ThreeWay
-
-_MARKER_LIKE = re.compile(r"^(?:<{7,}|\|{7,}|={7,}|>{7,})", re.MULTILINE)
 
 
 def line_merge(versions: ThreeWay[str]) -> MergedFile:
@@ -17,7 +13,7 @@ def line_merge(versions: ThreeWay[str]) -> MergedFile:
 
     Raises InputError where a version is not text, GitError where git is not there.
     """
-    size = _marker_size(versions)
+    size = clear_marker_size(versions)  # so that only real markers are parsed
     try:
         content = merge_of(versions.map(_encoded), ("base", "ours", "theirs"), size)
     except FileNotFoundError as error:
@@ -33,9 +29,3 @@ def _encoded(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise InputError("A version holds a lone surrogate; give Unicode text.") from error
-
-
-def _marker_size(versions: ThreeWay[str]) -> int:
-    """Longer than anything in the texts that looks like a marker, so that only real ones are parsed."""
-    longest = max((len(found) for text in versions for found in _MARKER_LIKE.findall(text)), default=0)
-    return max(DEFAULT_MARKER_SIZE, longest + 1)

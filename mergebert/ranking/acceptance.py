@@ -17,7 +17,7 @@ ErrorCount = Callable[[str, Language], int | None]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How scores become honest probabilities, measured on repositories the ranker did not learn from.
+    """Curves from the ranker's score to a probability, measured on repositories the ranker did not learn from.
 
     `best` maps the ranker's probability of its best candidate, `other` that of the others, both as (score,
     probability) points joined by straight lines. `risk` holds (threshold, coverage, error) of applying every best

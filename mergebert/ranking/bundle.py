@@ -43,7 +43,7 @@ class FeatureNames:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What resolving needs of bundle.json; what else stands there is for people."""
+    """The fields of bundle.json that the resolver reads; the others are for people."""
 
     codes: Codes
     features: FeatureNames

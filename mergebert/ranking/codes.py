@@ -36,7 +36,7 @@ def codes() -> Codes:
 
 
 def foreign_code(trained: Codes) -> str | None:
-    """What this version numbers otherwise than `trained` does, if anything.
+    """The first list of codes in which a bundle differs from this version, or None.
 
     Languages may have been added behind those that a model knows: it has never read their numbers.
     """

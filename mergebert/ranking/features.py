@@ -1,7 +1,7 @@
 """Hand-made features of a conflict and of each of its candidates: what the ranker reads beside the classifier.
 
 Every function answers with named numbers; NaN means "not known here" (no stages, no merge context, no classifier).
-The names travel in the bundle, so the order in which they are made does not matter.
+The names stand in the bundle, so the order in which they are made does not matter.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def candidate_features(
     """
     sides = diff.conflict.sides
     base, ours, theirs = (Bag(text, diff.keys_of(text)) for text in sides)
-    change = _Change(base, ours, theirs)
+    change = _Edits(base, ours, theirs)
     shared = _conflict_features(evidence, index, diff, change)
     shared["candidates"] = len(options)
     rows = []
@@ -118,7 +118,7 @@ CONTEXT_FEATURES = (
 )
 
 
-class _Change:
+class _Edits:
     """What each side added to the base and removed from it."""
 
     def __init__(self, base: Bag, ours: Bag, theirs: Bag) -> None:
@@ -129,7 +129,7 @@ class _Change:
         self.removed = self.removed_ours | self.removed_theirs
 
 
-def _conflict_features(evidence: FileEvidence, index: int, diff: ConflictDiff, change: _Change) -> Values:
+def _conflict_features(evidence: FileEvidence, index: int, diff: ConflictDiff, change: _Edits) -> Values:
     base, ours, theirs = change.base, change.ours, change.theirs
     values: Values = {
         "base_tokens": log1p(base.size),
@@ -179,7 +179,7 @@ def _place_features(evidence: FileEvidence, index: int) -> Values:
     }
 
 
-def _move_features(evidence: FileEvidence, change: _Change) -> Values:
+def _move_features(evidence: FileEvidence, change: _Edits) -> Values:
     """How the words each side touches here fare in the agreed rest of the file."""
     ours_in, ours_out, theirs_in, theirs_out = evidence.moves
     words = evidence.words
@@ -214,7 +214,7 @@ def _origin_features(option: Candidate) -> Values:
     return values
 
 
-def _text_features(bag: Bag, change: _Change) -> Values:
+def _text_features(bag: Bag, change: _Edits) -> Values:
     repeated = Counter(line for line in bag.lines if is_distinctive(line))
     base_only = change.removed_ours & change.removed_theirs
     added_kept, removed_kept = change.added & bag.counts, change.removed & bag.counts
@@ -241,7 +241,7 @@ def _text_features(bag: Bag, change: _Change) -> Values:
     }
 
 
-def _file_features(bag: Bag, change: _Change, evidence: FileEvidence, index: int) -> Values:
+def _file_features(bag: Bag, change: _Edits, evidence: FileEvidence, index: int) -> Values:
     ours_in, ours_out, theirs_in, theirs_out = evidence.moves
     words = evidence.words
     brought = bag.words - change.base.words

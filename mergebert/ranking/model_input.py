@@ -30,7 +30,7 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What a conflict and the lines around it say, whatever the rest of its file holds."""
+    """The part of the model input that depends only on a conflict and the lines around it."""
 
     diff: ConflictDiff
     options: tuple[Candidate, ...]

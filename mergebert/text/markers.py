@@ -25,6 +25,7 @@ SECTIONS_UNFIT = "The sections of this conflict do not fit together; restore the
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _JJ_INFO = re.compile(r"conflict \d+ of \d+", re.IGNORECASE)
 _JJ_NAME = re.compile(r"\b[k-z]{8} [0-9a-f]{8}\b|^side #\d", re.IGNORECASE)  # a change and a commit; a number
+_MARKER_RUN = re.compile(r"^(?:<+|\|+|=+|>+)", re.MULTILINE)
 _ANY_MARKER = re.compile(r"^(?:<{7,}|>{7,})(?: |\r?$)", re.MULTILINE)
 
 
@@ -124,6 +125,12 @@ class TornMarkers:
 def has_markers(text: str) -> bool:
     """Whether a line of `text` could be the opening or closing marker of a conflict."""
     return _ANY_MARKER.search(text) is not None
+
+
+def clear_marker_size(texts: Iterable[str], size: int = DEFAULT_MARKER_SIZE) -> int:
+    """A marker size, at least `size`, that no line of `texts` has: seven equal signs may underline a heading."""
+    longest = max((len(run) for text in texts for run in _MARKER_RUN.findall(text)), default=0)
+    return max(size, DEFAULT_MARKER_SIZE) if longest < size else longest + 1
 
 
 def lines_of(text: str) -> list[str]:

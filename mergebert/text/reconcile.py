@@ -43,16 +43,16 @@ class OpenPart:
         return tuple(part for part in self.parts if isinstance(part, Conflict))
 
     def resolved(self, texts: Mapping[int, str]) -> str | None:
-        """What stands here once the conflicts in `texts`, keyed by place, are resolved.
+        """The text of this part with the conflicts in `texts`, keyed by place, resolved.
 
-        None if that would lose text outside the markers.
+        None if text outside the markers would be lost.
         """
         if not texts:
             return self.marked
-        text = "".join(self._pieces(texts))
+        text = "".join(self._texts(texts))
         return text if _keeps(text, self.agreed) else None
 
-    def _pieces(self, texts: Mapping[int, str]) -> Iterator[str]:
+    def _texts(self, texts: Mapping[int, str]) -> Iterator[str]:
         index = 0
         for part in self.parts:
             if isinstance(part, str):
@@ -86,16 +86,16 @@ class _Window:
 
 
 def unreconciled(work_tree: MergedFile) -> tuple[Part, ...]:
-    """The parts of a file of which nothing else is known: every conflict is what its markers show."""
+    """The parts of a file without a line merge: each conflict as its markers show it."""
     return tuple(
         OpenPart(str(part), (part,)) if isinstance(part, Conflict) else part for part in work_tree.parts
     )
 
 
 def reconciled(work_tree: MergedFile, line_merge: MergedFile) -> tuple[Part, ...]:
-    """The parts of the file `work_tree`, told apart by `line_merge`, the line merge of its three versions."""
+    """The parts of a work-tree file, matched against `line_merge`, the line merge of its three versions."""
     left, right = _items(_without_quoted(work_tree, line_merge)), _items(line_merge)
-    is_cut_short = _complete_last_line(left, right)
+    lacks_newline = _complete_last_line(left, right)
     parts: list[Part] = []
     at = other = 0
     for window in _windows(left, right):
@@ -103,7 +103,7 @@ def reconciled(work_tree: MergedFile, line_merge: MergedFile) -> tuple[Part, ...
         parts.append(_open(left[window.work_tree.start : window.work_tree.stop], right, window.line_merge))
         at, other = window.work_tree.stop, window.line_merge.stop
     parts += _gap(left[at:], right[other:])
-    return tuple([*parts[:-1], _without_newline(parts[-1])] if is_cut_short else parts)
+    return tuple([*parts[:-1], _without_newline(parts[-1])] if lacks_newline else parts)
 
 
 def _complete_last_line(work_tree: list[Item], line_merge: Sequence[Item]) -> bool:
@@ -280,11 +280,11 @@ def _may_start(side: str, lines: Sequence[str], skipped: int) -> bool:
 def _closed(work_tree: Sequence[Item], start: int, line_merge: Sequence[Item], other: int) -> _Window | None:
     """The shortest window from these places on in which both sides read the same in both texts."""
     at, to = start, other
-    ahead = _Ahead()
+    ahead = _Lookahead()
     ahead.take(line_merge[to], 1)
     to += 1
     while not ahead.is_even:
-        if ahead.waits_for_standing:
+        if ahead.waits_for_work_tree:
             if at == len(work_tree) or not ahead.take(work_tree[at], 0):
                 return None
             at += 1
@@ -295,7 +295,7 @@ def _closed(work_tree: Sequence[Item], start: int, line_merge: Sequence[Item], o
     return _Window(range(start, at), range(other, to))
 
 
-class _Ahead:
+class _Lookahead:
     """How far one text has been read beyond the other, for each side: lines still to be met."""
 
     def __init__(self) -> None:
@@ -306,7 +306,7 @@ class _Ahead:
         return not any(lines for sides in self._waiting for lines in sides)
 
     @property
-    def waits_for_standing(self) -> bool:
+    def waits_for_work_tree(self) -> bool:
         return any(self._waiting[1])
 
     def take(self, item: Item, text: int) -> bool:

@@ -49,6 +49,10 @@ def add_train_arguments(parser: ArgumentParser) -> None:
 def run_train(arguments: Namespace) -> int:
     """Runs the stages of a training run; what is already in its workspace is not made again."""
     config = load_config(arguments.config)
+    from mergebert.training.dataset.pinned_codes import pinned_codes
+    from mergebert.training.workspace import Workspace
+
+    pinned_codes(Workspace(config))
     if arguments.curve:
         from mergebert.training.experiments.learning_curve import write_curve
 

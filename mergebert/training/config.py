@@ -13,67 +13,79 @@ import msgspec
 
 from mergebert.errors import InputError
 
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Several = Annotated[int, msgspec.Meta(ge=2)]
+Extent = Annotated[float, msgspec.Meta(ge=0)]
+Amount = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+PositiveShare = Annotated[float, msgspec.Meta(gt=0, le=1)]
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The shape of the network."""
 
-    vocabulary: int = 8192
-    width: int = 192
-    layers: int = 4
-    heads: int = 6
-    dropout: float = 0.1
+    vocabulary: Positive = 8192
+    width: Positive = 192
+    layers: Positive = 4
+    heads: Positive = 6
+    dropout: Share = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
 
 
 @dataclass(frozen=True, slots=True)
 class PretrainConfig:
     """How the encoder is pretrained on merges that nobody labelled."""
 
-    epochs: float = 4.0
-    batch_columns: int = 6144
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warm_up: float = 0.03  # share of the steps
-    mask_share: float = 0.3  # of the columns
-    dropout: float = 0.0
-    clean_windows: int = 1000  # of each repository's cleanly merged files
+    epochs: Amount = 4.0
+    batch_columns: Positive = 6144
+    learning_rate: Amount = 1e-3
+    weight_decay: Extent = 0.01
+    warm_up: Share = 0.03  # share of the steps
+    mask_share: PositiveShare = 0.3  # of the columns
+    dropout: Share = 0.0
+    clean_windows: Natural = 1000  # of each repository's cleanly merged files
     start: str = ""  # the folder of another pretraining of the same shape and tokenizer to go on from
-    checkpoint_seconds: float = 120.0
-    threads: int = 2
+    checkpoint_seconds: Extent = 120.0
+    threads: Positive = 2
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
     """How the classifier is trained."""
 
-    epochs: float = 3.0
-    batch_columns: int = 6144
-    learning_rate: float = 8e-4
-    encoder_rate: float = 1.0  # learning rate of a pretrained encoder as a share of that of the new heads
-    weight_decay: float = 0.05
-    warm_up: float = 0.05  # share of the steps
-    hunks_a_merge: int = 20  # a few merges hold thousands of alike conflicts
-    checks_an_epoch: int = 4  # looks at development conflicts; the best weights are kept
-    patience: int = 4  # looks without gain that end the training; 0 never ends it
-    checkpoint_seconds: float = 120.0
-    threads: int = 1
+    epochs: Amount = 3.0
+    batch_columns: Positive = 6144
+    learning_rate: Amount = 8e-4
+    encoder_rate: Extent = 1.0  # learning rate of a pretrained encoder as a share of that of the new heads
+    weight_decay: Extent = 0.05
+    warm_up: Share = 0.05  # share of the steps
+    hunks_a_merge: Positive = 20  # a few merges hold thousands of alike conflicts
+    checks_an_epoch: Positive = 4  # looks at development conflicts; the best weights are kept
+    patience: Natural = 4  # looks without gain that end the training; 0 never ends it
+    checkpoint_seconds: Extent = 120.0
+    threads: Positive = 1
 
 
 @dataclass(frozen=True, slots=True)
 class RankerConfig:
     """How the trees are grown."""
 
-    rounds: int = 500
-    learning_rate: float = 0.05
-    leaves: int = 48
-    leaf_rows: int = 150
-    feature_share: float = 0.4
-    row_share: float = 0.8
-    hunks_a_merge: int = 10
-    context_share: float = 0.5  # of merges keep their context features, so that the trees can do without
-    folds: int = 4
-    hunks: int = 0  # at most so many teach the trees, drawn by chance; 0 takes all
-    threads: int = 1  # of one fit; several would wait for each other busily, fits side by side do not
+    rounds: Positive = 500
+    learning_rate: Amount = 0.05
+    leaves: Several = 48
+    leaf_rows: Positive = 150
+    feature_share: PositiveShare = 0.4
+    row_share: PositiveShare = 0.8
+    hunks_a_merge: Positive = 10
+    context_share: Share = 0.5  # of merges keep their context features, so that the trees can do without
+    folds: Several = 4
+    hunks: Natural = 0  # at most so many teach the trees, drawn by chance; 0 takes all
+    threads: Positive = 1  # of one fit; several would wait for each other busily, fits side by side do not
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +95,10 @@ class TrainConfig:
     examples: Path
     workspace: Path
     shared: Path | None = None  # another workspace whose tokenizer, arrays and encoder are used
-    repositories: float = 1.0  # share of the training repositories that is learnt from
-    seed: int = 0
-    folds: int = 2  # networks, each trained on the repositories the others do not see
-    tokenizer_files: int = 4000
+    repositories: PositiveShare = 1.0  # share of the training repositories that is learnt from
+    seed: Natural = 0
+    folds: Several = 2  # networks, each trained on the repositories the others do not see
+    tokenizer_files: Positive = 4000
     grades: Annotated[str, msgspec.Meta(pattern="^[abcd]+$")] = (
         "abcd"  # of located resolutions that teach network and ranker, the surest first
     )
@@ -107,10 +119,17 @@ def load_config(path: Path) -> TrainConfig:
             raise InputError(f"{path} does not say `{name}`; add it.")
     _refuse_unknown(found, TrainConfig, path)
     try:
-        return msgspec.convert(found, TrainConfig, dec_hook=lambda kind, value: kind(value))
+        return msgspec.convert(found, TrainConfig, dec_hook=_path)
     except msgspec.ValidationError as error:
         cause = str(error).replace(" - at `$.", " at `")
         raise InputError(f"{path} has a wrong value: {cause[0].lower()}{cause[1:]}; correct it.") from error
+
+
+def _path(kind: type, value: object) -> Path:
+    """A setting that names a file or folder; msgspec knows no paths."""
+    if kind is not Path or not isinstance(value, str):
+        raise ValueError("Expected the name of a folder")
+    return Path(value)
 
 
 def _refuse_unknown(found: Mapping[str, Any], kind: type, path: Path, table: str = "") -> None:

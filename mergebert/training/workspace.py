@@ -1,5 +1,6 @@
 """Where the files of a training run lie.
 
+codes.json              what the numbers in all other files stand for
 tokenizer.json          subwords
 prepared/*.npz          examples as arrays, one file a repository
 pretrained/             checkpoints and logs of the encoder pretrained on unlabelled merges

@@ -60,7 +60,7 @@ class CachingResolver(Resolver):
         return self._errors[key]
 
     def scored_files(self, evidences: Sequence[FileEvidence]) -> list[list[ScoredConflict]]:
-        """What is said of every conflict by itself, remembered or worked out now."""
+        """The scored conflicts of each file, from the cache or computed now."""
         unknown = [evidence for evidence in evidences if evidence.file not in self._files]
         self._done, self._all = 0, sum(len(evidence.conflicts) for evidence in unknown)
         for evidence in unknown:
@@ -72,7 +72,7 @@ class CachingResolver(Resolver):
         return found
 
     def classifier_features(self, conflicts: Sequence[Described]) -> list[NDArray[np.float32]]:
-        """What the classifier says of each option of each conflict, asked of it once."""
+        """The classifier features of each candidate, computed once for the same columns."""
         cached = [self._by_columns[id(one.columns)] for one in conflicts]
         missing = [at for at, one in enumerate(cached) if one.classifier_features is None]
         for part in _parts(missing):

@@ -32,7 +32,7 @@ class MergeText:
 
 @dataclass(frozen=True, slots=True)
 class _Reconciled:
-    """A text told apart, and from what."""
+    """A reconciled text and what it was reconciled with."""
 
     source: EditorText
     versions: Versions | None
@@ -40,7 +40,7 @@ class _Reconciled:
     here: ReconciledText
 
     def holds_for(self, source: EditorText, versions: Versions | None, before: MergedFile | None) -> bool:
-        """Whether it would be told apart in the same way again; comparing a text with itself tells nothing new."""
+        """Whether reconciling again would give the same result; a text compared with itself does."""
         known = (self.before, self.here.file.line_merge)
         return self.source == source and self.versions is versions and before in known
 
@@ -117,7 +117,7 @@ class Merges:
         return rest
 
     def reconciled(self, key: MergeKey, item: MergeText) -> ReconciledText:
-        """The text told apart by what git knows of it, or by what it was before."""
+        """The text reconciled with what git knows of it, or with what it was before."""
         source, versions = item.source, None
         if isinstance(key, Repository) and source.path:
             path = Path(source.path)

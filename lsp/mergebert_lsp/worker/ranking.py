@@ -29,7 +29,7 @@ Report = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Merge:
-    """The texts of one merge, told apart, and the work tree they belong to."""
+    """The reconciled texts of one merge, and the work tree they belong to."""
 
     root: Path | None
     items: tuple[MergeText, ...]

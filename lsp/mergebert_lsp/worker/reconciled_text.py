@@ -47,7 +47,7 @@ class LocatedPart:
 
 @dataclass(frozen=True, slots=True)
 class ReconciledText:
-    """A text told apart: the file for the core, and where its open parts stand."""
+    """A reconciled document: the conflicted text of the core, and where its open parts stand."""
 
     file: ConflictedText
     open_parts: tuple[LocatedPart, ...]

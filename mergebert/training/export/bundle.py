@@ -16,6 +16,7 @@ from mergebert.ranking.columns import Columns
 from mergebert.text.languages import LANGUAGES
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import DEVELOPMENT, TRAIN, repository_splits
+from mergebert.training.dataset.pinned_codes import pinned_codes
 from mergebert.training.dataset.prepared import prepared_names, ragged_rows
 from mergebert.training.export.lightgbm_trees import write_trees
 from mergebert.training.export.onnx_network import write_network
@@ -43,7 +44,7 @@ def write_bundle(config: TrainConfig, output: Path, with_network: bool = True) -
         if with_network:
             shutil.copy(space.tokenizer, draft / TOKENIZER)
             export |= write_network(trained_networks(config), draft / MODEL, _probes(config))
-        write_manifest(draft, _facts(config, facts, export))
+        write_manifest(draft, {"codes": pinned_codes(space), **_facts(config, facts, export)})
         load_bundle(draft)
         _replace(draft, output)
     return export

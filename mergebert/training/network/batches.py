@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mergebert.errors import DatasetError
 from mergebert.ranking.classifier import length_buckets, padded
 from mergebert.ranking.columns import Columns
 from mergebert.training.dataset.prepared import EVERY_GRADE, first_of_each_merge, located, ragged_rows
@@ -22,6 +23,8 @@ POOL = 6000  # conflicts among which those of like length are batched together
 
 def from_step(start: int, epoch: Callable[[int], Iterable[list[int]]]) -> Iterator[tuple[int, list[int]]]:
     """The batches of one epoch after the other with their numbers, from number `start` on."""
+    if not any(True for _ in epoch(0)):
+        raise DatasetError("There is no conflict to train on; mine more, or take in more repositories.")
     numbered = enumerate(group for at in count() for group in epoch(at))
     return ((number, group) for number, group in numbered if number >= start)
 

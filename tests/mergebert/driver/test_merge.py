@@ -301,6 +301,18 @@ def test_a_huge_file_is_merged_by_git_alone(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("sure")
+@pytest.mark.parametrize("huge", [0, 1, 2])
+def test_one_huge_version_is_enough(huge: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for an empty one."""
+    versions = [b"one\n", b"two\n", b"sure\n"]
+    versions[huge] += b"".join(b"line %d\n" % number for number in range(9))
+    given = (versions[0], versions[1], versions[2])
+    monkeypatch.setattr(driver, "SIZE_LIMIT", 20)
+    assert main([*put(given), "--git"]) == CONFLICTS
+    assert Path("ours").read_bytes() == line_merge(given, tmp_path / "oracle")[1]
+
+
+@pytest.mark.usefixtures("sure")
 def test_the_journal_lies_in_the_repository(repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository.path)
     assert main([*put(CONFLICT), "--git", "-p", "app.py"]) == MERGED

@@ -3,13 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mergebert.driver import resolved_merge as module
 from mergebert.driver.resolved_merge import CONFLICT_LIMIT, Job, resolved_merge
-from mergebert.errors import InputError
+from mergebert.errors import InputError, MarkerError
 from mergebert.settings import Settings
 from mergebert.text.threeway import ThreeWay
 from tests.e2e.driver_program import line_merge
@@ -85,6 +86,13 @@ def test_lines_that_look_like_separators_are_text(tmp_path: Path, style: str) ->
     found = resolved_merge(given, Settings())
     assert found is not None
     assert found.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
+
+
+def test_a_text_that_is_not_what_git_would_write_is_left_alone(tmp_path: Path) -> None:
+    versions = TWO_CONFLICTS.map(lambda text: text.replace("ours two\n", "Ours two\n=======\n"))
+    given = job(versions, tmp_path)
+    with pytest.raises(MarkerError, match="lines that look like conflict markers"):
+        resolved_merge(replace(given, shown=given.shown.replace(b"two", b"2")), Settings())
 
 
 def test_marks_and_line_ends_stay(tmp_path: Path) -> None:

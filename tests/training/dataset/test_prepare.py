@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from mergebert.errors import DatasetError
 from mergebert.example import GRADES, FileExample
 from mergebert.ranking.classifier import Scores, candidate_logs, hunk_scores, log_softmax
 from mergebert.ranking.columns import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
@@ -187,6 +188,11 @@ def test_batches_go_on_from_any_step_over_the_ends_of_epochs() -> None:
     whole = list(islice(from_step(0, epoch), 7))
     assert whole == list(enumerate([*epochs[0], *epochs[1], *epochs[0]]))
     assert list(islice(from_step(3, epoch), 4)) == whole[3:]
+
+
+def test_epochs_without_a_batch_are_refused() -> None:
+    with pytest.raises(DatasetError, match="no conflict to train on"):
+        next(from_step(0, lambda number: iter([])))
 
 
 def test_tensors_of_a_batch(path: Path) -> None:

@@ -1,0 +1,32 @@
+"""The codes that the arrays of a workspace were made with: what is trained and exported later must mean the same."""
+
+from __future__ import annotations
+
+import json
+
+from mergebert.errors import DatasetError
+from mergebert.ranking.codes import Codes, codes, foreign_code
+from mergebert.training.storage import write_json
+from mergebert.training.workspace import Workspace
+
+
+def pinned_codes(space: Workspace) -> Codes:
+    """The codes of a workspace, those of this version where nothing is prepared yet.
+
+    Raises DatasetError where this version means something else by a number, or nobody wrote down what was meant.
+    """
+    path = space.source / "codes.json"
+    if not path.exists():
+        if (space.source / "prepared").exists():
+            raise DatasetError(
+                f"{space.source} does not say which codes it was prepared with; use a new one."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, codes())
+    found: Codes = json.loads(path.read_text(encoding="utf-8"))
+    foreign = foreign_code(found)
+    if foreign is not None:
+        raise DatasetError(
+            f"{space.source} was prepared with other {foreign} than this version of mergebert has; use a new one."
+        )
+    return found

@@ -1,0 +1,55 @@
+"""What is offered is what may stand there, and nothing is applied on the strength of another resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mergebert.ranking.evidence import FileMerge
+from mergebert.ranking.open_merge import OpenMerge
+from mergebert.ranking.resolution import RankedConflict, Resolution
+from mergebert.text.conflicted_text import ConflictedText
+from mergebert.text.markers import parse
+from mergebert.text.reconcile import reconciled, unreconciled
+
+# In zdiff3 the common last line stands outside the markers: a resolution without it would lose text.
+SHOWN = "<<<<<<< a\nours\n||||||| o\nold\n=======\ntheirs\n>>>>>>> b\nsame\n"
+WHOLE = "<<<<<<< a\nours\nsame\n||||||| o\nold\n=======\ntheirs\nsame\n>>>>>>> b\n"
+
+
+@dataclass
+class Ranker:
+    """Ranks these texts, best first, and accepts the best."""
+
+    texts: Sequence[str]
+
+    def rank(self, files: Sequence[FileMerge], *_: object) -> list[list[RankedConflict]]:
+        found = tuple(Resolution(text, "b", "lines", 0.9) for text in self.texts)
+        return [
+            [RankedConflict(one, found, accepted=True) for one in file.merged.conflicts] for file in files
+        ]
+
+
+def offer(text: ConflictedText, *texts: str) -> RankedConflict:
+    [found] = OpenMerge([text], Ranker(texts), 0.05).offers({}).values()
+    return found
+
+
+def test_the_next_best_is_not_applied_where_the_best_would_lose_text() -> None:
+    text = ConflictedText("a.py", reconciled(parse(SHOWN), parse(WHOLE)))
+    found = offer(text, "old\n", "theirs\nsame\n")
+    assert [one.text for one in found.resolutions] == ["theirs\nsame\n"]
+    assert not found.accepted
+    assert offer(text, "theirs\nsame\n", "old\n").accepted
+
+
+def test_without_a_base_nothing_is_applied() -> None:
+    text = ConflictedText("a.py", unreconciled(parse("<<<<<<< a\nours\n=======\ntheirs\n>>>>>>> b\n")))
+    found = offer(text, "theirs\n")
+    assert (len(found.resolutions), found.accepted) == (1, False)
+
+
+def test_where_nothing_fits_nothing_is_applied() -> None:
+    text = ConflictedText("a.py", reconciled(parse(SHOWN), parse(WHOLE)))
+    assert offer(text, "old\n").resolutions == ()
+    assert not offer(text, "old\n").accepted
