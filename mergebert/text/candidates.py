@@ -1,7 +1,7 @@
 """Every plausible resolution of one conflict: the nine patterns on lines and on tokens, merges and unions of both.
 
 A candidate is a text together with its origins: each way to make it. Different origins often give the same text;
-such candidates are one, and the classifier's belief in the text is the sum over its origins.
+such candidates are one, and the classifier's probability of the text is the sum over its origins.
 """
 
 from __future__ import annotations

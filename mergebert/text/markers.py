@@ -150,7 +150,7 @@ def parse(text: str, marker_size: int | None = None) -> MergedFile:
     torn = next((one for one in found if isinstance(one, TornMarkers) and one.reason != UNOPENED), None)
     if torn is not None:
         raise MarkerError(_torn_sentence(text, torn))
-    return cut_at(text, (one for one in found if isinstance(one, MarkedConflict)))
+    return split_at(text, (one for one in found if isinstance(one, MarkedConflict)))
 
 
 def marked_conflicts(text: str, marker_size: int | None = None) -> tuple[MarkedConflict | TornMarkers, ...]:
@@ -166,7 +166,7 @@ def marked_conflicts(text: str, marker_size: int | None = None) -> tuple[MarkedC
     return tuple(_apart(text, [group for group in groups if not group.is_decoration]))
 
 
-def cut_at(text: str, conflicts: Iterable[MarkedConflict]) -> MergedFile:
+def split_at(text: str, conflicts: Iterable[MarkedConflict]) -> MergedFile:
     """`text` as the conflicts at these places and the agreed text around them."""
     parts: list[str | Conflict] = []
     at = 0

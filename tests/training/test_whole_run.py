@@ -28,7 +28,7 @@ from mergebert.training.export import onnx_network
 from mergebert.training.network.stages import train_networks
 from mergebert.training.ranker import fit
 from mergebert.training.ranker.fit import BASELINE, NETWORK, tree_folds
-from mergebert.training.ranker.tables import View
+from mergebert.training.ranker.tables import MergeScope
 from mergebert.training.storage import read_arrays
 from mergebert.training.workspace import Workspace
 from tests.training.synthetic import examples
@@ -175,12 +175,12 @@ def test_the_answered_copy_of_a_conflict_is_used_only_where_something_is_answere
 ) -> None:
     space = Workspace(settings)
     one = PreparedRepository(space.prepared(TABLE[TRAIN][0]))
-    parts = {view: fit._features(space, one, NETWORK, view) for view in View}
-    answers = parts[View.ANSWERS]
+    parts = {view: fit._features(space, one, NETWORK, view) for view in MergeScope}
+    answers = parts[MergeScope.ANSWERS]
     known = answers.features[np.cumsum(one.sizes) - one.sizes, answers.names.index("answers_known")] > 0
     assert known.any() and not known.all()
     assert (answers.use == known).all()
-    assert parts[View.MERGE].use.all() and parts[View.FILE].use.all()
+    assert parts[MergeScope.MERGE].use.all() and parts[MergeScope.FILE].use.all()
 
 
 def test_a_bundle_replaces_the_one_before_it_only_when_it_is_whole(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
-from mergebert.text.markers import MarkedConflict, MergedFile, cut_at, marked_conflicts
+from mergebert.text.markers import MarkedConflict, MergedFile, marked_conflicts, split_at
 from mergebert.text.reconcile import OpenPart, reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.worker.messages import EditorText
@@ -61,7 +61,7 @@ def reconciled_text(
     That merge holds conflicts which a person has resolved since: so a text that no repository knows teaches too.
     """
     marks = resolvable(source.text)
-    merged = cut_at(source.text, marks)
+    merged = split_at(source.text, marks)
     other = versions.line_merge if versions else before
     parts = unreconciled(merged) if other is None else reconciled(merged, other)
     file = ConflictedText(source.name, parts, versions.stages if versions else None)

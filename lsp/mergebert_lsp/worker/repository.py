@@ -25,7 +25,7 @@ class Versions:
 
 
 @dataclass(slots=True)
-class _Known:
+class _CachedVersions:
     entry: tuple[str, ...]
     versions: Versions | None
 
@@ -38,7 +38,7 @@ class Repository:
         self._index = root / _line(git_output(["rev-parse", "--git-path", "index"], root))
         self._stamp: _Stamp | None = None
         self._entries: dict[str, tuple[str, ...]] = {}
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _CachedVersions] = {}
         self._names: dict[Path, str] = {}
 
     def name_of(self, path: Path) -> str:
@@ -71,7 +71,7 @@ class Repository:
             return None
         known = self._known.get(name)
         if known is None or known.entry != entry:
-            known = self._known[name] = _Known(entry, _versions(path))
+            known = self._known[name] = _CachedVersions(entry, _versions(path))
         return known.versions
 
     def forget(self, paths: frozenset[Path]) -> None:

@@ -43,8 +43,8 @@ def _suggestions(part: LocatedPart, offers: Sequence[RankedConflict], count: int
     ways: list[tuple[float, tuple[int, ...]]] = [(1.0, ())]
     for offer in offers:
         longer = [
-            (belief * resolution.confidence, (*taken, at))
-            for belief, taken in ways
+            (probability * resolution.confidence, (*taken, at))
+            for probability, taken in ways
             for at, resolution in enumerate(offer.resolutions[:count])
         ]
         ways = nlargest(count, longer)

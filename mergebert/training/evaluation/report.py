@@ -162,7 +162,7 @@ def _table(title: str, report: Mapping[str, Any], columns: Mapping[str, tuple[st
         rows.append([f"{group}: {sizes}"])
         for tool, found in tools.items():
             rows.append([f"  {tool}", *(cell(found[name], shown) for name, shown in columns.values())])
-    return aligned(rows)
+    return padded_table(rows)
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int]) -> str:
@@ -171,7 +171,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Col
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, marks, *rows))
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
+def padded_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows as lines: the first column flush left, the others flush right; a row of one cell spans all."""
     full = [row for row in rows if len(row) > 1]
     widths = [max(len(row[at]) for row in full) for at in range(len(full[0]))]
@@ -197,4 +197,4 @@ def _comparison(report: Mapping[str, Any]) -> str:
     rows = [[f"{TOOL} less {WITHOUT_NETWORK}, points", *COMPARED]]
     for group, found in report["differences"].items():
         rows.append([f"  {group}", *(cell(found[name], True, "+") for name in COMPARED)])
-    return aligned(rows)
+    return padded_table(rows)

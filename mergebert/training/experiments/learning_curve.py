@@ -32,7 +32,7 @@ from mergebert.training.processes import dealt, in_processes
 from mergebert.training.ranker.boosting import probabilities_of
 from mergebert.training.ranker.fit import BASELINE, NETWORK, FittedRanker, fit_rankers
 from mergebert.training.ranker.ranked_conflicts import ranked_conflicts
-from mergebert.training.ranker.tables import View, first_pass, second_pass
+from mergebert.training.ranker.tables import MergeScope, first_pass, second_pass
 from mergebert.training.storage import Arrays, write_json
 from mergebert.training.workspace import Workspace
 
@@ -113,7 +113,7 @@ def _outcomes_of(run: TrainConfig, files: Sequence[Path]) -> dict[Path, dict[str
         one: PreparedRepository, probabilities: NDArray[np.float64], scores: Arrays | None
     ) -> list[Outcome]:
         line = ALONE if scores is None else WITH_NETWORK
-        part = second_pass(one, probabilities, scores, View.MERGE, run.seed)
+        part = second_pass(one, probabilities, scores, MergeScope.MERGE, run.seed)
         return ranked_conflicts([(one, probabilities_of(trees[line], part))], run).outcomes()
 
     found = {}

@@ -31,8 +31,8 @@ from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
 from mergebert.training.ranker.calibration import best_curve, other_curve, risk_curve
 from mergebert.training.ranker.ranked_conflicts import ranked_conflicts
 from mergebert.training.ranker.tables import (
+    MergeScope,
     RepositoryFeatures,
-    View,
     drawn_conflicts,
     first_pass,
     second_pass,
@@ -98,7 +98,7 @@ def fit_second(config: TrainConfig, variant: str) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     chosen = training_conflicts(config)
-    views = (View.MERGE, View.ANSWERS)
+    views = (MergeScope.MERGE, MergeScope.ANSWERS)
     training = repositories_of(config, TRAIN)
     data = table((_features(space, one, variant, view) for one in training for view in views), chosen)
     booster = boosted_trees(data, config.ranker, config.seed)
@@ -130,11 +130,13 @@ def _on_development(
     """The calibration on development repositories, the figures there, and some rows to prove an export with."""
     config = space.config
     repositories = list(repositories_of(config, DEVELOPMENT))
-    merges = [_features(space, one, variant, View.MERGE) for one in repositories]
+    merges = [_features(space, one, variant, MergeScope.MERGE) for one in repositories]
 
-    def seen(view: View) -> list[tuple[PreparedRepository, NDArray[np.float64]]]:
+    def seen(view: MergeScope) -> list[tuple[PreparedRepository, NDArray[np.float64]]]:
         parts = (
-            merges if view is View.MERGE else (_features(space, one, variant, view) for one in repositories)
+            merges
+            if view is MergeScope.MERGE
+            else (_features(space, one, variant, view) for one in repositories)
         )
         return [(part.repository, probabilities_of(booster, part)) for part in parts]
 
@@ -143,7 +145,7 @@ def _on_development(
     ) -> Any:
         return summary(ranked_conflicts(found, config, grades).outcomes())
 
-    whole, alone = seen(View.MERGE), seen(View.FILE)
+    whole, alone = seen(MergeScope.MERGE), seen(MergeScope.FILE)
     both = ranked_conflicts([*whole, *alone], config)  # as `solve` and as the driver see them
     best = best_curve(both)
     calibration = {"best": best, "other": other_curve(both), "risk": risk_curve(both, best)}
@@ -151,7 +153,7 @@ def _on_development(
         "development, first pass": figures((one, _first_pass(space, one)) for one in repositories),
         "development": figures(whole),
         "development, surely located": figures(whole, SURE_GRADES),
-        "development, some conflicts answered": figures(seen(View.ANSWERS)),
+        "development, some conflicts answered": figures(seen(MergeScope.ANSWERS)),
         "development, one file at a time": figures(alone),
     }
     if variant == NETWORK:
@@ -178,7 +180,9 @@ def repositories_of(config: TrainConfig, split: str) -> Iterator[PreparedReposit
         yield one
 
 
-def _features(space: Workspace, one: PreparedRepository, variant: str, view: View) -> RepositoryFeatures:
+def _features(
+    space: Workspace, one: PreparedRepository, variant: str, view: MergeScope
+) -> RepositoryFeatures:
     """The features of the second pass from what lies in the workspace."""
     scores = read_arrays(space.logits(one.name)) if variant == NETWORK else None
     return second_pass(one, _first_pass(space, one), scores, view, space.config.seed)

@@ -23,7 +23,7 @@ from mergebert.training.dataset.prepared import EVERY_GRADE, Floats, PreparedRep
 from mergebert.training.storage import Arrays
 
 
-class View(Enum):
+class MergeScope(Enum):
     """How much of a merge is seen at once."""
 
     MERGE = "merge"  # all its files, as `solve` has them
@@ -57,7 +57,7 @@ def first_pass(one: PreparedRepository) -> RepositoryFeatures:
 
 
 def second_pass(
-    one: PreparedRepository, first: NDArray[np.float64], scores: Arrays | None, view: View, seed: int
+    one: PreparedRepository, first: NDArray[np.float64], scores: Arrays | None, view: MergeScope, seed: int
 ) -> RepositoryFeatures:
     """The features of the second pass, from the probabilities of the first and, where there are any, the scores of the
     classifier."""
@@ -69,12 +69,12 @@ def second_pass(
     # Without an answer in the merge the answered copy of a conflict would only repeat it.
     is_taught = features[first_rows(one.sizes), names.index("answers_known")] > 0
     return RepositoryFeatures(
-        one, features, names, is_taught if view is View.ANSWERS else np.ones(len(one), bool)
+        one, features, names, is_taught if view is MergeScope.ANSWERS else np.ones(len(one), bool)
     )
 
 
 def neighbour_table(
-    repository: PreparedRepository, first: NDArray[np.float64], view: View, seed: int
+    repository: PreparedRepository, first: NDArray[np.float64], view: MergeScope, seed: int
 ) -> Floats:
     """The neighbour features of every row; among ANSWERS a random part of each merge's conflicts is taken as resolved."""
     starts = first_rows(repository.sizes)[1:]
@@ -82,8 +82,8 @@ def neighbour_table(
     truth = [part[:-1] for part in np.split(repository.right, starts)]
     draw = random.Random(f"{seed} {repository.name}")
     found: dict[int, Floats] = {}
-    for members in _seen_together(repository.file if view is View.FILE else repository.merge):
-        share = draw.choice((0.2, 0.5, 0.8)) if view is View.ANSWERS else 0.0
+    for members in _seen_together(repository.file if view is MergeScope.FILE else repository.merge):
+        share = draw.choice((0.2, 0.5, 0.8)) if view is MergeScope.ANSWERS else 0.0
         predictions = []
         for at in members:
             is_answered = truth[at].any() and draw.random() < share

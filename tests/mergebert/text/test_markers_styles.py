@@ -26,11 +26,11 @@ from mergebert.text.markers import (
     UNOPENED,
     MarkedConflict,
     TornMarkers,
-    cut_at,
     lines_of,
     marked_conflicts,
     parse,
     render,
+    split_at,
 )
 from mergebert.text.threeway import ThreeWay
 
@@ -400,7 +400,7 @@ def test_the_strict_reading_is_the_tolerant_one_or_an_error(text: str, size: int
     try:
         merged = parse(text, size)
     except MarkerError:
-        rest = "".join(part for part in cut_at(text, whole).parts if isinstance(part, str))
+        rest = "".join(part for part in split_at(text, whole).parts if isinstance(part, str))
         assert re.search(r"^<{7,}(?: |\r?$)", rest, re.MULTILINE)  # an opening marker outside whole conflicts
     else:
         assert render(merged) == text

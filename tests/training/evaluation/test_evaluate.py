@@ -31,7 +31,7 @@ from mergebert.training.evaluation.outcomes import (
     outcomes_of,
     token_merge,
 )
-from mergebert.training.evaluation.report import aligned
+from mergebert.training.evaluation.report import padded_table
 from tests.mergebert.fake_resolver import FakeResolver
 from tests.training.tiny_bundle import write_tiny_bundle
 
@@ -186,7 +186,7 @@ def test_the_token_merge_answers_only_where_it_is_clean() -> None:
 
 
 def test_rows_are_aligned() -> None:
-    assert aligned([["name", "a", "bb"], ["a long heading"], ["x", "100", "2"]]) == (
+    assert padded_table([["name", "a", "bb"], ["a long heading"], ["x", "100", "2"]]) == (
         "name    a  bb\na long heading\nx     100   2"
     )
 

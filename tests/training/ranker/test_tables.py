@@ -28,8 +28,8 @@ from mergebert.training.dataset.prepare import capped, file_merge, prepare
 from mergebert.training.dataset.prepared import PreparedRepository
 from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
 from mergebert.training.ranker.tables import (
+    MergeScope,
     Table,
-    View,
     classifier_table,
     drawn_conflicts,
     first_pass,
@@ -166,11 +166,11 @@ def neighbours_by_hand(
     repository: PreparedRepository,
     known: Sequence[tuple[Described, FileExample]],
     first: np.ndarray,
-    view: View,
+    view: MergeScope,
 ) -> list[np.ndarray]:
     """The neighbour features as the resolver works them out: for each merge, or each file, on its own."""
     rows = np.split(first, np.cumsum(repository.sizes)[:-1])
-    groups = [one.merge if view is View.MERGE else one.path for _, one in known]
+    groups = [one.merge if view is MergeScope.MERGE else one.path for _, one in known]
     found: list[np.ndarray] = []
     for group in dict.fromkeys(groups):
         members = [at for at, other in enumerate(groups) if other == group]
@@ -184,9 +184,9 @@ def neighbours_by_hand(
     return found
 
 
-@pytest.mark.parametrize("view", [View.MERGE, View.FILE])
+@pytest.mark.parametrize("view", [MergeScope.MERGE, MergeScope.FILE])
 def test_neighbours_say_in_training_what_they_say_at_run_time(
-    repository: PreparedRepository, known: list[tuple[Described, FileExample]], view: View
+    repository: PreparedRepository, known: list[tuple[Described, FileExample]], view: MergeScope
 ) -> None:
     draw = np.random.default_rng(3)
     first = softmax(draw.normal(size=repository.sizes.sum()), repository.sizes)
@@ -200,9 +200,9 @@ def test_neighbours_say_in_training_what_they_say_at_run_time(
 
 def test_answers_are_drawn_by_chance(repository: PreparedRepository) -> None:
     first = np.concatenate([np.full(size, 1 / size) for size in repository.sizes])
-    plain = neighbour_table(repository, first, View.MERGE, seed=0)
-    taught = neighbour_table(repository, first, View.ANSWERS, seed=0)
-    again = neighbour_table(repository, first, View.ANSWERS, seed=0)
+    plain = neighbour_table(repository, first, MergeScope.MERGE, seed=0)
+    taught = neighbour_table(repository, first, MergeScope.ANSWERS, seed=0)
+    again = neighbour_table(repository, first, MergeScope.ANSWERS, seed=0)
     assert np.array_equal(taught, again, equal_nan=True)
     known = NEIGHBOUR_FEATURES.index("answers_known")
     assert plain[:, known].max() == 0.0 < np.nanmax(taught[:, known])
@@ -213,7 +213,7 @@ def test_neighbour_rows_stand_in_the_order_of_the_repository(repository: Prepare
     count = len(repository)
     repository.merge = np.arange(count) % 2
     first = np.concatenate([np.full(size, 1 / size) for size in repository.sizes])
-    rows = neighbour_table(repository, first, View.MERGE, 0)
+    rows = neighbour_table(repository, first, MergeScope.MERGE, 0)
 
     order = np.argsort(repository.merge, kind="stable")
     starts = np.cumsum(repository.sizes)[:-1]
@@ -223,7 +223,7 @@ def test_neighbour_rows_stand_in_the_order_of_the_repository(repository: Prepare
     for name in ("merge", "file", "sizes"):
         setattr(repository, name, getattr(repository, name)[order])
     first = np.concatenate([np.full(size, 1 / size) for size in repository.sizes])
-    wanted = neighbour_table(repository, first, View.MERGE, 0)
+    wanted = neighbour_table(repository, first, MergeScope.MERGE, 0)
 
     parts = np.split(rows, starts)
     assert np.array_equal(np.concatenate([parts[at] for at in order]), wanted, equal_nan=True)
