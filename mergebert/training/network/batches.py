@@ -23,10 +23,18 @@ POOL = 6000  # conflicts among which those of like length are batched together
 
 def from_step(start: int, epoch: Callable[[int], Iterable[list[int]]]) -> Iterator[tuple[int, list[int]]]:
     """The batches of one epoch after the other with their numbers, from number `start` on."""
-    if not any(True for _ in epoch(0)):
-        raise DatasetError("There is no conflict to train on; mine more, or take in more repositories.")
-    numbered = enumerate(group for at in count() for group in epoch(at))
+    numbered = enumerate(group for at in count() for group in _some(epoch(at)))
     return ((number, group) for number, group in numbered if number >= start)
+
+
+def _some(groups: Iterable[list[int]]) -> Iterator[list[int]]:
+    """The batches of an epoch; raises DatasetError where there is none, or one empty epoch would follow the other."""
+    is_empty = True
+    for group in groups:
+        is_empty = False
+        yield group
+    if is_empty:
+        raise DatasetError("There is no conflict to train on; mine more, or take in more repositories.")
 
 
 class Encoded:

@@ -12,10 +12,7 @@ from mergebert.commands import solve
 from mergebert.commands.solve import FileReport, exit_code
 from mergebert.settings import Settings
 from tests.mergebert.fake_resolver import FakeResolver
-
-BASE = "".join(f"line {number}\n" for number in range(40))
-OURS = BASE.replace("line 5\n", "ours 5\n").replace("line 25\n", "ours 25\n")
-THEIRS = BASE.replace("line 5\n", "theirs 5\n").replace("line 25\n", "theirs 25\n")
+from tests.mergebert.two_conflicts import BASE, OURS, THEIRS
 
 DIFF3 = """\
 before

@@ -9,10 +9,8 @@ import pytest
 from mergebert.commands import suggest
 from mergebert.errors import InputError
 from tests.mergebert.fake_resolver import FakeResolver
+from tests.mergebert.two_conflicts import BASE, OURS, THEIRS
 
-BASE = "".join(f"line {number}\n" for number in range(40))
-OURS = BASE.replace("line 5\n", "ours 5\n").replace("line 25\n", "ours 25\n")
-THEIRS = BASE.replace("line 5\n", "theirs 5\n").replace("line 25\n", "theirs 25\n")
 MARKED = "a\n<<<<<<< HEAD\nours\n||||||| base\nold\n=======\ntheirs\n>>>>>>> topic\n"
 
 
