@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from mergebert.errors import ModelBundleError
+from mergebert.ranking.bundle import default_bundle_path
 from mergebert.ranking.classifier import OnnxClassifier, hunk_scores, padded
 from mergebert.ranking.columns import CHANGE_TYPES, CONFLICT_CLASSES, EDIT_TYPES, MAX_COLUMNS, PAD, Columns
 from mergebert.text.patterns import PATTERNS
@@ -79,6 +81,15 @@ def test_the_exported_network_agrees_with_the_trained_ones(written: tuple[Path, 
     assert facts["float_difference"] <= FLOAT_TOLERANCE
     assert facts["int8_agreement"] >= QUANTISED_AGREEMENT
     assert 0 < facts["int8_mean_difference"] < 0.2
+
+
+def test_no_weight_is_signed(written: tuple[Path, dict[str, float]]) -> None:
+    """Products of unsigned activations with signed weights overflow, unseen, where the CPU has no VNNI."""
+    for model in (written[0], default_bundle_path() / "model.onnx"):
+        graph = onnx.load(model).graph
+        kinds = {one.name: one.data_type for one in graph.initializer}
+        products = [node for node in graph.node if node.op_type in ("DynamicQuantizeMatMul", "MatMulInteger")]
+        assert {kinds[node.input[1]] for node in products} == {onnx.TensorProto.UINT8}
 
 
 @torch.no_grad()
