@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import torch
 
 import mergebert
 from mergebert_fusion.engine.plan import Plan
+from mergebert_fusion.io.files import sha256_of
 
 FORMAT = 1
 
@@ -39,12 +39,6 @@ class Hashes:
     def close(self) -> None:
         """Ends the hashing; what was asked for and not begun is left."""
         self._pool.shutdown(cancel_futures=True)
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:

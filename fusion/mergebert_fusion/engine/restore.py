@@ -90,14 +90,14 @@ def restore(folder: Path, model: str, out: Path, base: str | None = None, *, pla
     if out.exists() and any(out.iterdir()):
         raise FusionError(f"{out} is not empty: choose another folder.")
     with ExitStack() as stack:
-        known = _base(folder, facts, base, stack) if restores else None
+        origin = _base(folder, facts, base, stack) if restores else None
         kept = Kept(
             folder=folder,
             facts=facts,
             method=method if isinstance(method, MergeMethod) and restores else None,
             fused=joined(sorted(folder.glob("model*.safetensors")), stack),
             artifacts=_artifacts(folder, stack) if restores else {},
-            base=None if known is None else known.source,
+            base=None if origin is None else origin.source,
         )
         heads = joined(sorted((folder / HEADS / model).glob("*.safetensors")), stack)
         with one_thread_a_block():
@@ -120,8 +120,8 @@ def _base(folder: Path, facts: Mapping[str, Any], wanted: str | None, stack: Exi
     written = wanted or facts["inputs"]["base"]["path"]
     base = stack.enter_context(opened({"base": written}, folder.parent))["base"]
     for path in base.files:
-        known = facts["inputs"]["base"]["files"].get(path.name)
-        if path.suffix == ".safetensors" and known != sha256_of(path):
+        recorded = facts["inputs"]["base"]["files"].get(path.name)
+        if path.suffix == ".safetensors" and recorded != sha256_of(path):
             raise CheckpointError(
                 f"{path} is not the base that {folder} was made from: give that one with --base."
             )

@@ -43,20 +43,20 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Rescalers:
     """The rescaler of every model."""
 
     names: tuple[str, ...]
     rescalers: tuple[float, ...]
 
 
-EmrBlock = Block[Parameters, NoParameters, Found]
+EmrBlock = Block[Parameters, NoParameters, Rescalers]
 
 
-def survey(inputs: Inputs) -> Survey[Found]:
+def survey(inputs: Inputs) -> Survey[Rescalers]:
     """What each masked unified vector has to be multiplied by to be as large as the task vector."""
     magnitudes: Tensor = yield Pass(_magnitudes, operator.add)
-    return Found(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes.tolist()))
+    return Rescalers(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes.tolist()))
 
 
 def unified_vector(block: EmrBlock) -> Tensor:
@@ -76,7 +76,7 @@ def merged(block: EmrBlock) -> dict[str, Tensor]:
     return {MERGED: model, "vector": unified, **{f"mask.{name}": mask for name, mask in masks}}
 
 
-def restored(block: Block[None, None, Found], kept: Mapping[str, Tensor], model: str) -> Tensor:
+def restored(block: Block[None, None, Rescalers], kept: Mapping[str, Tensor], model: str) -> Tensor:
     """W_0 + rescaler_t * mask_t * unified."""
     rescaler = block.found.rescalers[block.found.names.index(model)]
     return block.origin + kept["vector"] * kept[f"mask.{model}"] * rescaler
@@ -114,5 +114,5 @@ METHOD = MergeMethod(
     survey=survey,
     passes=1,
     restore=restored,
-    found=Found,
+    found=Rescalers,
 )

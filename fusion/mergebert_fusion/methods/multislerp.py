@@ -47,9 +47,9 @@ def multislerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 
 
 def _coefficients(vectors: Sequence[Tensor], weights: Sequence[float]) -> Sequence[float]:
-    found = directions(vectors)
-    mean = found.mean(weights)
-    return weights if mean is None else found.coefficients(mean, found.mean_norm(weights))
+    sphere = directions(vectors)
+    mean = sphere.mean(weights)
+    return weights if mean is None else sphere.coefficients(mean, sphere.mean_norm(weights))
 
 
 def check(parameters: object, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:

@@ -83,23 +83,23 @@ Ranges: TypeAlias = tuple[Range, ...]  # of every model
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ModelRanges:
     """Of every model: the range of its clipped magnitudes, and of its kept scores."""
 
     magnitudes: Ranges
     scores: Ranges
 
 
-PcbBlock: TypeAlias = Block[Parameters, ModelParameters, Found]
+PcbBlock: TypeAlias = Block[Parameters, ModelParameters, ModelRanges]
 
 
-def survey(inputs: Inputs) -> Survey[Found]:
+def survey(inputs: Inputs) -> Survey[ModelRanges]:
     """Where magnitudes are clipped; then, with scores that rest on this, which of them are kept."""
     count, parameters = inputs.elements, inputs.parameters
     clipped, keep = int(parameters.clip * count), kept_count(parameters.density, count)
     magnitudes = yield from _ranges(_magnitudes, count - clipped, clipped + 1, inputs)
     scores = yield from _ranges(lambda block: _scores(block, magnitudes), keep, 1, inputs)
-    return Found(magnitudes, scores)
+    return ModelRanges(magnitudes, scores)
 
 
 def pcb(block: PcbBlock) -> Tensor:

@@ -71,17 +71,17 @@ class ModelParameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What is known of all models: where each is cut off, and the sign where task vectors cancel."""
+class TiesStatistics:
+    """Of whole models: the smallest magnitude each keeps, and the sign where task vectors cancel."""
 
-    thresholds: Thresholds
-    majority: float
-
-
-TiesBlock = Block[Parameters, ModelParameters, Found]
+    thresholds: Thresholds = ()
+    majority: float = 0.0
 
 
-def survey(inputs: Inputs) -> Survey[Found]:
+TiesBlock = Block[Parameters, ModelParameters, TiesStatistics]
+
+
+def survey(inputs: Inputs) -> Survey[TiesStatistics]:
     """The thresholds of the trim and the majority of all elected signs, as far as the options need them."""
     thresholds: Thresholds = ()
     majority = 0.0
@@ -89,7 +89,7 @@ def survey(inputs: Inputs) -> Survey[Found]:
         thresholds = yield from surveyed_thresholds(_densities)
     if inputs.parameters.sign == "mass":
         majority = yield from surveyed_majority(lambda block: _trimmed(block, thresholds))
-    return Found(thresholds, majority)
+    return TiesStatistics(thresholds, majority)
 
 
 def local_survey(inputs: Inputs) -> Survey[Thresholds]:

@@ -155,12 +155,12 @@ class _Reader:
     def entries(
         self, at: YamlPath, value: Any, method: AnyMethod, notes: list[str], *, with_layers: bool
     ) -> tuple[ModelEntry, ...]:
-        known = ("model", "name", "parameters", *(("layer_range",) if with_layers else ()))
+        keys = ("model", "name", "parameters", *(("layer_range",) if with_layers else ()))
         found = []
         for i, item in enumerate(self.items(at, value)):
             here = (*at, i)
             entry = self.mapping(here, item)
-            self.doc.refuse_unknown(here, entry, known)
+            self.doc.refuse_unknown(here, entry, keys)
             path = self.path((*here, "model"), entry.get("model"))
             name = entry.get("name") or NOT_IN_NAMES.sub(
                 "-", Path(path.split("+")[-1]).name.removesuffix(".safetensors")

@@ -131,23 +131,22 @@ def explained(method: AnyMethod) -> Iterator[str]:
         rows = list(_parameters(kind))
         if rows:
             yield from ("", f"{title}:")
-        for name, known in rows:
-            yield f"  {name} = {known['default']}{_bounds(known)}: {known['says']}"
+        for name, parameter in rows:
+            yield f"  {name} = {parameter['default']}{_bounds(parameter)}: {parameter['says']}"
 
 
 def _parameters(kind: type) -> Iterator[tuple[str, dict[str, Any]]]:
     defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-    for name, known in settings_of(kind).items():
-        facts = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
-        yield name, {"default": defaults[name], **facts}
+    for name, declared in settings_of(kind).items():
+        yield name, {"default": defaults[name], **dataclasses.asdict(declared)}
 
 
-def _bounds(known: dict[str, Any]) -> str:
-    said = [", ".join(known["choices"])] if known["choices"] else []
-    said += [f"from {known['at_least']}"] if known["at_least"] is not None else []
-    said += [f"up to {known['at_most']}"] if known["at_most"] is not None else []
-    said += [f"also {', '.join(known['alias'])}"] if known["alias"] else []
-    said += [] if known["varies"] else ["one value for the whole merge"]
+def _bounds(parameter: dict[str, Any]) -> str:
+    said = [", ".join(parameter["choices"])] if parameter["choices"] else []
+    said += [f"from {parameter['at_least']}"] if parameter["at_least"] is not None else []
+    said += [f"up to {parameter['at_most']}"] if parameter["at_most"] is not None else []
+    said += [f"also {', '.join(parameter['alias'])}"] if parameter["alias"] else []
+    said += [] if parameter["varies"] else ["one value for the whole merge"]
     return f" ({'; '.join(said)})" if said else ""
 
 
