@@ -18,7 +18,7 @@ F = TypeVar("F")  # what a survey found
 MERGED = ""  # what the merged model goes by beside its artifacts
 
 
-class Base(Enum):
+class BaseUse(Enum):
     """What a method does with the model that all others were fine-tuned from."""
 
     REQUIRED = "required"
@@ -38,7 +38,7 @@ class Family(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class SurveyInputs:
     """What a survey knows before it reads a tensor."""
 
     names: tuple[str, ...]
@@ -66,7 +66,7 @@ class Method:
     summary: str  # one line of `fuse list`
     source: str  # paper and arXiv number
     family: Family
-    base: Base
+    base: BaseUse
     parameters: type = NoParameters
     model_parameters: type = NoParameters
     least_models: int = 1
@@ -90,12 +90,14 @@ class MergeMethod(Method):
 
     merge: Callable[[Block[Any, Any, Any]], Tensor | Mapping[str, Tensor]]
     grain: Grain | Callable[[Any], Grain] = Grain.ELEMENT  # a function gets the parameters of the whole merge
-    survey: Callable[[Inputs], Survey[Any]] | None = None
+    survey: Callable[[SurveyInputs], Survey[Any]] | None = None
     passes: int = 0  # how often at most everything is read before it is merged
     # Like a survey, but of each tensor by itself; blocks get its outcome as `local`, those of surveys too.
-    local: Callable[[Inputs], Survey[Any]] | None = None
+    local: Callable[[SurveyInputs], Survey[Any]] | None = None
     restore: Callable[[Block[Any, Any, Any], Mapping[str, Tensor], str], Tensor] | None = None
-    found: type | None = None  # with `restore`: the dataclass of numbers and tuples that the survey returns
+    found_type: type | None = (
+        None  # with `restore`: the dataclass of numbers and tuples that the survey returns
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class SequentialMethod(Method):
     combine: Callable[[Any, Any], Any]
     conclude: Callable[[Any, Any], Any]
     finish: Callable[[Block[Any, Any, Any], Tensor], Tensor]
-    found: type  # the dataclass of numbers, strings and tuples that `begin` and `conclude` return
+    numbers_type: type  # the dataclass of numbers, strings and tuples that `begin` and `conclude` return
     grain: Grain = Grain.TENSOR
 
 

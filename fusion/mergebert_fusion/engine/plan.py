@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert_fusion.contract.block import Grain, Group
-from mergebert_fusion.contract.method import AnyMethod, Base, MergeMethod
+from mergebert_fusion.contract.method import AnyMethod, BaseUse, MergeMethod
 from mergebert_fusion.engine.streaming import AT_ONCE, BLOCK, Merge
 from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.architectures import GENERIC, Architecture, architecture_of
@@ -28,7 +28,7 @@ COMPUTED = (Treatment.MERGE, Treatment.AVERAGE)
 WRITTEN = (*COMPUTED, Treatment.COPY, Treatment.EQUAL)
 LARGEST_SHARD = 5_000_000_000
 # What changes the computation without changing a shape.
-_SETTINGS = (
+_CONFIG_KEYS = (
     *(
         "activation",
         "activation_function",
@@ -122,7 +122,7 @@ class Plan:
 def planned_recipe(recipe: Recipe, options: RunOptions) -> Iterator[Plan]:
     """The plan of a recipe, whose checkpoints stay open for as long as the context does."""
     wanted = dict(recipe.checkpoints)
-    if recipe.base is not None and recipe.method.base is not Base.FIRST:
+    if recipe.base is not None and recipe.method.base is not BaseUse.FIRST:
         wanted[BASE] = recipe.base
     with opened(wanted, recipe.file.parent) as checkpoints:
         base = checkpoints.pop(BASE, None)
@@ -135,7 +135,7 @@ def planned(
     """The plan of a recipe for these checkpoints."""
     first, inputs = next(iter(models.values())), [*models.values(), *([base] if base else [])]
     architecture = architecture_of(first.config, first.source.specs, recipe.architecture)
-    _refuse_settings(inputs)
+    _refuse_configs(inputs)
     slices = slice_inputs(recipe, models, base, architecture)
     decisions = sorted(decisions_of(slices, recipe), key=lambda decision: natural(decision.place.name))
     trusted = list(refuse_labels(list(slices[-1].models.values()), decisions))
@@ -200,7 +200,9 @@ def _merges(
                 device=options.device,
                 threads=options.threads,
             )
-            assert merge.settings  # parameters that do not fit together are refused before anything is read
+            assert (
+                merge.parameters_at
+            )  # parameters that do not fit together are refused before anything is read
             yield merge
 
 
@@ -254,7 +256,7 @@ def _type_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
         yield f"Numbers are of different types ({shown}); all are merged in float32 and written in {written}."
 
 
-def _refuse_settings(inputs: Sequence[Checkpoint]) -> None:
+def _refuse_configs(inputs: Sequence[Checkpoint]) -> None:
     """Raises where configurations differ in what changes the computation but no shape, or numbers are packed."""
     first = inputs[0]
     for model in inputs:
@@ -264,7 +266,7 @@ def _refuse_settings(inputs: Sequence[Checkpoint]) -> None:
                 "merge the model that it was made from, or dequantize it first."
             )
     for other in inputs[1:]:
-        for key in _SETTINGS:
+        for key in _CONFIG_KEYS:
             if key in first.config and key in other.config and first.config[key] != other.config[key]:
                 raise CheckpointError(
                     f"{key} is {first.config[key]!r} in {first.path} but {other.config[key]!r} in {other.path}: only models "

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from mergebert_fusion.contract.method import MERGED, AnyMethod, Base, SequentialMethod
+from mergebert_fusion.contract.method import MERGED, AnyMethod, BaseUse, SequentialMethod
 from mergebert_fusion.engine.plan import Plan, RunOptions, output_spec, planned
 from mergebert_fusion.engine.sequential import finished, stepped
 from mergebert_fusion.engine.streaming import Job, Merge, one_thread_a_block, ordered, outputs_of, surveyed
@@ -132,7 +132,7 @@ def refuse_count(method: AnyMethod, models: int, has_base: bool) -> None:
         )
     if method.most_models is not None and models > method.most_models:
         raise RecipeError(f"{method.name} takes at most {method.most_models} models, and {models} are given.")
-    if method.base is Base.REQUIRED and not has_base:
+    if method.base is BaseUse.REQUIRED and not has_base:
         raise RecipeError(f"{method.name} needs the model that all others come from: give base_model.")
 
 

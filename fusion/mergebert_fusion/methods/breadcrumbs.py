@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.sparsify import kept_count, largest_mask
 from mergebert_fusion.methods import task_arithmetic
@@ -92,7 +92,7 @@ METHOD = MergeMethod(
     summary="task arithmetic without the largest and the smallest changes",
     source="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=task_arithmetic.check,

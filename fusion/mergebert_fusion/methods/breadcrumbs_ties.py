@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.methods.breadcrumbs import ModelParameters, grain, middles, within_setting
 from mergebert_fusion.methods.ties import ConsensusParameters, consensus_of_weighted
 
@@ -34,7 +34,7 @@ METHOD = MergeMethod(
     summary="the changes that are neither large nor small, merged where they agree in sign",
     source="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=breadcrumbs_ties,

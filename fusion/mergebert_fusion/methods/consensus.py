@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.methods import tall_masks
 from mergebert_fusion.methods.ties import TiesStatistics
@@ -39,7 +39,7 @@ METHOD = MergeMethod(
     summary="the summed changes without the entries that fewer than k models use",
     source="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
     family=Family.MASKS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=tall_masks.ModelParameters,
     least_models=2,

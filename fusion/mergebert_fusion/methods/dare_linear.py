@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.sparsify import masked_and_rescaled, rescale_setting
 from mergebert_fusion.methods import task_arithmetic
@@ -60,7 +60,7 @@ METHOD = MergeMethod(
     summary="task arithmetic with most entries dropped at random and the rest rescaled",
     source="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=task_arithmetic.check,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.maths.sparsify import rescale_setting
 from mergebert_fusion.methods.dare_linear import ModelParameters, dropped, grain
 from mergebert_fusion.methods.ties import ConsensusParameters, consensus_of_weighted
@@ -37,7 +37,7 @@ METHOD = MergeMethod(
     summary="task vectors with most entries dropped at random, merged where they agree in sign",
     source="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=dare_ties,

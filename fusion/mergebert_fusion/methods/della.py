@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import rows_of
@@ -93,7 +93,7 @@ METHOD = MergeMethod(
     summary="small changes dropped at random more often than large ones, merged where they agree in sign",
     source="Deep et al., DELLA-Merging, arXiv 2406.11617",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

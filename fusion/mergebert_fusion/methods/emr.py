@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import MERGED, Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.method import MERGED, BaseUse, Family, MergeMethod, Pass, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import total
 from mergebert_fusion.maths.signs import elected_signs
@@ -53,7 +53,7 @@ class Rescalers:
 EmrBlock = Block[Parameters, NoParameters, Rescalers]
 
 
-def survey(inputs: Inputs) -> Survey[Rescalers]:
+def survey(inputs: SurveyInputs) -> Survey[Rescalers]:
     """What each masked unified vector has to be multiplied by to be as large as the task vector."""
     magnitudes: Tensor = yield Pass(_magnitudes, operator.add)
     return Rescalers(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes.tolist()))
@@ -76,10 +76,10 @@ def merged(block: EmrBlock) -> dict[str, Tensor]:
     return {MERGED: model, "vector": unified, **{f"mask.{name}": mask for name, mask in masks}}
 
 
-def restored(block: Block[None, None, Rescalers], kept: Mapping[str, Tensor], model: str) -> Tensor:
+def restored(block: Block[None, None, Rescalers], artifacts: Mapping[str, Tensor], model: str) -> Tensor:
     """W_0 + rescaler_t * mask_t * unified."""
     rescaler = block.found.rescalers[block.found.names.index(model)]
-    return block.origin + kept["vector"] * kept[f"mask.{model}"] * rescaler
+    return block.origin + artifacts["vector"] * artifacts[f"mask.{model}"] * rescaler
 
 
 def _masks(block: EmrBlock, unified: Tensor) -> list[Tensor]:
@@ -107,12 +107,12 @@ METHOD = MergeMethod(
     summary="one elected vector for all models, with a mask and a rescaler to restore each",
     source="Huang et al., EMR-Merging, arXiv 2405.17461",
     family=Family.MASKS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     merge=merged,
     grain=Grain.ELEMENT,
     survey=survey,
     passes=1,
     restore=restored,
-    found=Rescalers,
+    found_type=Rescalers,
 )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
 from mergebert_fusion.maths.sphere import Directions, directions
@@ -81,7 +81,7 @@ METHOD = MergeMethod(
     summary="the mean of several models on the sphere, at their mean length",
     source="Karcher, 1977; for weights: mergekit; Wang et al., arXiv 2603.04972",
     family=Family.AVERAGES,
-    base=Base.UNUSED,
+    base=BaseUse.UNUSED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

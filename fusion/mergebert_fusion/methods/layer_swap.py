@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain, Group, TensorPlace
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Pass, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import dot, sum_by_key, weighted_sum
@@ -78,7 +78,7 @@ class Leads:
     of: Mapping[Layer, float] = field(default_factory=dict)
 
 
-def survey(inputs: Inputs) -> Survey[Leads]:
+def survey(inputs: SurveyInputs) -> Survey[Leads]:
     """How the two experts' changes are spread over the layers, if that decides."""
     if inputs.parameters.rule == "position":
         return Leads()
@@ -173,7 +173,7 @@ METHOD = MergeMethod(
     summary="bottom and top layers of a language expert around the middle layers of a task expert",
     source="Bandarkar et al., Layer Swapping, arXiv 2410.01335",
     family=Family.LAYERS,
-    base=Base.OPTIONAL,
+    base=BaseUse.OPTIONAL,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

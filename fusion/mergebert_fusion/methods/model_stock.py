@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import mean
 from mergebert_fusion.maths.sphere import cosine, row_cosines
@@ -56,7 +56,7 @@ METHOD = MergeMethod(
     summary="the mean of the models, drawn towards the base as far as their changes disagree",
     source="Jang et al., Model Stock, arXiv 2403.19522",
     family=Family.AVERAGES,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     least_models=2,
     merge=model_stock,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import weighted_sum
@@ -63,7 +63,7 @@ METHOD = MergeMethod(
     summary="the mean direction of several models or of their changes, at their mean length",
     source="mergekit (no paper)",
     family=Family.AVERAGES,
-    base=Base.OPTIONAL,
+    base=BaseUse.OPTIONAL,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import rows_of, weighted_sum
@@ -81,7 +81,7 @@ METHOD = MergeMethod(
     summary="what two models changed, interpolated along the arc between the changes",
     source="mergekit (no paper)",
     family=Family.AVERAGES,
-    base=Base.OPTIONAL,
+    base=BaseUse.OPTIONAL,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, SequentialMethod, Step
+from mergebert_fusion.contract.method import BaseUse, Family, SequentialMethod, Step
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import dot
 
@@ -121,13 +121,13 @@ METHOD = SequentialMethod(
     summary="one model after the other, each projected away from what is merged already",
     source="Tang et al., Merging Models on the Fly Without Retraining, arXiv 2501.09522",
     family=Family.SEQUENTIAL,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     begin=begin,
     step=step,
     combine=operator.add,
     conclude=conclude,
     finish=finish,
-    found=Numbers,
+    numbers_type=Numbers,
     grain=Grain.TENSOR,
 )

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.selection import each_kth_largest
 from mergebert_fusion.maths.sparsify import kept_count
@@ -93,7 +93,7 @@ class ModelRanges:
 PcbBlock: TypeAlias = Block[Parameters, ModelParameters, ModelRanges]
 
 
-def survey(inputs: Inputs) -> Survey[ModelRanges]:
+def survey(inputs: SurveyInputs) -> Survey[ModelRanges]:
     """Where magnitudes are clipped; then, with scores that rest on this, which of them are kept."""
     count, parameters = inputs.elements, inputs.parameters
     clipped, keep = int(parameters.clip * count), kept_count(parameters.density, count)
@@ -156,7 +156,7 @@ def _share(score: Tensor, span: Range) -> Tensor:
 
 
 def _ranges(
-    values: Callable[[PcbBlock], Sequence[Tensor]], low: int, high: int, inputs: Inputs
+    values: Callable[[PcbBlock], Sequence[Tensor]], low: int, high: int, inputs: SurveyInputs
 ) -> Survey[Ranges]:
     """For every model the low-th and the high-th largest of its values, which may be negative; infinity for the 0-th."""
 
@@ -187,7 +187,7 @@ METHOD = MergeMethod(
     summary="each entry weighed by its size within its model and its agreement with the others",
     source="Du et al., Parameter Competition Balancing for Model Merging, arXiv 2410.02396",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=pcb,

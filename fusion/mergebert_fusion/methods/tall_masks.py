@@ -18,7 +18,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import MERGED, Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import MERGED, BaseUse, Family, MergeMethod, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.arithmetic import weighted_sum
 from mergebert_fusion.maths.signs import disjoint_sum, elected_signs, surveyed_majority
@@ -54,7 +54,7 @@ class ModelParameters:
 P = TypeVar("P", bound=Parameters)
 
 
-def survey(inputs: Inputs) -> Survey[TiesStatistics]:
+def survey(inputs: SurveyInputs) -> Survey[TiesStatistics]:
     """The trim and the majority of TIES where it makes the multi-task vector."""
     if inputs.parameters.vector == "sum":
         return TiesStatistics()
@@ -86,9 +86,9 @@ def merged(block: Block[P, ModelParameters, TiesStatistics]) -> dict[str, Tensor
     return {MERGED: model, "vector": vector, **{f"mask.{name}": mask for name, mask in masks}}
 
 
-def restored(block: Block[None, None, TiesStatistics], kept: Mapping[str, Tensor], model: str) -> Tensor:
+def restored(block: Block[None, None, TiesStatistics], artifacts: Mapping[str, Tensor], model: str) -> Tensor:
     """W_0 + m_t * D."""
-    return block.origin + kept["vector"] * kept[f"mask.{model}"]
+    return block.origin + artifacts["vector"] * artifacts[f"mask.{model}"]
 
 
 def _densities(block: Block[P, ModelParameters, TiesStatistics]) -> list[float]:
@@ -104,7 +104,7 @@ METHOD = MergeMethod(
     summary="one vector for all models and a mask for each, to restore every one of them",
     source="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
     family=Family.MASKS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=merged,
@@ -112,5 +112,5 @@ METHOD = MergeMethod(
     survey=survey,
     passes=3,
     restore=restored,
-    found=TiesStatistics,
+    found_type=TiesStatistics,
 )

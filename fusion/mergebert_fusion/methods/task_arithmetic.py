@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
@@ -62,7 +62,7 @@ METHOD = MergeMethod(
     summary="the base plus the scaled sum of what each model changed",
     source="Ilharco et al., Editing Models with Task Arithmetic, arXiv 2212.04089",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

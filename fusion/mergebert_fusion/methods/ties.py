@@ -23,7 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.signs import (
@@ -81,7 +81,7 @@ class TiesStatistics:
 TiesBlock = Block[Parameters, ModelParameters, TiesStatistics]
 
 
-def survey(inputs: Inputs) -> Survey[TiesStatistics]:
+def survey(inputs: SurveyInputs) -> Survey[TiesStatistics]:
     """The thresholds of the trim and the majority of all elected signs, as far as the options need them."""
     thresholds: Thresholds = ()
     majority = 0.0
@@ -92,7 +92,7 @@ def survey(inputs: Inputs) -> Survey[TiesStatistics]:
     return TiesStatistics(thresholds, majority)
 
 
-def local_survey(inputs: Inputs) -> Survey[Thresholds]:
+def local_survey(inputs: SurveyInputs) -> Survey[Thresholds]:
     """The thresholds of a trim of each tensor by itself, where that is asked for."""
     return (yield from surveyed_thresholds(_densities)) if inputs.parameters.trim == "tensor" else ()
 
@@ -138,7 +138,7 @@ METHOD = MergeMethod(
     summary="the largest changes of each model, merged where they agree in sign",
     source="Yadav et al., TIES-Merging, arXiv 2306.01708",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mergebert_fusion.contract.method import AnyMethod, Base, MergeMethod, SequentialMethod
+from mergebert_fusion.contract.method import AnyMethod, BaseUse, MergeMethod, SequentialMethod
 from mergebert_fusion.contract.parameters import settings_of
 from mergebert_fusion.engine.plan import Plan, shown_size
 from mergebert_fusion.methods.registry import METHODS
@@ -24,7 +24,7 @@ def described_plan(plan: Plan) -> Iterator[str]:
         yield f"base          {plan.base.path}"
     yield f"architecture  {plan.architecture.name}"
     first = plan.merges[0]
-    own, each = first.settings[first.places[0].name]
+    own, each = first.parameters_at[first.places[0].name]
     for label, parameters in [("parameters", own), *zip(first.names, each, strict=True)]:
         shown = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(parameters).items())
         if shown:
@@ -103,10 +103,10 @@ def explained(method: AnyMethod) -> Iterator[str]:
         yield f"also called {', '.join(method.aliases)}"
     yield f"source: {method.source}"
     needs = {
-        Base.REQUIRED: "base_model, which all models were fine-tuned from",
-        Base.OPTIONAL: "base_model may be given",
-        Base.UNUSED: "no base_model",
-        Base.FIRST: "no base; base_model says which of the models comes first",
+        BaseUse.REQUIRED: "base_model, which all models were fine-tuned from",
+        BaseUse.OPTIONAL: "base_model may be given",
+        BaseUse.UNUSED: "no base_model",
+        BaseUse.FIRST: "no base; base_model says which of the models comes first",
     }[method.base]
     yield (
         f"needs: {_count(method)} models; {needs}"
