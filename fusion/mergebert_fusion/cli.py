@@ -95,7 +95,7 @@ def _fuse(file: Path, arguments: Namespace) -> int:
     from dataclasses import replace
 
     from mergebert_fusion.engine.plan import RunOptions, planned_recipe
-    from mergebert_fusion.engine.run import fuse
+    from mergebert_fusion.engine.run import write_fused
     from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
     from mergebert_fusion.recipe.reading import load_recipe
     from mergebert_fusion.report.describe import described_plan, plan_as_json
@@ -118,7 +118,7 @@ def _fuse(file: Path, arguments: Namespace) -> int:
             print(visible(shown))
             return 0
         out = _output(arguments)
-        fuse(plan, out, overwrite=arguments.overwrite, on_progress=_progress_line(arguments.quiet))
+        write_fused(plan, out, overwrite=arguments.overwrite, on_progress=_progress_line(arguments.quiet))
         for note in plan.notes:
             print(visible(f"note: {note}"), file=sys.stderr)
     print(visible(f"{out}: fused from {len(plan.models)} models with {plan.recipe.method.name}."))

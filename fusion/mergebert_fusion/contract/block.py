@@ -90,6 +90,15 @@ class Block(Generic[P, M, F]):
         """What each model changed: its elements minus those of the base."""
         return tuple(model - self.origin for model in self.models)
 
+    @property
+    def vectors(self) -> tuple[Tensor, ...]:
+        """The task vectors; the models themselves where there is no base."""
+        return self.models if self.base is None else self.task_vectors
+
+    def on_base(self, vector: Tensor) -> Tensor:
+        """The base plus a vector; the vector itself where there is no base."""
+        return vector if self.base is None else self.base + vector
+
     def uniform(self, model: int) -> Tensor:
         """A random number in [0, 1) for every element of this block of one model, shaped and placed like it."""
         like = self.models[model]

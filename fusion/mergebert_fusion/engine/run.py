@@ -56,7 +56,9 @@ class DecidedJob:
         return self.job.elements
 
 
-def fuse(plan: Plan, out: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None) -> None:
+def write_fused(
+    plan: Plan, out: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None
+) -> None:
     """Writes the fused model of a plan into a folder, going on from the files that a killed run left whole there.
 
     Raises FusionError where the folder holds an input, anything else (unless `overwrite`), or too little room. `on_progress`

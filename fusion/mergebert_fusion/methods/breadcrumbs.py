@@ -21,7 +21,7 @@ from torch import Tensor
 from mergebert_fusion.contract.block import Block, Grain
 from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
-from mergebert_fusion.maths.sparsify import kept_count, largest_mask
+from mergebert_fusion.maths.sparsify import kept_count, largest_mask, masked
 from mergebert_fusion.methods import task_arithmetic
 
 
@@ -54,9 +54,7 @@ def middles(block: Block[Any, Any, Any]) -> list[Tensor]:
     """The task vectors with 0 in place of outliers and small entries."""
     middle = _row_middle if block.parameters.within == "row" else _middle
     vectors = zip(block.task_vectors, block.each, strict=True)
-    return [
-        torch.where(middle(vector.abs(), own), vector, torch.zeros_like(vector)) for vector, own in vectors
-    ]
+    return [masked(vector, middle(vector.abs(), own)) for vector, own in vectors]
 
 
 def _middle(magnitudes: Tensor, model: ModelParameters) -> Tensor:

@@ -17,11 +17,11 @@ from mergebert_fusion.contract.block import Block
 from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.maths.sparsify import rescale_setting
 from mergebert_fusion.methods.dare_linear import ModelParameters, dropped, grain
-from mergebert_fusion.methods.ties import ConsensusParameters, consensus_of_weighted
+from mergebert_fusion.methods.ties import ElectionParameters, base_plus_elected
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(ConsensusParameters):
+class Parameters(ElectionParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     rescale: str = rescale_setting()
@@ -29,7 +29,7 @@ class Parameters(ConsensusParameters):
 
 def dare_ties(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the dropped and rescaled task vectors."""
-    return consensus_of_weighted(block, dropped(block))
+    return base_plus_elected(block, dropped(block))
 
 
 METHOD = MergeMethod(

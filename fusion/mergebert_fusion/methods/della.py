@@ -27,7 +27,7 @@ from mergebert_fusion.maths.arithmetic import rows_of
 from mergebert_fusion.maths.sparsify import masked_and_rescaled
 from mergebert_fusion.methods import task_arithmetic
 from mergebert_fusion.methods.dare_ties import Parameters
-from mergebert_fusion.methods.ties import consensus_of_weighted
+from mergebert_fusion.methods.ties import base_plus_elected
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _pruned(vector: Tensor, drawn: Tensor, model: ModelParameters, rescale: str)
 
 def della(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the pruned task vectors."""
-    return consensus_of_weighted(block, pruned(block))
+    return base_plus_elected(block, pruned(block))
 
 
 def grain(parameters: Any) -> Grain:

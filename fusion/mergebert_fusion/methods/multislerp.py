@@ -41,9 +41,8 @@ class ModelParameters:
 
 def multislerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 plus the mean direction of the changes, as long as they are on average."""
-    vectors = block.models if block.base is None else block.task_vectors
-    merged = weighted_sum(vectors, _coefficients(vectors, weights_of(block)))
-    return merged if block.base is None else block.base + merged
+    vectors = block.vectors
+    return block.on_base(weighted_sum(vectors, _coefficients(vectors, weights_of(block))))
 
 
 def _coefficients(vectors: Sequence[Tensor], weights: Sequence[float]) -> Sequence[float]:

@@ -37,7 +37,7 @@ from mergebert_fusion.maths.trimming import Thresholds, surveyed_thresholds, tri
 
 
 @dataclass(frozen=True, slots=True)
-class ConsensusParameters:
+class ElectionParameters:
     """What a recipe may set for a tensor where vectors are merged by their elected sign."""
 
     scaling: float = setting(1.0, "multiplies the merged task vector", alias=("lambda",))
@@ -45,7 +45,7 @@ class ConsensusParameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(ConsensusParameters):
+class Parameters(ElectionParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     trim: str = setting(
@@ -101,14 +101,14 @@ def ties(block: TiesBlock) -> Tensor:
     """W_0 + scaling * the disjoint mean of the trimmed task vectors."""
     vectors = _trimmed(block, block.found.thresholds)
     if block.parameters.sign == "weighted":
-        return consensus_of_weighted(block, vectors)
+        return base_plus_elected(block, vectors)
     weights = [model.weight for model in block.each]
     merge = disjoint_mean if block.parameters.normalize else disjoint_sum
     merged = merge(vectors, elected_signs(vectors, block.found.majority), weights)
     return block.origin + merged * block.parameters.scaling
 
 
-def consensus_of_weighted(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
+def base_plus_elected(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
     """W_0 + scaling * the mean (or sum) of the weighted vectors that have the sign of their sum."""
     weights = [model.weight for model in block.each]
     scaling: float = block.parameters.scaling

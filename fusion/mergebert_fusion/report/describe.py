@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mergebert_fusion.contract.method import AnyMethod, BaseUse, MergeMethod, SequentialMethod
+from mergebert_fusion.contract.method import AnyMethod, BaseUse, MergeMethod
 from mergebert_fusion.contract.parameters import settings_of
 from mergebert_fusion.engine.plan import Plan, shown_size
 from mergebert_fusion.methods.registry import METHODS
@@ -102,37 +102,40 @@ def explained(method: AnyMethod) -> Iterator[str]:
     if method.aliases:
         yield f"also called {', '.join(method.aliases)}"
     yield f"source: {method.source}"
-    needs = {
+    yield f"needs: {'; '.join(_needs(method))}"
+    if isinstance(method, MergeMethod):
+        yield f"reads: every input {1 + method.passes} time(s)"
+    else:
+        yield "reads: every model once, one after the other; the state in the output folder takes further models later"
+    if isinstance(method, MergeMethod) and method.restore is not None:
+        yield "keeps what restores each model: `mergebert fuse restore FOLDER MODEL -o OUT`"
+    yield from ("", *_module_text(method).split("\n"))
+    yield from _explained_parameters("parameters", method.parameters)
+    yield from _explained_parameters("parameters of a model", method.model_parameters)
+
+
+def _needs(method: AnyMethod) -> Iterator[str]:
+    """What a method has to be given."""
+    yield f"{_count(method)} models"
+    yield {
         BaseUse.REQUIRED: "base_model, which all models were fine-tuned from",
         BaseUse.OPTIONAL: "base_model may be given",
         BaseUse.UNUSED: "no base_model",
         BaseUse.FIRST: "no base; base_model says which of the models comes first",
     }[method.base]
-    yield (
-        f"needs: {_count(method)} models; {needs}"
-        + ("; data" if method.data else "")
-        + ("; gradients" if method.gradients else "")
-    )
-    passes = method.passes if isinstance(method, MergeMethod) else 0
-    yield (
-        f"reads: every input {1 + passes} time(s)"
-        if not isinstance(method, SequentialMethod)
-        else (
-            "reads: every model once, one after the other; the state in the output folder takes further models later"
-        )
-    )
-    if isinstance(method, MergeMethod) and method.restore is not None:
-        yield "keeps what restores each model: `mergebert fuse restore FOLDER MODEL -o OUT`"
-    yield from ("", *_module_text(method).split("\n"))
-    for title, kind in (
-        ("parameters", method.parameters),
-        ("parameters of a model", method.model_parameters),
-    ):
-        rows = list(_parameters(kind))
-        if rows:
-            yield from ("", f"{title}:")
-        for name, parameter in rows:
-            yield f"  {name} = {parameter['default']}{_bounds(parameter)}: {parameter['says']}"
+    if method.data:
+        yield "data"
+    if method.gradients:
+        yield "gradients"
+
+
+def _explained_parameters(title: str, kind: type) -> Iterator[str]:
+    """The parameters of a dataclass under a title, a line each; nothing where it has none."""
+    rows = list(_parameters(kind))
+    if rows:
+        yield from ("", f"{title}:")
+    for name, parameter in rows:
+        yield f"  {name} = {parameter['default']}{_bounds(parameter)}: {parameter['says']}"
 
 
 def _parameters(kind: type) -> Iterator[tuple[str, dict[str, Any]]]:
