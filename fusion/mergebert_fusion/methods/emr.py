@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import MERGED, BaseUse, Family, MergeMethod, Pass, Survey, SurveyInputs
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Pass, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import total
 from mergebert_fusion.maths.signs import elected_signs
+from mergebert_fusion.methods.tall_masks import masked_vector, vector_and_masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ EmrBlock = Block[Parameters, NoParameters, Rescalers]
 
 
 def survey(inputs: SurveyInputs) -> Survey[Rescalers]:
-    """What each masked unified vector has to be multiplied by to be as large as the task vector."""
+    """The rescaler of every model, which makes its masked unified vector as large as its task vector."""
     magnitudes: Tensor = yield Pass(_magnitudes, operator.add)
     return Rescalers(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes.tolist()))
 
@@ -71,15 +72,13 @@ def unified_vector(block: EmrBlock) -> Tensor:
 def merged(block: EmrBlock) -> dict[str, Tensor]:
     """W_0 + scaling * unified, and what restores the models: the unified vector and the mask of each."""
     unified = unified_vector(block)
-    masks = zip(block.names, _masks(block, unified), strict=True)
-    model = block.origin + unified * block.parameters.scaling
-    return {MERGED: model, "vector": unified, **{f"mask.{name}": mask for name, mask in masks}}
+    return vector_and_masks(block, unified, _masks(block, unified))
 
 
 def restored(block: Block[None, None, Rescalers], artifacts: Mapping[str, Tensor], model: str) -> Tensor:
     """W_0 + rescaler_t * mask_t * unified."""
     rescaler = block.found.rescalers[block.found.names.index(model)]
-    return block.origin + artifacts["vector"] * artifacts[f"mask.{model}"] * rescaler
+    return block.origin + masked_vector(artifacts, model) * rescaler
 
 
 def _masks(block: EmrBlock, unified: Tensor) -> list[Tensor]:

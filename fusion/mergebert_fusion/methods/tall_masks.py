@@ -11,9 +11,9 @@ vector and one bit an element for each model, instead of a whole model each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -55,7 +55,7 @@ P = TypeVar("P", bound=Parameters)
 
 
 def survey(inputs: SurveyInputs) -> Survey[TiesStatistics]:
-    """The trim and the majority of TIES where it makes the multi-task vector."""
+    """What TIES surveys, where it makes the multi-task vector."""
     if inputs.parameters.vector == "sum":
         return TiesStatistics()
     thresholds = yield from surveyed_thresholds(_densities)
@@ -73,7 +73,7 @@ def multi_task_vector(block: Block[P, ModelParameters, TiesStatistics]) -> Tenso
 
 
 def task_masks(block: Block[P, ModelParameters, TiesStatistics], vector: Tensor) -> list[Tensor]:
-    """For every model the elements in which its own change is large beside what the others add to it."""
+    """The mask of every model: where its task vector is large beside the rest of the multi-task vector."""
     own = zip(block.task_vectors, block.each, strict=True)
     return [change.abs() > (vector - change).abs() * model.threshold for change, model in own]
 
@@ -81,14 +81,26 @@ def task_masks(block: Block[P, ModelParameters, TiesStatistics], vector: Tensor)
 def merged(block: Block[P, ModelParameters, TiesStatistics]) -> dict[str, Tensor]:
     """W_0 + scaling * D, and what restores the models: D and the mask of each."""
     vector = multi_task_vector(block)
-    masks = zip(block.names, task_masks(block, vector), strict=True)
+    return vector_and_masks(block, vector, task_masks(block, vector))
+
+
+def vector_and_masks(
+    block: Block[Any, Any, Any], vector: Tensor, masks: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """W_0 + scaling * vector, and as artifacts the vector and the mask of each model."""
     model = block.origin + vector * block.parameters.scaling
-    return {MERGED: model, "vector": vector, **{f"mask.{name}": mask for name, mask in masks}}
+    named = zip(block.names, masks, strict=True)
+    return {MERGED: model, "vector": vector, **{f"mask.{name}": mask for name, mask in named}}
+
+
+def masked_vector(artifacts: Mapping[str, Tensor], model: str) -> Tensor:
+    """The entries of the vector under the mask of one model, and zeros elsewhere."""
+    return artifacts["vector"] * artifacts[f"mask.{model}"]
 
 
 def restored(block: Block[None, None, TiesStatistics], artifacts: Mapping[str, Tensor], model: str) -> Tensor:
     """W_0 + m_t * D."""
-    return block.origin + artifacts["vector"] * artifacts[f"mask.{model}"]
+    return block.origin + masked_vector(artifacts, model)
 
 
 def _densities(block: Block[P, ModelParameters, TiesStatistics]) -> list[float]:
