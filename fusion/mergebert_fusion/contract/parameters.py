@@ -40,7 +40,7 @@ def setting(
     alias: tuple[str, ...] = (),
     varies: bool = True,
 ) -> Any:
-    """A dataclass field for one parameter; `varies=False` forbids a recipe to give it tensor by tensor."""
+    """A dataclass field for one parameter; `varies=False` refuses values that differ by tensor."""
     declared = Setting(says, at_least, at_most, choices, alias, varies)
     return field(default=default, metadata={"setting": declared})
 

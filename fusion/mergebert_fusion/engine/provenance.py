@@ -42,7 +42,7 @@ class Hashes:
 
 
 def versions() -> dict[str, str]:
-    """What computed the result."""
+    """The versions of all that computed the result."""
     return {
         "mergebert": mergebert.__version__,
         "numpy": np.__version__,

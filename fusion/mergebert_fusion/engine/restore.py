@@ -43,7 +43,7 @@ class FinishedFusion:
     base: TensorSource | None
 
     def restored(self, model: str, job: Job) -> Tensor:
-        """The elements of a job as they were in one model, as nearly as the method keeps them."""
+        """The elements of a job in one model, as nearly as the method keeps them."""
         method, name = self.method, job.place.name
         if method is None or method.restore is None or self.base is None or name not in self._merged:
             return self.fused.read(name, job.start, job.stop)

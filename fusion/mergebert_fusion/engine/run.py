@@ -1,4 +1,4 @@
-"""Carries out a plan: a block at a time, in any number of threads, and goes on where a killed run was."""
+"""Carries out a plan: a block at a time, in any number of threads, and resumes a killed run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class DecidedJob:
 def write_fused(
     plan: Plan, out: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None
 ) -> None:
-    """Writes the fused model of a plan into a folder, going on from the files that a killed run left whole there.
+    """Writes the fused model of a plan into a folder, keeping the files that a killed run left whole there.
 
     Raises FusionError where the folder holds an input, anything else (unless `overwrite`), or too little room. `on_progress`
     gets a line now and then that says how far it is.

@@ -41,7 +41,7 @@ class Job:
     place: TensorPlace
     start: int
     stop: int
-    local: Any = field(default=None, compare=False)  # what was found of a tensor of several blocks
+    local: Any = field(default=None, compare=False)  # found by the local survey of a tensor in several blocks
 
     @property
     def is_whole(self) -> bool:
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Merge:
-    """Everything that decides the result of a merge."""
+    """The tensors to merge, and everything that decides the result."""
 
     method: AnyMethod
     names: tuple[str, ...]
@@ -91,7 +91,7 @@ class Merge:
             yield from self.jobs_at(place)
 
     def jobs_at(self, place: TensorPlace) -> Iterator[Job]:
-        """One tensor cut as finely as the method allows, with what has to be known of it before."""
+        """One tensor cut as finely as the method allows, with what the local survey found of it."""
         local = getattr(self.method, "local", None)
         cut = list(jobs_of(place, self.grain, self.block))
         if local is None or len(cut) < 2:

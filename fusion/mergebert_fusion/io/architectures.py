@@ -77,7 +77,7 @@ class Architecture:
         return _searched(self.derived, name) is not None
 
     def aliases(self, names: Sequence[str], config: Mapping[str, Any]) -> dict[str, str]:
-        """Every tensor of these that is another one under a second name, with that other one."""
+        """Every tensor of these that is tied to another one, with that other one."""
         if not self.ties or not config.get("tie_word_embeddings", self.tied_by_default):
             return {}
         found: dict[str, str] = {}

@@ -31,7 +31,7 @@ class ModelParameters:
 
 
 def average(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """sum_t a_t W_t, the weights divided by their sum unless told otherwise."""
+    """sum_t a_t W_t, the weights divided by their sum under `normalize`."""
     return weighted_sum(block.models, weights_of(block))
 
 

@@ -26,7 +26,7 @@ from mergebert_fusion.methods import task_arithmetic
 
 
 def within_setting() -> Any:
-    """The dataclass field for what the shares are taken of."""
+    """The dataclass field for what density and gamma are shares of."""
     return setting(
         "tensor",
         "what the shares are taken of: each tensor, or each row (the authors' code)",
@@ -51,7 +51,7 @@ class ModelParameters(task_arithmetic.ModelParameters):
 
 
 def middles(block: Block[Any, Any, Any]) -> list[Tensor]:
-    """The task vectors with 0 in place of outliers and small entries."""
+    """The task vectors, sparsified: 0 in place of outliers and small entries."""
     middle = _row_middle if block.parameters.within == "row" else _middle
     vectors = zip(block.task_vectors, block.each, strict=True)
     return [masked(vector, middle(vector.abs(), own)) for vector, own in vectors]
@@ -81,7 +81,7 @@ def breadcrumbs(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 
 
 def grain(parameters: Any) -> Grain:
-    """The tensor or the rows that the shares are taken of."""
+    """Whole tensors or whole rows: what the shares are taken of."""
     return Grain.ROW if parameters.within == "row" else Grain.TENSOR
 
 

@@ -38,7 +38,7 @@ class ModelParameters(task_arithmetic.ModelParameters):
 
 
 def dropped(block: Block[Any, Any, Any]) -> list[Tensor]:
-    """The task vectors, a random part of each set to 0 and the rest rescaled."""
+    """The task vectors, sparsified: random entries dropped and the rest rescaled."""
     return [
         masked_and_rescaled(vector, block.uniform(i) < model.density, model.density, block.parameters.rescale)
         for i, (vector, model) in enumerate(zip(block.task_vectors, block.each, strict=True))
@@ -51,7 +51,7 @@ def dare_linear(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 
 
 def grain(parameters: Any) -> Grain:
-    """Any cut will do, unless the L1 norm of the whole tensor is needed."""
+    """Elements, or the whole tensor where its L1 norm is needed."""
     return Grain.TENSOR if parameters.rescale == "l1" else Grain.ELEMENT
 
 

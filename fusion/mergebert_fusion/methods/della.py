@@ -51,7 +51,7 @@ def probabilities(vector: Tensor, density: float, epsilon: float) -> Tensor:
 
 
 def pruned(block: Block[Any, Any, Any]) -> list[Tensor]:
-    """The task vectors, entries set to 0 at random by their rank and the rest rescaled."""
+    """The task vectors, sparsified: entries dropped at random by their rank and the rest rescaled."""
     vectors = zip(block.task_vectors, block.each, strict=True)
     return [_pruned(v, block.uniform(i), own, block.parameters.rescale) for i, (v, own) in enumerate(vectors)]
 
@@ -78,7 +78,7 @@ def grain(parameters: Any) -> Grain:
 
 
 def check(parameters: Any, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:
-    """Refuses an epsilon that leads to no probability; a density of 0 or 1 leaves nothing to draw."""
+    """Refuses an epsilon whose probabilities leave (0, 1]; a density of 0 or 1 leaves nothing to draw."""
     for name, model in zip(names, each, strict=True):
         least, most = model.density - model.epsilon, model.density + model.epsilon
         if 0 < model.density < 1 and (least <= 0 or most > 1):

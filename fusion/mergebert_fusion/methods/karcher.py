@@ -40,7 +40,7 @@ class Parameters:
 
 
 def karcher(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """The mean direction of the models, as long as they are on average."""
+    """The mean direction of the models, at their mean norm."""
     weights = normalised(model.weight for model in block.each)
     sphere = directions(block.models)
     start = sphere.mean(weights)

@@ -79,7 +79,7 @@ class Leads:
 
 
 def survey(inputs: SurveyInputs) -> Survey[Leads]:
-    """How the two experts' changes are spread over the layers, if that decides."""
+    """The leads of all layers under `rule: change`; none under `rule: position`."""
     if inputs.parameters.rule == "position":
         return Leads()
     found: Squares = yield Pass(_squares, sum_by_key)
@@ -96,7 +96,7 @@ def layer_swap(block: Block[Parameters, ModelParameters, Leads]) -> Tensor:
 
 
 def language_share(place: TensorPlace, parameters: Parameters, leads: Leads) -> float:
-    """How much of the tensor at a place is the language expert's; the rest is the task expert's."""
+    """The weight of the language expert in the tensor at a place; the rest is the task expert's."""
     sides = {Group.EMBEDDING: parameters.embeddings, Group.NORM: parameters.norm}
     if place.layer is None:
         side = sides.get(place.group, parameters.head)

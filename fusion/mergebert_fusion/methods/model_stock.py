@@ -34,7 +34,7 @@ class Parameters:
 
 
 def model_stock(block: Block[Parameters, NoParameters, None]) -> Tensor:
-    """W_0 plus a share t of the mean change."""
+    """W_0 plus t times the mean task vector."""
     vectors = block.task_vectors
     change = mean(vectors)
     if not block.parameters.filter_wise:
@@ -46,7 +46,7 @@ def model_stock(block: Block[Parameters, NoParameters, None]) -> Tensor:
 
 
 def share(cosines: Sequence[float | None], models: int) -> float:
-    """How far from the base to the mean of the models the merged one lies, from the cosines of all pairs."""
+    """t, the share of the way from the base to the mean of the models, by the cosines of all pairs."""
     agreement = sum(cosine or 0.0 for cosine in cosines) / len(cosines)
     return models * agreement / (1 + (models - 1) * agreement) if agreement > 0 else 0.0
 

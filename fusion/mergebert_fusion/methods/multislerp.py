@@ -40,7 +40,7 @@ class ModelParameters:
 
 
 def multislerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """W_0 plus the mean direction of the changes, as long as they are on average."""
+    """W_0 plus the mean direction of the task vectors, at their mean norm."""
     vectors = block.vectors
     return block.on_base(weighted_sum(vectors, _coefficients(vectors, weights_of(block))))
 

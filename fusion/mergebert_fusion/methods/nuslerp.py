@@ -44,7 +44,7 @@ class ModelParameters:
 
 
 def nuslerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """W_0 plus the two changes interpolated along their arc."""
+    """W_0 plus the two task vectors interpolated along their arc."""
     t = block.each[1].weight / (block.each[0].weight + block.each[1].weight)
     first, second = block.vectors
     return block.on_base(_interpolated(t, first, second, block.parameters.along))

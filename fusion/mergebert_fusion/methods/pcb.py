@@ -67,7 +67,7 @@ class ModelParameters:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The least and the largest of many numbers, as far as they are of interest."""
+    """The ends between which magnitudes are clipped, or scores kept."""
 
     low: float
     high: float
@@ -94,7 +94,7 @@ PcbBlock: TypeAlias = Block[Parameters, ModelParameters, ModelRanges]
 
 
 def survey(inputs: SurveyInputs) -> Survey[ModelRanges]:
-    """Where magnitudes are clipped; then, with scores that rest on this, which of them are kept."""
+    """The ranges of the clipped magnitudes, then those of the kept scores, which depend on the first."""
     count, parameters = inputs.elements, inputs.parameters
     clipped, keep = int(parameters.clip * count), kept_count(parameters.density, count)
     magnitudes = yield from _ranges(_magnitudes, count - clipped, clipped + 1, inputs)

@@ -40,13 +40,13 @@ def task_arithmetic(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 
 
 def base_plus_sum(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
-    """W_0 + scaling * sum_t weight_t v_t, the weights divided by their sum when told so."""
+    """W_0 + scaling * sum_t weight_t v_t, the weights divided by their sum under `normalize`."""
     scaling: float = block.parameters.scaling
     return block.origin + weighted_sum(vectors, weights_of(block)) * scaling
 
 
 def weights_of(block: Block[Any, Any, Any]) -> list[float]:
-    """The weight of every model, divided by the sum of all when told so."""
+    """The weight of every model, divided by the sum of all under `normalize`."""
     weights = [model.weight for model in block.each]
     return normalised(weights) if block.parameters.normalize else weights
 

@@ -294,7 +294,7 @@ def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
 
 
 def refuse_labels(models: Sequence[Checkpoint], decisions: Sequence[Decision]) -> Iterator[str]:
-    """Raises where merged heads would mix labels; gives notes of what had to be taken on trust."""
+    """Notes on labels that had to be taken on trust; raises where merged heads would mix labels."""
     heads = [
         decision.place.name
         for decision in decisions
