@@ -9,9 +9,13 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mergebert.terminal import visible
 from mergebert_fusion.errors import RecipeError
+
+if TYPE_CHECKING:
+    from mergebert_fusion.recipe.reading import Recipe
 
 _USAGE = """\
 mergebert fuse RECIPE -o OUT      merge by a recipe
@@ -92,37 +96,40 @@ def _explain(name: str, arguments: Namespace) -> int:
 
 
 def _fuse(file: Path, arguments: Namespace) -> int:
-    from dataclasses import replace
-
     from mergebert_fusion.engine.plan import RunOptions, planned_recipe
-    from mergebert_fusion.engine.run import fuse
-    from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
-    from mergebert_fusion.recipe.reading import load_recipe
+    from mergebert_fusion.engine.run import write_fused
     from mergebert_fusion.report.describe import described_plan, plan_as_json
 
-    recipe = load_recipe(file)
-    if arguments.dtype is not None:
-        if arguments.dtype not in OUTPUT_DTYPES:
-            raise RecipeError(f"--dtype {arguments.dtype} is no type; there are {', '.join(OUTPUT_DTYPES)}.")
-        recipe = replace(recipe, dtype=arguments.dtype)
+    recipe = _recipe(file, arguments.dtype)
     options = RunOptions(
         _device(arguments.device), _threads(arguments.threads), arguments.shard_size * 1_000_000
     )
     with planned_recipe(recipe, options) as plan:
         if arguments.plan:
-            shown = (
-                json.dumps(plan_as_json(plan), indent=1)
-                if arguments.json
-                else "\n".join(described_plan(plan))
-            )
-            print(visible(shown))
+            lines = [json.dumps(plan_as_json(plan), indent=1)] if arguments.json else described_plan(plan)
+            print(visible("\n".join(lines)))
             return 0
         out = _output(arguments)
-        fuse(plan, out, overwrite=arguments.overwrite, on_progress=_progress_line(arguments.quiet))
+        write_fused(plan, out, overwrite=arguments.overwrite, on_progress=_progress_line(arguments.quiet))
         for note in plan.notes:
             print(visible(f"note: {note}"), file=sys.stderr)
     print(visible(f"{out}: fused from {len(plan.models)} models with {plan.recipe.method.name}."))
     return 0
+
+
+def _recipe(file: Path, dtype: str | None) -> Recipe:
+    """The recipe in a file, with the type of the output that the command line gives."""
+    from dataclasses import replace
+
+    from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
+    from mergebert_fusion.recipe.reading import load_recipe
+
+    recipe = load_recipe(file)
+    if dtype is None:
+        return recipe
+    if dtype not in OUTPUT_DTYPES:
+        raise RecipeError(f"--dtype {dtype} is no type; there are {', '.join(OUTPUT_DTYPES)}.")
+    return replace(recipe, dtype=dtype)
 
 
 def _compare(file: Path, out: Path) -> int:
@@ -165,11 +172,8 @@ def _device(wanted: str) -> str:
 def _threads(wanted: int | None) -> int:
     if wanted is not None and wanted < 1:
         raise RecipeError(f"--threads {wanted} computes nothing: give 1 or more.")
-    return (
-        wanted or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else wanted or os.cpu_count() or 1
-    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return wanted or cores or 1
 
 
 def _progress_line(quiet: bool) -> Callable[[str], None]:

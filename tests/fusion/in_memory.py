@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, TensorPlace
-from mergebert_fusion.contract.method import AnyMethod, Base, MergeMethod
+from mergebert_fusion.contract.method import AnyMethod, BaseUse, MergeMethod
 from mergebert_fusion.engine.state_dicts import Fused, merged_in_memory, refuse_count
 from mergebert_fusion.engine.streaming import BLOCK, Merge, one_thread_a_block
 from mergebert_fusion.io.tensors import MemorySource
@@ -41,7 +41,7 @@ def fused_tensors(
         method=method,
         names=names,
         models=tuple(MemorySource(tensors) for tensors in models.values()),
-        base=None if base is None or method.base is Base.UNUSED else MemorySource(base),
+        base=None if base is None or method.base is BaseUse.UNUSED else MemorySource(base),
         values=values,
         places=tuple((places or {}).get(n, TensorPlace(n, tuple(t.shape))) for n, t in first.items()),
         seed=seed,

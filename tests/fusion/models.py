@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.engine.plan import RunOptions, planned_recipe
-from mergebert_fusion.engine.run import fuse
+from mergebert_fusion.engine.run import write_fused
 from mergebert_fusion.io.safetensors import open_tensors, split_into_shards, write_tensors
 from mergebert_fusion.io.tensors import TensorSpec
 from mergebert_fusion.recipe.reading import recipe_in
@@ -107,7 +107,7 @@ def run_recipe(
 ) -> dict[str, Tensor]:
     """The tensors that a recipe beside the models in `folder` makes."""
     with planned_recipe(recipe_in(text, folder / "recipe.yaml"), RunOptions(**options)) as plan:
-        fuse(plan, out, overwrite=overwrite)
+        write_fused(plan, out, overwrite=overwrite)
     return read_model(out)
 
 

@@ -115,10 +115,10 @@ def _clause(chance: random.Random, labels: Mapping[str, str], step: int) -> list
 
 
 def _numbers(chance: random.Random, trend: str, step: int) -> tuple[str, str]:
-    known = NUMBERS[::step]
-    first, second = sorted(chance.sample(range(len(known)), 2))
+    numbers = NUMBERS[::step]
+    first, second = sorted(chance.sample(range(len(numbers)), 2))
     before, after = {"down": (second, first), "level": (first, first), "up": (first, second)}[trend]
-    return known[before], known[after]
+    return numbers[before], numbers[after]
 
 
 def numbered(words: list[str]) -> list[int]:
@@ -134,5 +134,5 @@ def examples(
     """Sentences as numbers, and the number of the label of each for every task."""
     chance = random.Random(seed)
     made = [sentence(chance, is_familiar=is_familiar) for _ in range(count)]
-    labels = {task: [names.index(known[task]) for _, known in made] for task, names in LABELS.items()}
+    labels = {task: [names.index(label_of[task]) for _, label_of in made] for task, names in LABELS.items()}
     return [numbered(words) for words, _ in made], labels

@@ -1,4 +1,4 @@
-"""What a merge method sees: the same elements of one tensor out of the base and out of every model."""
+"""What a merge method sees: the same elements of one tensor from the base and from every model."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TensorPlace:
 
 @dataclass(frozen=True)
 class Block(Generic[P, M, F]):
-    """The same elements of one tensor out of the base and every model, in float32, never to be written to."""
+    """The same elements of one tensor from the base and from every model, in float32 and read only."""
 
     place: TensorPlace
     start: int  # index of its first element in the flattened tensor
@@ -77,11 +77,11 @@ class Block(Generic[P, M, F]):
     each: tuple[M, ...]  # as they hold for this tensor, in the order of the models
     found: F  # None without a survey
     seed: int = 0
-    local: Any = None  # what was found of this tensor alone, where the method asks for that
+    local: Any = None  # what the local survey of the method found of this tensor
 
     @property
     def origin(self) -> Tensor:
-        """The base, of a method that cannot do without."""
+        """The base, for a method that requires one."""
         assert self.base is not None, "a method that uses the base says so in its table entry"
         return self.base
 
@@ -90,8 +90,17 @@ class Block(Generic[P, M, F]):
         """What each model changed: its elements minus those of the base."""
         return tuple(model - self.origin for model in self.models)
 
+    @property
+    def vectors(self) -> tuple[Tensor, ...]:
+        """The task vectors; the models themselves where there is no base."""
+        return self.models if self.base is None else self.task_vectors
+
+    def on_base(self, vector: Tensor) -> Tensor:
+        """The base plus a vector; the vector itself where there is no base."""
+        return vector if self.base is None else self.base + vector
+
     def uniform(self, model: int) -> Tensor:
-        """A random number in [0, 1) for every element of this block of one model, shaped and placed like it."""
+        """A random number in [0, 1) for each element of one model's block, in its shape and on its device."""
         like = self.models[model]
         drawn = uniform(self.seed, self.names[model], self.place.name, self.start, like.numel())
         return drawn.reshape(like.shape).to(like.device)

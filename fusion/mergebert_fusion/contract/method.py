@@ -18,8 +18,8 @@ F = TypeVar("F")  # what a survey found
 MERGED = ""  # what the merged model goes by beside its artifacts
 
 
-class Base(Enum):
-    """What a method does with the model that all others were fine-tuned from."""
+class BaseUse(Enum):
+    """How a method uses the base: the model that all others were fine-tuned from."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"
@@ -38,7 +38,7 @@ class Family(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class SurveyInputs:
     """What a survey knows before it reads a tensor."""
 
     names: tuple[str, ...]
@@ -48,7 +48,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Pass(Generic[S]):
-    """One reading of all blocks: `measure` says what a block adds, `combine` adds up two of these, the earlier one first."""
+    """One reading of all blocks: `measure` gives what a block adds, `combine` adds up two of these, the earlier one first."""
 
     measure: Callable[[Block[Any, Any, Any]], S]
     combine: Callable[[S, S], S]
@@ -60,13 +60,13 @@ Survey: TypeAlias = Generator[Pass[Any], Any, F]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """What is known of a method before it runs: its name, its source, its parameters and what it needs."""
+    """What a method declares of itself: its name, its source, its parameters and what it needs."""
 
     name: str
     summary: str  # one line of `fuse list`
     source: str  # paper and arXiv number
     family: Family
-    base: Base
+    base: BaseUse
     parameters: type = NoParameters
     model_parameters: type = NoParameters
     least_models: int = 1
@@ -81,26 +81,28 @@ class Method:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeMethod(Method):
-    """A method that merges every tensor by itself, if need be after a survey of all of them.
+    """A method that merges each tensor by itself, after a survey of all tensors where it has one.
 
     `merge` gives the merged elements of a block; a method that can restore its models gives them under MERGED, beside
-    named artifacts (bool tensors are stored as bits). `restore` makes one model of the block of the base, of what the
-    survey found and of these artifacts.
+    named artifacts (bool tensors are stored as bits). `restore` gives one model's elements from the block of the base,
+    what the survey found, and these artifacts.
     """
 
     merge: Callable[[Block[Any, Any, Any]], Tensor | Mapping[str, Tensor]]
     grain: Grain | Callable[[Any], Grain] = Grain.ELEMENT  # a function gets the parameters of the whole merge
-    survey: Callable[[Inputs], Survey[Any]] | None = None
+    survey: Callable[[SurveyInputs], Survey[Any]] | None = None
     passes: int = 0  # how often at most everything is read before it is merged
     # Like a survey, but of each tensor by itself; blocks get its outcome as `local`, those of surveys too.
-    local: Callable[[Inputs], Survey[Any]] | None = None
+    local: Callable[[SurveyInputs], Survey[Any]] | None = None
     restore: Callable[[Block[Any, Any, Any], Mapping[str, Tensor], str], Tensor] | None = None
-    found: type | None = None  # with `restore`: the dataclass of numbers and tuples that the survey returns
+    found_type: type | None = (
+        None  # with `restore`: the dataclass of numbers and tuples that the survey returns
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[S]):
-    """What one more model makes of one tensor: its new state, and what it adds to the measurement of the step."""
+    """What one more model gives for one block: the new state, and what the block adds to the measurement."""
 
     state: Tensor
     measured: S
@@ -108,7 +110,7 @@ class Step(Generic[S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequentialMethod(Method):
-    """A method that takes one model after the other and remembers a tensor set and a few numbers between them.
+    """A method that merges one model after the other, and keeps a set of tensors and a few numbers in between.
 
     `begin` gives the numbers before the first model. Each block of a model goes through `step` (with the state of
     the same block, None for the first model) and has that one model in `models` and the numbers in `found`;
@@ -121,7 +123,7 @@ class SequentialMethod(Method):
     combine: Callable[[Any, Any], Any]
     conclude: Callable[[Any, Any], Any]
     finish: Callable[[Block[Any, Any, Any], Tensor], Tensor]
-    found: type  # the dataclass of numbers, strings and tuples that `begin` and `conclude` return
+    numbers_type: type  # the dataclass of numbers, strings and tuples that `begin` and `conclude` return
     grain: Grain = Grain.TENSOR
 
 

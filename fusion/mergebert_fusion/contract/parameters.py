@@ -15,7 +15,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of one parameter: its meaning, its bounds, its other names, whether it may differ by tensor."""
+    """One parameter: its meaning, its bounds, its other names, whether it may differ by tensor."""
 
     says: str
     at_least: float | None = None
@@ -40,9 +40,9 @@ def setting(
     alias: tuple[str, ...] = (),
     varies: bool = True,
 ) -> Any:
-    """A dataclass field for one parameter; `varies=False` forbids a recipe to give it tensor by tensor."""
-    known = Setting(says, at_least, at_most, choices, alias, varies)
-    return field(default=default, metadata={"setting": known})
+    """A dataclass field for one parameter; `varies=False` refuses values that differ by tensor."""
+    declared = Setting(says, at_least, at_most, choices, alias, varies)
+    return field(default=default, metadata={"setting": declared})
 
 
 def settings_of(parameters: type) -> Mapping[str, Setting]:
@@ -52,8 +52,8 @@ def settings_of(parameters: type) -> Mapping[str, Setting]:
 
 def name_of(parameters: type, written: str) -> str | None:
     """The field that a recipe means by a name or an alias; None when there is none."""
-    for name, known in settings_of(parameters).items():
-        if written == name or written in known.alias:
+    for name, declared in settings_of(parameters).items():
+        if written == name or written in declared.alias:
             return name
     return None
 
@@ -65,8 +65,8 @@ def typed(parameters: type[P], values: Mapping[str, object]) -> P:
     for written, value in values.items():
         name = name_of(parameters, written)
         if name is None:
-            known = ", ".join(settings_of(parameters)) or "none"
-            raise RecipeError(f"There is no parameter {written!r} here; the parameters are: {known}.")
+            names = ", ".join(settings_of(parameters)) or "none"
+            raise RecipeError(f"There is no parameter {written!r} here; the parameters are: {names}.")
         given[name] = _checked(name, value, kinds[name], settings_of(parameters)[name])
     return parameters(**given)
 
@@ -92,20 +92,20 @@ def checked(parameters: type, name: str, value: object) -> object:
     return _checked(name, value, _kinds(parameters)[name], settings_of(parameters)[name])
 
 
-def _checked(name: str, value: object, kinds: tuple[type, ...], known: Setting) -> object:
+def _checked(name: str, value: object, kinds: tuple[type, ...], allowed: Setting) -> object:
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise RecipeError(f"{name} is {value!r}, but has to be {_wanted(kinds, known)}.")
-    if known.choices and value is not None and value not in known.choices:
-        raise RecipeError(f"{name} is {value!r}, but has to be {_wanted(kinds, known)}.")
+        raise RecipeError(f"{name} is {value!r}, but has to be {_wanted(kinds, allowed)}.")
+    if allowed.choices and value is not None and value not in allowed.choices:
+        raise RecipeError(f"{name} is {value!r}, but has to be {_wanted(kinds, allowed)}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise RecipeError(f"{name} is {value!r}, but has to be a finite number.")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if known.at_least is not None and value < known.at_least:
-            raise RecipeError(f"{name} is {value}, but has to be at least {known.at_least}.")
-        if known.at_most is not None and value > known.at_most:
-            raise RecipeError(f"{name} is {value}, but has to be at most {known.at_most}.")
+        if allowed.at_least is not None and value < allowed.at_least:
+            raise RecipeError(f"{name} is {value}, but has to be at least {allowed.at_least}.")
+        if allowed.at_most is not None and value > allowed.at_most:
+            raise RecipeError(f"{name} is {value}, but has to be at most {allowed.at_most}.")
     return value
 
 
@@ -118,8 +118,8 @@ _KIND_NAMES: Mapping[type, str] = {
 }
 
 
-def _wanted(kinds: tuple[type, ...], known: Setting) -> str:
+def _wanted(kinds: tuple[type, ...], allowed: Setting) -> str:
     """What a value may be, for an error."""
-    if known.choices:
-        return f"one of: {', '.join(known.choices)}"
+    if allowed.choices:
+        return f"one of: {', '.join(allowed.choices)}"
     return " or ".join(_KIND_NAMES[kind] for kind in kinds)

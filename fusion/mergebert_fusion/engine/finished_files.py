@@ -1,4 +1,4 @@
-"""Which files of an output folder are whole, kept there so that a killed fusion goes on where it was."""
+"""Which files of an output folder are whole, so that a killed fusion can be resumed."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Journal:
 
 
 def opened_journal(folder: Path, fingerprint: str, *, overwrite: bool) -> Journal:
-    """The journal of a folder: of the same fusion that was killed there, or an empty one in a new or empty folder.
+    """The journal of a folder: that of the same fusion, killed there, or an empty one in an empty folder.
 
-    It is saved before anything else is written, so that a run killed at any time can be gone on with. Raises FusionError
+    It is saved before anything else is written, so that a run killed at any time can be resumed. Raises FusionError
     where the folder holds anything else, unless `overwrite`.
     """
     folder.mkdir(parents=True, exist_ok=True)

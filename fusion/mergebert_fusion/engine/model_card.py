@@ -22,11 +22,11 @@ def _lines(plan: Plan, facts: Mapping[str, Any]) -> Iterator[str]:
     yield from ("---", "", f"# {_title(plan)}", "")
     yield f"Merged with `{method.name}`: {method.summary}. Source: {method.source}."
     yield from ("", "| input | path | sha256 of the weights |", "|---|---|---|")
-    for name, known in facts["inputs"].items():
+    for name, model in facts["inputs"].items():
         digests = "<br>".join(
-            f"`{digest}`" for file, digest in known["files"].items() if file.endswith(".safetensors")
+            f"`{digest}`" for file, digest in model["files"].items() if file.endswith(".safetensors")
         )
-        yield f"| {name} | `{known['path']}` | {digests} |"
+        yield f"| {name} | `{model['path']}` | {digests} |"
     yield from ("", "## What became of the tensors", "")
     counts = Counter(decision.treatment.value for decision in plan.decisions)
     yield from (f"- {count} {treatment}" for treatment, count in counts.items())

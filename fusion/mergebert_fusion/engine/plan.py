@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert_fusion.contract.block import Grain, Group
-from mergebert_fusion.contract.method import AnyMethod, Base, MergeMethod
+from mergebert_fusion.contract.method import AnyMethod, BaseUse, MergeMethod
 from mergebert_fusion.engine.streaming import AT_ONCE, BLOCK, Merge
 from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.architectures import GENERIC, Architecture, architecture_of
@@ -28,7 +28,7 @@ COMPUTED = (Treatment.MERGE, Treatment.AVERAGE)
 WRITTEN = (*COMPUTED, Treatment.COPY, Treatment.EQUAL)
 LARGEST_SHARD = 5_000_000_000
 # What changes the computation without changing a shape.
-_SETTINGS = (
+_CONFIG_KEYS = (
     *(
         "activation",
         "activation_function",
@@ -122,7 +122,7 @@ class Plan:
 def planned_recipe(recipe: Recipe, options: RunOptions) -> Iterator[Plan]:
     """The plan of a recipe, whose checkpoints stay open for as long as the context does."""
     wanted = dict(recipe.checkpoints)
-    if recipe.base is not None and recipe.method.base is not Base.FIRST:
+    if recipe.base is not None and recipe.method.base is not BaseUse.FIRST:
         wanted[BASE] = recipe.base
     with opened(wanted, recipe.file.parent) as checkpoints:
         base = checkpoints.pop(BASE, None)
@@ -133,16 +133,18 @@ def planned(
     recipe: Recipe, models: Mapping[str, Checkpoint], base: Checkpoint | None, options: RunOptions
 ) -> Plan:
     """The plan of a recipe for these checkpoints."""
-    first, inputs = next(iter(models.values())), [*models.values(), *([base] if base else [])]
-    architecture = architecture_of(first.config, first.source.specs, recipe.architecture)
-    _refuse_settings(inputs)
+    inputs = [*models.values(), *([base] if base else [])]
+    architecture = architecture_of(inputs[0].config, inputs[0].source.specs, recipe.architecture)
+    _refuse_configs(inputs)
     slices = slice_inputs(recipe, models, base, architecture)
-    decisions = sorted(decisions_of(slices, recipe), key=lambda decision: natural(decision.place.name))
-    trusted = list(refuse_labels(list(slices[-1].models.values()), decisions))
+    decisions = tuple(sorted(decisions_of(slices, recipe), key=lambda decision: natural(decision.place.name)))
+    trusted = tuple(refuse_labels(list(slices[-1].models.values()), decisions))
     if any(d.place.group is Group.EMBEDDING and d.treatment in COMPUTED for d in decisions):
         refuse_other_tokens(inputs)
-    merges = tuple(_merges(recipe, slices, decisions, options, Treatment.MERGE))
-    averages = tuple(_merges(recipe, slices, decisions, options, Treatment.AVERAGE))
+    merges, averages = (
+        tuple(_merges(recipe, slices, decisions, options, kind))
+        for kind in (Treatment.MERGE, Treatment.AVERAGE)
+    )
     if not merges:
         raise CheckpointError(
             "No tensor is left to merge: change the policy, or give models that share some."
@@ -153,23 +155,13 @@ def planned(
         base=base,
         architecture=architecture,
         slices=slices,
-        decisions=tuple(decisions),
+        decisions=decisions,
         merges=merges,
         averages=averages,
         shards=tuple(_shards(recipe, decisions, options.largest_shard)),
         config=_config(recipe, models, base, decisions),
         tokenizer=tokenizer_files(recipe.tokenizer, list(models.values()), base or _first(recipe, models)),
-        notes=tuple(
-            dict.fromkeys(
-                [
-                    *recipe.notes,
-                    *_notes(architecture, decisions, base),
-                    *_type_notes(recipe, inputs),
-                    *_tokenizer_notes(recipe, inputs),
-                    *trusted,
-                ]
-            )
-        ),
+        notes=tuple(dict.fromkeys((*_notes(recipe, architecture, inputs, decisions), *trusted))),
         options=options,
     )
 
@@ -200,7 +192,9 @@ def _merges(
                 device=options.device,
                 threads=options.threads,
             )
-            assert merge.settings  # parameters that do not fit together are refused before anything is read
+            assert (
+                merge.parameters_at
+            )  # parameters that do not fit together are refused before anything is read
             yield merge
 
 
@@ -221,11 +215,20 @@ def output_spec(decision: Decision, dtype: str | None) -> TensorSpec:
 
 
 def _notes(
-    architecture: Architecture, decisions: Sequence[Decision], base: Checkpoint | None
+    recipe: Recipe, architecture: Architecture, inputs: Sequence[Checkpoint], decisions: Sequence[Decision]
 ) -> Iterator[str]:
-    """Notes on tensors that are not simply merged."""
+    """What the recipe, the architecture and the inputs give to note."""
+    yield from recipe.notes
     if architecture is GENERIC:
         yield "The architecture is not known; layers, heads and embeddings are guessed from the names of the tensors."
+    yield from _decision_notes(decisions)
+    yield from _type_notes(recipe, inputs)
+    if recipe.tokenizer is not None and not any(model.tokenizer for model in inputs):
+        yield "No input has a tokenizer, so none is written."
+
+
+def _decision_notes(decisions: Sequence[Decision]) -> Iterator[str]:
+    """Notes on tensors that are not simply merged."""
     groups: dict[tuple[Treatment, str], list[str]] = {}
     for decision in decisions:
         if decision.why:
@@ -233,12 +236,6 @@ def _notes(
     for (treatment, why), names in groups.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         yield f"{', '.join(names[:3])}{more}: {treatment.value} ({why})."
-
-
-def _tokenizer_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
-    """That a tokenizer is asked for where there is none."""
-    if recipe.tokenizer is not None and not any(model.tokenizer for model in inputs):
-        yield "No input has a tokenizer, so none is written."
 
 
 def _type_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
@@ -254,7 +251,7 @@ def _type_notes(recipe: Recipe, inputs: Sequence[Checkpoint]) -> Iterator[str]:
         yield f"Numbers are of different types ({shown}); all are merged in float32 and written in {written}."
 
 
-def _refuse_settings(inputs: Sequence[Checkpoint]) -> None:
+def _refuse_configs(inputs: Sequence[Checkpoint]) -> None:
     """Raises where configurations differ in what changes the computation but no shape, or numbers are packed."""
     first = inputs[0]
     for model in inputs:
@@ -264,7 +261,7 @@ def _refuse_settings(inputs: Sequence[Checkpoint]) -> None:
                 "merge the model that it was made from, or dequantize it first."
             )
     for other in inputs[1:]:
-        for key in _SETTINGS:
+        for key in _CONFIG_KEYS:
             if key in first.config and key in other.config and first.config[key] != other.config[key]:
                 raise CheckpointError(
                     f"{key} is {first.config[key]!r} in {first.path} but {other.config[key]!r} in {other.path}: only models "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import torch
 
 import mergebert
 from mergebert_fusion.engine.plan import Plan
+from mergebert_fusion.io.files import sha256_of
 
 FORMAT = 1
 
@@ -41,14 +41,8 @@ class Hashes:
         self._pool.shutdown(cancel_futures=True)
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def versions() -> dict[str, str]:
-    """What computed the result."""
+    """The versions of all that computed the result."""
     return {
         "mergebert": mergebert.__version__,
         "numpy": np.__version__,

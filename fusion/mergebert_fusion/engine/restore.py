@@ -32,8 +32,8 @@ from mergebert_fusion.recipe.policy import natural
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a fusion left in its folder."""
+class FinishedFusion:
+    """A fused model on disk, with all that restores its models."""
 
     folder: Path
     facts: Mapping[str, Any]
@@ -43,23 +43,23 @@ class Kept:
     base: TensorSource | None
 
     def restored(self, model: str, job: Job) -> Tensor:
-        """The elements of a job as they were in one model, as nearly as the method keeps them."""
+        """The elements of a job in one model, as nearly as the method keeps them."""
         method, name = self.method, job.place.name
         if method is None or method.restore is None or self.base is None or name not in self._merged:
             return self.fused.read(name, job.start, job.stop)
-        kept = {kind: self._artifact(kind, job) for kind in self.artifacts}
+        artifacts = {kind: self._artifact(kind, job) for kind in self.artifacts}
         base = self.base.read(name, job.start, job.stop).to(torch.float32)
         block: Block[Any, Any, Any] = Block(
             job.place, job.start, base, (), tuple(self.facts["order"]), None, (), self.found
         )
-        return method.restore(block, kept, model)
+        return method.restore(block, artifacts, model)
 
     @cached_property
     def found(self) -> Any:
         """What the survey of the method found."""
-        if self.method is None or self.method.found is None or self.facts["found"] is None:
+        if self.method is None or self.method.found_type is None or self.facts["found"] is None:
             return None
-        return numbers_from(self.method.found, self.facts["found"])
+        return numbers_from(self.method.found_type, self.facts["found"])
 
     @cached_property
     def _merged(self) -> frozenset[str]:
@@ -90,18 +90,18 @@ def restore(folder: Path, model: str, out: Path, base: str | None = None, *, pla
     if out.exists() and any(out.iterdir()):
         raise FusionError(f"{out} is not empty: choose another folder.")
     with ExitStack() as stack:
-        known = _base(folder, facts, base, stack) if restores else None
-        kept = Kept(
+        origin = _base(folder, facts, base, stack) if restores else None
+        fusion = FinishedFusion(
             folder=folder,
             facts=facts,
             method=method if isinstance(method, MergeMethod) and restores else None,
             fused=joined(sorted(folder.glob("model*.safetensors")), stack),
             artifacts=_artifacts(folder, stack) if restores else {},
-            base=None if known is None else known.source,
+            base=None if origin is None else origin.source,
         )
         heads = joined(sorted((folder / HEADS / model).glob("*.safetensors")), stack)
         with one_thread_a_block():
-            _write(kept, heads, model, out)
+            _write(fusion, heads, model, out)
     _copy_settings(folder, model, out)
 
 
@@ -120,23 +120,23 @@ def _base(folder: Path, facts: Mapping[str, Any], wanted: str | None, stack: Exi
     written = wanted or facts["inputs"]["base"]["path"]
     base = stack.enter_context(opened({"base": written}, folder.parent))["base"]
     for path in base.files:
-        known = facts["inputs"]["base"]["files"].get(path.name)
-        if path.suffix == ".safetensors" and known != sha256_of(path):
+        recorded = facts["inputs"]["base"]["files"].get(path.name)
+        if path.suffix == ".safetensors" and recorded != sha256_of(path):
             raise CheckpointError(
                 f"{path} is not the base that {folder} was made from: give that one with --base."
             )
     return base
 
 
-def _write(kept: Kept, heads: TensorSource, model: str, out: Path) -> None:
+def _write(fusion: FinishedFusion, heads: TensorSource, model: str, out: Path) -> None:
     """Writes every tensor of the restored model, a block at a time."""
-    specs = {**kept.fused.specs, **heads.specs}
+    specs = {**fusion.fused.specs, **heads.specs}
     files = split_into_shards({name: specs[name] for name in sorted(specs, key=natural)}, LARGEST_SHARD)
     names = list(shard_names(len(files)))
     for file_name, held in zip(names, files, strict=True):
         writer = start_file(NewFile(file_name, held, {"format": "pt"}), out)
         for name, spec in held.items():
-            read: Callable[[Job], Tensor] = _reader(kept, heads, model, name)
+            read: Callable[[Job], Tensor] = _reader(fusion, heads, model, name)
             for job in jobs_of(TensorPlace(name, spec.shape), Grain.ELEMENT, BLOCK):
                 writer.write(name, job.start, read(job))
         writer.finish()
@@ -145,10 +145,10 @@ def _write(kept: Kept, heads: TensorSource, model: str, out: Path) -> None:
         write_json(out / INDEX, {"metadata": {}, "weight_map": placed})
 
 
-def _reader(kept: Kept, heads: TensorSource, model: str, name: str) -> Callable[[Job], Tensor]:
+def _reader(fusion: FinishedFusion, heads: TensorSource, model: str, name: str) -> Callable[[Job], Tensor]:
     if name in heads.specs:
         return lambda job: heads.read(job.place.name, job.start, job.stop)
-    return lambda job: kept.restored(model, job)
+    return lambda job: fusion.restored(model, job)
 
 
 def _copy_settings(folder: Path, model: str, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Carries out a plan: a block at a time, in any number of threads, and goes on where a killed run was."""
+"""Carries out a plan: a block at a time, in any number of threads, and resumes a killed run."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ OnProgress: TypeAlias = Callable[[str], None]  # gets a line that says how far t
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One run of elements of one tensor to be made, as decided."""
+class DecidedJob:
+    """A block to be written, and what becomes of its tensor."""
 
     decision: Decision
     job: Job
@@ -56,8 +56,10 @@ class Task:
         return self.job.elements
 
 
-def fuse(plan: Plan, out: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None) -> None:
-    """Writes the fused model of a plan into a folder, going on from the files that a killed run left whole there.
+def write_fused(
+    plan: Plan, out: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda _: None
+) -> None:
+    """Writes the fused model of a plan into a folder, keeping the files that a killed run left whole there.
 
     Raises FusionError where the folder holds an input, anything else (unless `overwrite`), or too little room. `on_progress`
     gets a line now and then that says how far it is.
@@ -147,33 +149,35 @@ def _state(plan: Plan, out: Path, on_progress: OnProgress) -> State | None:
         return None
     merge = plan.merges[0]
     base = [] if plan.base is None else identity(plan.base.files)
-    parameters = [[place.name, repr(merge.settings[place.name][0])] for place in merge.places]
+    parameters = [[place.name, repr(merge.parameters_at[place.name][0])] for place in merge.places]
     key = digest_of([plan.recipe.method.name, plan.recipe.seed, base, parameters])
     return state_after_all(merge, [plan.models[name].files for name in merge.names], key, out, on_progress)
 
 
 def _write(plan: Plan, shard: Shard, out: Path, make: _Maker, on_progress: OnProgress) -> list[str]:
     """Writes the files of one shard and gives their names."""
-    opened = ShardWriter(shard, out)
+    writer = ShardWriter(shard, out)
     whole = sum(decision.place.elements for decision in shard.decisions)
     try:
         done = 0
-        for task, outputs in ordered(make, _tasks(plan, shard), plan.options.threads, attrgetter("elements")):
+        for decided, outputs in ordered(
+            make, _decided_jobs(plan, shard), plan.options.threads, attrgetter("elements")
+        ):
             for artifact, values in outputs.items():
-                opened.write(artifact, task.decision.place.name, task.job.start, values)
-            done += task.elements
+                writer.write(artifact, decided.decision.place.name, decided.job.start, values)
+            done += decided.elements
             on_progress(f"writing {shard.file.name}: {done / whole:.0%}")
-        return list(opened.finish())
+        return list(writer.finish())
     except BaseException:
-        opened.abandon()
+        writer.abandon()
         raise
 
 
-def _tasks(plan: Plan, shard: Shard) -> Iterator[Task]:
+def _decided_jobs(plan: Plan, shard: Shard) -> Iterator[DecidedJob]:
     for decision in shard.decisions:
         is_computed = decision.treatment in COMPUTED
         cut = plan.merge_of[decision.place.name].jobs_at if is_computed else _blocks
-        yield from (Task(decision, job) for job in cut(decision.place))
+        yield from (DecidedJob(decision, job) for job in cut(decision.place))
 
 
 def _blocks(place: TensorPlace) -> Iterator[Job]:
@@ -182,24 +186,24 @@ def _blocks(place: TensorPlace) -> Iterator[Job]:
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes the elements of a task, in the type in which they are written."""
+    """Makes the elements of a block, in the type in which they are written."""
 
     plan: Plan
     found: Any
     state: State | None
     earlier: Callable[[Job], Tensor | None] | None
 
-    def __call__(self, task: Task) -> tuple[Task, dict[str, Tensor]]:
-        decision, job = task.decision, task.job
+    def __call__(self, decided: DecidedJob) -> tuple[DecidedJob, dict[str, Tensor]]:
+        decision, job = decided.decision, decided.job
         if decision.treatment not in COMPUTED:
             inputs = self.plan.slices[decision.slice_number]
-            return task, {MERGED: inputs.copied(decision, job.start, job.stop)}
+            return decided, {MERGED: inputs.copied(decision, job.start, job.stop)}
         merge = self.plan.merge_of[decision.place.name]
         if self.state is not None and decision.treatment is Treatment.MERGE:
-            return task, {MERGED: self.in_sequence(merge, job)}
+            return decided, {MERGED: self.in_sequence(merge, job)}
         made = outputs_of(merge, self.found, job)
         dtype = output_spec(decision, self.plan.recipe.dtype).dtype
-        return task, {
+        return decided, {
             kind: values if values.dtype == torch.bool else values.to(dtype) for kind, values in made.items()
         }
 

@@ -114,7 +114,7 @@ def _saved_state(merge: Merge, key: str, out: Path) -> State:
         raise FusionError(
             f"{out / STATE} is of another base or other parameters: choose another folder, or pass --overwrite."
         )
-    numbers = numbers_from(method.found, content["numbers"])
+    numbers = numbers_from(method.numbers_type, content["numbers"])
     return State(tuple(content["models"]), numbers, out / STATE / content["tensors"])
 
 

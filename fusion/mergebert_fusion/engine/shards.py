@@ -37,7 +37,7 @@ class ShardWriter:
             self.writers[artifact].write(name, start, values)
 
     def finish(self) -> Sequence[str]:
-        """Gives all files their names, which come back."""
+        """Gives all files their names and returns these."""
         if MERGED not in self.writers:  # nothing but empty tensors
             self.writers[MERGED] = start_file(self.shard.file, self.folder)
         return [writer.finish().relative_to(self.folder).as_posix() for writer in self.writers.values()]

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from mergebert_fusion.contract.method import MERGED, AnyMethod, Base, SequentialMethod
+from mergebert_fusion.contract.method import MERGED, AnyMethod, BaseUse, SequentialMethod
 from mergebert_fusion.engine.plan import Plan, RunOptions, output_spec, planned
 from mergebert_fusion.engine.sequential import finished, stepped
 from mergebert_fusion.engine.streaming import Job, Merge, one_thread_a_block, ordered, outputs_of, surveyed
@@ -55,14 +55,11 @@ def fuse(
     """
     merge_method = method_named(method)
     refuse_count(merge_method, len(models), base is not None)
-    each = {name: (model_parameters or {}).get(name, {}) for name in models}
-    ParameterValues(merge_method, parameters or {}, tuple(each.values()), tuple(models)).refuse_unknown()
-    entries = tuple(ModelEntry(name, _HERE, given) for name, given in each.items())
     recipe = Recipe(
         text="",
         file=Path(_HERE),
         method=merge_method,
-        slices=(Slice(entries, parameters or {}),),
+        slices=(_slice(merge_method, tuple(models), parameters or {}, model_parameters or {}),),
         base=None if base is None else _HERE,
         dtype=None,
         tokenizer=None,
@@ -73,10 +70,23 @@ def fuse(
     )
     dicts = {name: _state_dict(model) for name, model in models.items()}
     shared = _shared(next(iter(dicts.values())))
-    known = {name: _checkpoint(name, tensors, shared, config) for name, tensors in dicts.items()}
+    checkpoints = {name: _checkpoint(name, tensors, shared, config) for name, tensors in dicts.items()}
     origin = None if base is None else _checkpoint(BASE, _state_dict(base), shared, config)
-    fused = _carried_out(planned(recipe, known, origin, RunOptions(threads=threads)))
+    fused = _carried_out(planned(recipe, checkpoints, origin, RunOptions(threads=threads)))
     return fused | {second: fused[first] for second, first in shared.items() if first in fused}
+
+
+def _slice(
+    method: AnyMethod,
+    names: tuple[str, ...],
+    parameters: RawParameters,
+    model_parameters: Mapping[str, RawParameters],
+) -> Slice:
+    """The models as the one slice of a recipe; raises RecipeError for a parameter that the method does not have."""
+    each = tuple(model_parameters.get(name, {}) for name in names)
+    ParameterValues(method, parameters, each, names).refuse_unknown()
+    entries = (ModelEntry(name, _HERE, given) for name, given in zip(names, each, strict=True))
+    return Slice(tuple(entries), parameters)
 
 
 def _state_dict(model: Model) -> Mapping[str, Tensor]:
@@ -105,11 +115,9 @@ def _checkpoint(
 def _carried_out(plan: Plan) -> dict[str, Tensor]:
     """Every tensor that a plan writes, made in memory."""
     with one_thread_a_block():
-        made = {
-            n: t
-            for merge in (*plan.merges, *plan.averages)
-            for n, t in merged_in_memory(merge).tensors.items()
-        }
+        made: dict[str, Tensor] = {}
+        for merge in (*plan.merges, *plan.averages):
+            made |= merged_in_memory(merge).tensors
     fused = {}
     for decision in plan.decisions:
         name, inputs = decision.place.name, plan.slices[decision.slice_number]
@@ -132,7 +140,7 @@ def refuse_count(method: AnyMethod, models: int, has_base: bool) -> None:
         )
     if method.most_models is not None and models > method.most_models:
         raise RecipeError(f"{method.name} takes at most {method.most_models} models, and {models} are given.")
-    if method.base is Base.REQUIRED and not has_base:
+    if method.base is BaseUse.REQUIRED and not has_base:
         raise RecipeError(f"{method.name} needs the model that all others come from: give base_model.")
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain, TensorPlace
-from mergebert_fusion.contract.method import MERGED, AnyMethod, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.method import MERGED, AnyMethod, MergeMethod, Pass, Survey, SurveyInputs
 from mergebert_fusion.errors import CheckpointError, FusionError
 from mergebert_fusion.io.tensors import TensorSource
 from mergebert_fusion.recipe.parameter_values import ParameterValues
@@ -41,7 +41,7 @@ class Job:
     place: TensorPlace
     start: int
     stop: int
-    local: Any = field(default=None, compare=False)  # what was found of a tensor of several blocks
+    local: Any = field(default=None, compare=False)  # found by the local survey of a tensor in several blocks
 
     @property
     def is_whole(self) -> bool:
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Merge:
-    """Everything that decides the result of a merge."""
+    """The tensors to merge, and everything that decides the result."""
 
     method: AnyMethod
     names: tuple[str, ...]
@@ -70,12 +70,12 @@ class Merge:
     block: int = BLOCK
 
     @cached_property
-    def inputs(self) -> Inputs:
+    def survey_inputs(self) -> SurveyInputs:
         """What a survey knows before it reads a tensor."""
-        return Inputs(self.names, sum(place.elements for place in self.places), self.values.constant)
+        return SurveyInputs(self.names, sum(place.elements for place in self.places), self.values.constant)
 
     @cached_property
-    def settings(self) -> Mapping[str, tuple[Any, tuple[Any, ...]]]:
+    def parameters_at(self) -> Mapping[str, tuple[Any, tuple[Any, ...]]]:
         """The parameters of the method and of every model as they hold for each tensor."""
         return {place.name: self.values.at(place) for place in self.places}
 
@@ -91,13 +91,13 @@ class Merge:
             yield from self.jobs_at(place)
 
     def jobs_at(self, place: TensorPlace) -> Iterator[Job]:
-        """One tensor cut as finely as the method allows, with what has to be known of it before."""
+        """One tensor cut as finely as the method allows, with what the local survey found of it."""
         local = getattr(self.method, "local", None)
         cut = list(jobs_of(place, self.grain, self.block))
         if local is None or len(cut) < 2:
             yield from cut
             return
-        found = run_survey(local(self.inputs), lambda asked: _total(self, asked, cut))
+        found = run_survey(local(self.survey_inputs), lambda asked: _total(self, asked, cut))
         yield from (replace(job, local=found) for job in cut)
 
     def read(self, source: TensorSource, job: Job) -> Tensor:
@@ -107,7 +107,7 @@ class Merge:
 
     def loaded(self, job: Job, found: Any, models: Sequence[int] | None = None) -> Block[Any, Any, Any]:
         """The block of a job, of all models or of those numbered."""
-        own, each = self.settings[job.place.name]
+        own, each = self.parameters_at[job.place.name]
         chosen = range(len(self.models)) if models is None else models
         block: Block[Any, Any, Any] = Block(
             place=job.place,
@@ -124,7 +124,7 @@ class Merge:
         local = getattr(self.method, "local", None)
         if local is None or not job.is_whole:
             return block
-        return replace(block, local=run_survey(local(self.inputs), lambda asked: asked.measure(block)))
+        return replace(block, local=run_survey(local(self.survey_inputs), lambda asked: asked.measure(block)))
 
 
 def jobs_of(place: TensorPlace, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
@@ -146,7 +146,7 @@ def surveyed(merge: Merge) -> Any:
     method = merge.method
     if not isinstance(method, MergeMethod) or method.survey is None:
         return None
-    return run_survey(method.survey(merge.inputs), lambda asked: _total(merge, asked, merge.jobs()))
+    return run_survey(method.survey(merge.survey_inputs), lambda asked: _total(merge, asked, merge.jobs()))
 
 
 def run_survey(survey: Survey[Any], total: Callable[[Pass[Any]], Any]) -> Any:

@@ -77,7 +77,7 @@ class Architecture:
         return _searched(self.derived, name) is not None
 
     def aliases(self, names: Sequence[str], config: Mapping[str, Any]) -> dict[str, str]:
-        """Every tensor of these that is another one under a second name, with that other one."""
+        """Every tensor of these that is tied to another one, with that other one."""
         if not self.ties or not config.get("tie_word_embeddings", self.tied_by_default):
             return {}
         found: dict[str, str] = {}
@@ -219,18 +219,18 @@ def architecture_of(
     config: Mapping[str, Any], names: Iterable[str], wanted: str | None = None
 ) -> Architecture:
     """The family that a recipe asks for, config.json names, or the names of the tensors show; else the generic one."""
-    known = {entry.name: entry for entry in (*ARCHITECTURES, GENERIC)}
+    by_name = {entry.name: entry for entry in (*ARCHITECTURES, GENERIC)}
     if wanted is not None:
-        if wanted not in known:
-            raise RecipeError(f"There is no architecture {wanted!r}; there are {', '.join(known)}.")
-        return known[wanted]
+        if wanted not in by_name:
+            raise RecipeError(f"There is no architecture {wanted!r}; there are {', '.join(by_name)}.")
+        return by_name[wanted]
     for entry in ARCHITECTURES:
         if config.get("model_type") in entry.model_types:
             return entry
     listed = list(names)
     for name, signature in _SIGNATURES.items():
         if any(re.search(signature, tensor) for tensor in listed):
-            return known[name]
+            return by_name[name]
     return GENERIC
 
 

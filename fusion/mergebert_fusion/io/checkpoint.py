@@ -77,9 +77,9 @@ def _checkpoint(name: str, path: str, near: Path, stack: ExitStack) -> Checkpoin
 def located(path: str, near: Path) -> Path | None:
     """The folder or file of a checkpoint: beside the recipe, here, or in the local Hugging Face cache; None if nowhere."""
     written = Path(path).expanduser()
-    for candidate in (near / written, written):
-        if candidate.exists():
-            return candidate
+    for place in (near / written, written):
+        if place.exists():
+            return place
     return _cached(path)
 
 

@@ -15,8 +15,8 @@ UNFINISHED = ".mergebert-*"  # what mergebert.atomic leaves behind when it is ki
 
 def identity(files: Iterable[Path]) -> list[list[str | int]]:
     """Absolute path, size in bytes and time of change of each file: what tells inputs apart without reading them."""
-    known = [(path.resolve(), path.stat()) for path in files]
-    return [[str(path), status.st_size, status.st_mtime_ns] for path, status in known]
+    statuses = [(path.resolve(), path.stat()) for path in files]
+    return [[str(path), status.st_size, status.st_mtime_ns] for path, status in statuses]
 
 
 def sha256_of(path: Path) -> str:

@@ -178,5 +178,5 @@ def _name_in(base: TensorSource, name: str) -> str | None:
     """The tensor that an adapter means: heads put a prefix before the names of the bare model, or take one away."""
     if name in base.specs:
         return name
-    near = [known for known in base.specs if known.endswith(f".{name}") or name.endswith(f".{known}")]
+    near = [other for other in base.specs if other.endswith(f".{name}") or name.endswith(f".{other}")]
     return near[0] if len(near) == 1 else None

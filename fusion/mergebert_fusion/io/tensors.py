@@ -83,8 +83,8 @@ class RenamedSource:
     @cached_property
     def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
-        known = self.source.specs
-        return {new: known[old] for new, old in self.names.items()}
+        specs = self.source.specs
+        return {new: specs[old] for new, old in self.names.items()}
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """The elements start to stop of the flattened tensor."""

@@ -29,8 +29,10 @@ def tokenizer_files(
     for model in having:
         if wanted in (model.name, model.path) or (wanted == "base" and model is base):
             return model.tokenizer
-    known = ", ".join(["union", *dict.fromkeys("base" if model is base else model.name for model in having)])
-    raise RecipeError(f"tokenizer_source is {wanted!r}, which has no tokenizer here; there is: {known}.")
+    sources = ", ".join(
+        ["union", *dict.fromkeys("base" if model is base else model.name for model in having)]
+    )
+    raise RecipeError(f"tokenizer_source is {wanted!r}, which has no tokenizer here; there is: {sources}.")
 
 
 def refuse_other_tokens(models: Sequence[Checkpoint]) -> None:
@@ -38,10 +40,10 @@ def refuse_other_tokens(models: Sequence[Checkpoint]) -> None:
     first: dict[int, tuple[str, str]] = {}
     for model in models:
         for token, number in _vocabulary(model).items():
-            known, where = first.setdefault(number, (token, model.name))
-            if known != token:
+            earlier, where = first.setdefault(number, (token, model.name))
+            if earlier != token:
                 raise CheckpointError(
-                    f"Token {number} is {known!r} in {where} but {token!r} in {model.name}: models can be merged only over one "
+                    f"Token {number} is {earlier!r} in {where} but {token!r} in {model.name}: models can be merged only over one "
                     "vocabulary; take the embeddings of one of them with `policy: {embeddings: NAME}` if that is meant."
                 )
 

@@ -41,13 +41,15 @@ def each_kth_largest(
     upper: Counts = yield Pass(lambda block: _upper_counts(values(block)), sum_by_key)
     bins = {key: [_bin_of(counts, k) for k in ranks(key, int(counts.sum()))] for key, counts in upper.items()}
     lower: Counts = yield Pass(lambda block: _lower_counts(values(block), bins), sum_by_key)
-    return {key: tuple(_threshold(key, found, lower) for found in wanted) for key, wanted in bins.items()}
+    return {
+        key: tuple(_value_at(key, position, lower) for position in wanted) for key, wanted in bins.items()
+    }
 
 
 def kth_largest_of(values: Tensor, rank: int) -> float:
     """The k-th largest of non-negative numbers that are at hand, bounds as in `kth_largest`."""
-    found = _bin_of(_upper_counts({0: values})[0], rank)
-    return _threshold(0, found, _lower_counts({0: values}, {0: [found]}))
+    position = _bin_of(_upper_counts({0: values})[0], rank)
+    return _value_at(0, position, _lower_counts({0: values}, {0: [position]}))
 
 
 def _upper_counts(values: Mapping[VectorKey, Tensor]) -> Counts:
@@ -84,8 +86,9 @@ def _bin_of(counts: Tensor, rank: int) -> tuple[int, int]:
     return counts.numel() - 1 - position, within
 
 
-def _threshold(key: VectorKey, found: tuple[int, int], counts: Counts) -> float:
-    upper, rank = found
+def _value_at(key: VectorKey, position: tuple[int, int], counts: Counts) -> float:
+    """The number at a position that `_bin_of` gave."""
+    upper, rank = position
     if upper < 0:
         return float("inf") if upper == -1 else 0.0
     lower, _ = _bin_of(counts[key, upper], rank)

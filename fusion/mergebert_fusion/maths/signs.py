@@ -1,4 +1,4 @@
-"""The sign that task vectors agree on at each element, and what those that have it add up to (TIES).
+"""The sign that task vectors elect at each element, and the sum or mean of those that have it (TIES).
 
 Shared by every method that ends as TIES does. Yadav et al., arXiv 2306.01708; the form with weights is mergekit's.
 """
@@ -27,18 +27,18 @@ def elected_signs(vectors: Sequence[Tensor], undecided: float = 0.0) -> Tensor:
 
 
 def surveyed_majority(vectors: Callable[[Block[Any, Any, Any]], Sequence[Tensor]]) -> Survey[float]:
-    """The sign, -1, 0 or 1, that most elements of the whole model elect: what the paper's code gives to the undecided."""
+    """The sign, -1, 0 or 1, that most elements of the whole model elect; the paper's code gives it to the undecided."""
     balance = yield Pass(lambda block: _balance(elected_signs(vectors(block))), operator.add)
     return float((balance > 0) - (balance < 0))
 
 
 def disjoint_sum(vectors: Sequence[Tensor], signs: Tensor, weights: Sequence[float]) -> Tensor:
-    """The sum of weight times vector over those whose product has the elected sign; 0 where no sign is elected."""
+    """The sum, at each element, of the weighted vectors that have the elected sign; 0 where none is elected."""
     return _agreeing(vectors, signs, weights)[0]
 
 
 def disjoint_mean(vectors: Sequence[Tensor], signs: Tensor, weights: Sequence[float]) -> Tensor:
-    """The disjoint sum divided by the weights of those that took part in it, element by element."""
+    """The disjoint sum divided, at each element, by the summed weights of the vectors in it."""
     summed, weight = _agreeing(vectors, signs, weights)
     if min(weights) > 0:
         return summed / weight.clamp(min=NO_WEIGHT)
@@ -46,7 +46,7 @@ def disjoint_mean(vectors: Sequence[Tensor], signs: Tensor, weights: Sequence[fl
 
 
 def weighted_agreement(vectors: Sequence[Tensor], weights: Sequence[float], normalize: bool) -> Tensor:
-    """The disjoint mean, or else sum, under the signs that the weighted vectors elect; they are + where those cancel."""
+    """The disjoint mean, or sum, with the signs that the weighted vectors elect: + where they cancel."""
     signs = elected_signs([vector * weight for vector, weight in zip(vectors, weights, strict=True)], 1.0)
     return (disjoint_mean if normalize else disjoint_sum)(vectors, signs, weights)
 

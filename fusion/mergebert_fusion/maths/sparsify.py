@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.parameters import setting
@@ -36,6 +37,11 @@ def largest_mask(magnitudes: Tensor, count: int) -> Tensor:
     above, level = magnitudes > threshold, magnitudes == threshold
     missing = count - int(above.sum())
     return above | (level & (level.reshape(-1).cumsum(0) <= missing).reshape(level.shape))
+
+
+def masked(vector: Tensor, mask: Tensor) -> Tensor:
+    """The entries under the mask, and zeros elsewhere."""
+    return torch.where(mask, vector, torch.zeros_like(vector))
 
 
 def masked_and_rescaled(vector: Tensor, mask: Tensor, probability: float | Tensor, rescale: str) -> Tensor:

@@ -71,7 +71,7 @@ class Directions:
         return [math.fsum(c * p for c, p in zip(row, point, strict=True)) for row in self.cosines]
 
     def length(self, point: Sequence[float]) -> float:
-        """How far a combination of the unit vectors lies from the centre."""
+        """The norm of a combination of the unit vectors."""
         square = math.fsum(p * c for p, c in zip(point, self.cosines_to(point), strict=True))
         return math.sqrt(max(0.0, square))
 
@@ -85,7 +85,7 @@ class Directions:
         return math.fsum(weight * norm for weight, norm in zip(weights, self.norms, strict=True))
 
     def coefficients(self, point: Sequence[float], norm: float) -> list[float]:
-        """What the tensors themselves are multiplied with to give the point at a distance from the centre."""
+        """The coefficients of the tensors themselves that give a point this norm."""
         pairs = zip(point, self.norms, strict=True)
         return [norm * share / length if length > 0 else 0.0 for share, length in pairs]
 

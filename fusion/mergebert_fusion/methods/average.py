@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.arithmetic import weighted_sum
 from mergebert_fusion.methods.task_arithmetic import check, weights_of
@@ -31,7 +31,7 @@ class ModelParameters:
 
 
 def average(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """sum_t a_t W_t, the weights divided by their sum unless told otherwise."""
+    """sum_t a_t W_t, the weights divided by their sum under `normalize`."""
     return weighted_sum(block.models, weights_of(block))
 
 
@@ -41,7 +41,7 @@ METHOD = MergeMethod(
     summary="the (weighted) mean of the models",
     source="Wortsman et al., Model soups, arXiv 2203.05482",
     family=Family.AVERAGES,
-    base=Base.UNUSED,
+    base=BaseUse.UNUSED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

@@ -19,14 +19,14 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
-from mergebert_fusion.maths.sparsify import kept_count, largest_mask
+from mergebert_fusion.maths.sparsify import kept_count, largest_mask, masked
 from mergebert_fusion.methods import task_arithmetic
 
 
 def within_setting() -> Any:
-    """The dataclass field for what the shares are taken of."""
+    """The dataclass field for what density and gamma are shares of."""
     return setting(
         "tensor",
         "what the shares are taken of: each tensor, or each row (the authors' code)",
@@ -51,12 +51,10 @@ class ModelParameters(task_arithmetic.ModelParameters):
 
 
 def middles(block: Block[Any, Any, Any]) -> list[Tensor]:
-    """The task vectors with 0 in place of outliers and small entries."""
+    """The task vectors, sparsified: 0 in place of outliers and small entries."""
     middle = _row_middle if block.parameters.within == "row" else _middle
     vectors = zip(block.task_vectors, block.each, strict=True)
-    return [
-        torch.where(middle(vector.abs(), own), vector, torch.zeros_like(vector)) for vector, own in vectors
-    ]
+    return [masked(vector, middle(vector.abs(), own)) for vector, own in vectors]
 
 
 def _middle(magnitudes: Tensor, model: ModelParameters) -> Tensor:
@@ -83,7 +81,7 @@ def breadcrumbs(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 
 
 def grain(parameters: Any) -> Grain:
-    """The tensor or the rows that the shares are taken of."""
+    """Whole tensors or whole rows: what the shares are taken of."""
     return Grain.ROW if parameters.within == "row" else Grain.TENSOR
 
 
@@ -92,7 +90,7 @@ METHOD = MergeMethod(
     summary="task arithmetic without the largest and the smallest changes",
     source="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=task_arithmetic.check,

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.methods.breadcrumbs import ModelParameters, grain, middles, within_setting
-from mergebert_fusion.methods.ties import ConsensusParameters, consensus_of_weighted
+from mergebert_fusion.methods.ties import ElectionParameters, base_plus_elected
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(ConsensusParameters):
+class Parameters(ElectionParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     within: str = within_setting()
@@ -26,7 +26,7 @@ class Parameters(ConsensusParameters):
 
 def breadcrumbs_ties(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the middles of the task vectors."""
-    return consensus_of_weighted(block, middles(block))
+    return base_plus_elected(block, middles(block))
 
 
 METHOD = MergeMethod(
@@ -34,7 +34,7 @@ METHOD = MergeMethod(
     summary="the changes that are neither large nor small, merged where they agree in sign",
     source="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=breadcrumbs_ties,

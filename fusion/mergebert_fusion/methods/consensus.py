@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.methods import tall_masks
+from mergebert_fusion.methods.ties import TiesStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Parameters(tall_masks.Parameters):
     k: int = setting(2, "how many models have to use an entry for it to be kept", at_least=0)
 
 
-def consensus(block: Block[Parameters, tall_masks.ModelParameters, tall_masks.Found]) -> Tensor:
+def consensus(block: Block[Parameters, tall_masks.ModelParameters, TiesStatistics]) -> Tensor:
     """W_0 + scaling * D where at least k masks are true, and W_0 elsewhere."""
     vector = tall_masks.multi_task_vector(block)
     users = torch.stack(tall_masks.task_masks(block, vector)).sum(0)
@@ -38,7 +39,7 @@ METHOD = MergeMethod(
     summary="the summed changes without the entries that fewer than k models use",
     source="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
     family=Family.MASKS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=tall_masks.ModelParameters,
     least_models=2,

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.sparsify import masked_and_rescaled, rescale_setting
 from mergebert_fusion.methods import task_arithmetic
@@ -38,7 +38,7 @@ class ModelParameters(task_arithmetic.ModelParameters):
 
 
 def dropped(block: Block[Any, Any, Any]) -> list[Tensor]:
-    """The task vectors, a random part of each set to 0 and the rest rescaled."""
+    """The task vectors, sparsified: random entries dropped and the rest rescaled."""
     return [
         masked_and_rescaled(vector, block.uniform(i) < model.density, model.density, block.parameters.rescale)
         for i, (vector, model) in enumerate(zip(block.task_vectors, block.each, strict=True))
@@ -51,7 +51,7 @@ def dare_linear(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 
 
 def grain(parameters: Any) -> Grain:
-    """Any cut will do, unless the L1 norm of the whole tensor is needed."""
+    """Elements, or the whole tensor where its L1 norm is needed."""
     return Grain.TENSOR if parameters.rescale == "l1" else Grain.ELEMENT
 
 
@@ -60,7 +60,7 @@ METHOD = MergeMethod(
     summary="task arithmetic with most entries dropped at random and the rest rescaled",
     source="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=task_arithmetic.check,

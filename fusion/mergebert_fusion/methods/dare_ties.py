@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.maths.sparsify import rescale_setting
 from mergebert_fusion.methods.dare_linear import ModelParameters, dropped, grain
-from mergebert_fusion.methods.ties import ConsensusParameters, consensus_of_weighted
+from mergebert_fusion.methods.ties import ElectionParameters, base_plus_elected
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(ConsensusParameters):
+class Parameters(ElectionParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     rescale: str = rescale_setting()
@@ -29,7 +29,7 @@ class Parameters(ConsensusParameters):
 
 def dare_ties(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the dropped and rescaled task vectors."""
-    return consensus_of_weighted(block, dropped(block))
+    return base_plus_elected(block, dropped(block))
 
 
 METHOD = MergeMethod(
@@ -37,7 +37,7 @@ METHOD = MergeMethod(
     summary="task vectors with most entries dropped at random, merged where they agree in sign",
     source="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=dare_ties,

@@ -20,14 +20,14 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import rows_of
 from mergebert_fusion.maths.sparsify import masked_and_rescaled
 from mergebert_fusion.methods import task_arithmetic
 from mergebert_fusion.methods.dare_ties import Parameters
-from mergebert_fusion.methods.ties import consensus_of_weighted
+from mergebert_fusion.methods.ties import base_plus_elected
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def probabilities(vector: Tensor, density: float, epsilon: float) -> Tensor:
 
 
 def pruned(block: Block[Any, Any, Any]) -> list[Tensor]:
-    """The task vectors, entries set to 0 at random by their rank and the rest rescaled."""
+    """The task vectors, sparsified: entries dropped at random by their rank and the rest rescaled."""
     vectors = zip(block.task_vectors, block.each, strict=True)
     return [_pruned(v, block.uniform(i), own, block.parameters.rescale) for i, (v, own) in enumerate(vectors)]
 
@@ -69,7 +69,7 @@ def _pruned(vector: Tensor, drawn: Tensor, model: ModelParameters, rescale: str)
 
 def della(block: Block[Parameters, ModelParameters, None]) -> Tensor:
     """W_0 + scaling * the disjoint mean of the pruned task vectors."""
-    return consensus_of_weighted(block, pruned(block))
+    return base_plus_elected(block, pruned(block))
 
 
 def grain(parameters: Any) -> Grain:
@@ -78,7 +78,7 @@ def grain(parameters: Any) -> Grain:
 
 
 def check(parameters: Any, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:
-    """Refuses an epsilon that leads to no probability; a density of 0 or 1 leaves nothing to draw."""
+    """Refuses an epsilon whose probabilities leave (0, 1]; a density of 0 or 1 leaves nothing to draw."""
     for name, model in zip(names, each, strict=True):
         least, most = model.density - model.epsilon, model.density + model.epsilon
         if 0 < model.density < 1 and (least <= 0 or most > 1):
@@ -93,7 +93,7 @@ METHOD = MergeMethod(
     summary="small changes dropped at random more often than large ones, merged where they agree in sign",
     source="Deep et al., DELLA-Merging, arXiv 2406.11617",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.methods import della, task_arithmetic
 from mergebert_fusion.methods.dare_linear import Parameters
 from mergebert_fusion.methods.della import ModelParameters
@@ -31,7 +31,7 @@ METHOD = MergeMethod(
     summary="task arithmetic with small changes dropped at random more often than large ones",
     source="Deep et al., DELLA-Merging, arXiv 2406.11617",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

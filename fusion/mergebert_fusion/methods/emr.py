@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import MERGED, Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Pass, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import total
 from mergebert_fusion.maths.signs import elected_signs
+from mergebert_fusion.methods.tall_masks import masked_vector, vector_and_masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,20 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Rescalers:
     """The rescaler of every model."""
 
     names: tuple[str, ...]
     rescalers: tuple[float, ...]
 
 
-EmrBlock = Block[Parameters, NoParameters, Found]
+EmrBlock = Block[Parameters, NoParameters, Rescalers]
 
 
-def survey(inputs: Inputs) -> Survey[Found]:
-    """What each masked unified vector has to be multiplied by to be as large as the task vector."""
+def survey(inputs: SurveyInputs) -> Survey[Rescalers]:
+    """The rescaler of every model, which makes its masked unified vector as large as its task vector."""
     magnitudes: Tensor = yield Pass(_magnitudes, operator.add)
-    return Found(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes.tolist()))
+    return Rescalers(inputs.names, tuple(_quotient(own, masked) for own, masked in magnitudes.tolist()))
 
 
 def unified_vector(block: EmrBlock) -> Tensor:
@@ -71,15 +72,13 @@ def unified_vector(block: EmrBlock) -> Tensor:
 def merged(block: EmrBlock) -> dict[str, Tensor]:
     """W_0 + scaling * unified, and what restores the models: the unified vector and the mask of each."""
     unified = unified_vector(block)
-    masks = zip(block.names, _masks(block, unified), strict=True)
-    model = block.origin + unified * block.parameters.scaling
-    return {MERGED: model, "vector": unified, **{f"mask.{name}": mask for name, mask in masks}}
+    return vector_and_masks(block, unified, _masks(block, unified))
 
 
-def restored(block: Block[None, None, Found], kept: Mapping[str, Tensor], model: str) -> Tensor:
+def restored(block: Block[None, None, Rescalers], artifacts: Mapping[str, Tensor], model: str) -> Tensor:
     """W_0 + rescaler_t * mask_t * unified."""
     rescaler = block.found.rescalers[block.found.names.index(model)]
-    return block.origin + kept["vector"] * kept[f"mask.{model}"] * rescaler
+    return block.origin + masked_vector(artifacts, model) * rescaler
 
 
 def _masks(block: EmrBlock, unified: Tensor) -> list[Tensor]:
@@ -107,12 +106,12 @@ METHOD = MergeMethod(
     summary="one elected vector for all models, with a mask and a rescaler to restore each",
     source="Huang et al., EMR-Merging, arXiv 2405.17461",
     family=Family.MASKS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     merge=merged,
     grain=Grain.ELEMENT,
     survey=survey,
     passes=1,
     restore=restored,
-    found=Found,
+    found_type=Rescalers,
 )

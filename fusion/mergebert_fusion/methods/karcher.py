@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
 from mergebert_fusion.maths.sphere import Directions, directions
@@ -40,34 +40,34 @@ class Parameters:
 
 
 def karcher(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """The mean direction of the models, as long as they are on average."""
+    """The mean direction of the models, at their mean norm."""
     weights = normalised(model.weight for model in block.each)
-    found = directions(block.models)
-    start = found.mean(weights)
+    sphere = directions(block.models)
+    start = sphere.mean(weights)
     if start is None:
         return weighted_sum(block.models, weights)
-    mean = _karcher_mean(found, start, weights, block.parameters)
-    return weighted_sum(block.models, found.coefficients(mean, found.mean_norm(weights)))
+    mean = _karcher_mean(sphere, start, weights, block.parameters)
+    return weighted_sum(block.models, sphere.coefficients(mean, sphere.mean_norm(weights)))
 
 
 def _karcher_mean(
-    found: Directions, point: list[float], weights: Sequence[float], limits: Parameters
+    sphere: Directions, point: list[float], weights: Sequence[float], limits: Parameters
 ) -> list[float]:
     for _ in range(limits.max_iter):
-        step = _step(found, point, weights)
-        length = found.length(step)
+        step = _step(sphere, point, weights)
+        length = sphere.length(step)
         if length <= limits.tol:
             break
         pairs = zip(point, step, strict=True)
         point = [math.cos(length) * p + math.sin(length) / length * s for p, s in pairs]
-        point = found.mean(point) or point
+        point = sphere.mean(point) or point
     return point
 
 
-def _step(found: Directions, point: Sequence[float], weights: Sequence[float]) -> list[float]:
+def _step(sphere: Directions, point: Sequence[float], weights: Sequence[float]) -> list[float]:
     """sum_t a_t log_point(u_t), a vector in the tangent space at the point."""
     step = [0.0] * len(point)
-    for i, cosine in enumerate(found.cosines_to(point)):
+    for i, cosine in enumerate(sphere.cosines_to(point)):
         angle = math.acos(max(-1.0, min(1.0, cosine)))
         sine = math.sin(angle)
         share = weights[i] * (angle / sine if sine >= _LEAST_SINE else 1.0)
@@ -81,7 +81,7 @@ METHOD = MergeMethod(
     summary="the mean of several models on the sphere, at their mean length",
     source="Karcher, 1977; for weights: mergekit; Wang et al., arXiv 2603.04972",
     family=Family.AVERAGES,
-    base=Base.UNUSED,
+    base=BaseUse.UNUSED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

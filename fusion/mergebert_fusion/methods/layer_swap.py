@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain, Group, TensorPlace
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Pass, Survey
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Pass, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import dot, sum_by_key, weighted_sum
@@ -78,8 +78,8 @@ class Leads:
     of: Mapping[Layer, float] = field(default_factory=dict)
 
 
-def survey(inputs: Inputs) -> Survey[Leads]:
-    """How the two experts' changes are spread over the layers, if that decides."""
+def survey(inputs: SurveyInputs) -> Survey[Leads]:
+    """The leads of all layers under `rule: change`; none under `rule: position`."""
     if inputs.parameters.rule == "position":
         return Leads()
     found: Squares = yield Pass(_squares, sum_by_key)
@@ -96,7 +96,7 @@ def layer_swap(block: Block[Parameters, ModelParameters, Leads]) -> Tensor:
 
 
 def language_share(place: TensorPlace, parameters: Parameters, leads: Leads) -> float:
-    """How much of the tensor at a place is the language expert's; the rest is the task expert's."""
+    """The weight of the language expert in the tensor at a place; the rest is the task expert's."""
     sides = {Group.EMBEDDING: parameters.embeddings, Group.NORM: parameters.norm}
     if place.layer is None:
         side = sides.get(place.group, parameters.head)
@@ -173,7 +173,7 @@ METHOD = MergeMethod(
     summary="bottom and top layers of a language expert around the middle layers of a task expert",
     source="Bandarkar et al., Layer Swapping, arXiv 2410.01335",
     family=Family.LAYERS,
-    base=Base.OPTIONAL,
+    base=BaseUse.OPTIONAL,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import mean
 from mergebert_fusion.maths.sphere import cosine, row_cosines
@@ -34,7 +34,7 @@ class Parameters:
 
 
 def model_stock(block: Block[Parameters, NoParameters, None]) -> Tensor:
-    """W_0 plus a share t of the mean change."""
+    """W_0 plus t times the mean task vector."""
     vectors = block.task_vectors
     change = mean(vectors)
     if not block.parameters.filter_wise:
@@ -46,7 +46,7 @@ def model_stock(block: Block[Parameters, NoParameters, None]) -> Tensor:
 
 
 def share(cosines: Sequence[float | None], models: int) -> float:
-    """How far from the base to the mean of the models the merged one lies, from the cosines of all pairs."""
+    """t, the share of the way from the base to the mean of the models, by the cosines of all pairs."""
     agreement = sum(cosine or 0.0 for cosine in cosines) / len(cosines)
     return models * agreement / (1 + (models - 1) * agreement) if agreement > 0 else 0.0
 
@@ -56,7 +56,7 @@ METHOD = MergeMethod(
     summary="the mean of the models, drawn towards the base as far as their changes disagree",
     source="Jang et al., Model Stock, arXiv 2403.19522",
     family=Family.AVERAGES,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     least_models=2,
     merge=model_stock,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import weighted_sum
@@ -40,16 +40,15 @@ class ModelParameters:
 
 
 def multislerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """W_0 plus the mean direction of the changes, as long as they are on average."""
-    vectors = block.models if block.base is None else block.task_vectors
-    merged = weighted_sum(vectors, _coefficients(vectors, weights_of(block)))
-    return merged if block.base is None else block.base + merged
+    """W_0 plus the mean direction of the task vectors, at their mean norm."""
+    vectors = block.vectors
+    return block.on_base(weighted_sum(vectors, _coefficients(vectors, weights_of(block))))
 
 
 def _coefficients(vectors: Sequence[Tensor], weights: Sequence[float]) -> Sequence[float]:
-    found = directions(vectors)
-    mean = found.mean(weights)
-    return weights if mean is None else found.coefficients(mean, found.mean_norm(weights))
+    sphere = directions(vectors)
+    mean = sphere.mean(weights)
+    return weights if mean is None else sphere.coefficients(mean, sphere.mean_norm(weights))
 
 
 def check(parameters: object, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:
@@ -63,7 +62,7 @@ METHOD = MergeMethod(
     summary="the mean direction of several models or of their changes, at their mean length",
     source="mergekit (no paper)",
     family=Family.AVERAGES,
-    base=Base.OPTIONAL,
+    base=BaseUse.OPTIONAL,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
-from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import rows_of, weighted_sum
 from mergebert_fusion.maths.sphere import arc, cosine, row_cosines
+from mergebert_fusion.methods.multislerp import check
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,10 @@ class ModelParameters:
 
 
 def nuslerp(block: Block[Parameters, ModelParameters, None]) -> Tensor:
-    """W_0 plus the two changes interpolated along their arc."""
+    """W_0 plus the two task vectors interpolated along their arc."""
     t = block.each[1].weight / (block.each[0].weight + block.each[1].weight)
-    vectors = block.models if block.base is None else block.task_vectors
-    turned = _interpolated(t, vectors[0], vectors[1], block.parameters.along)
-    return turned if block.base is None else block.base + turned
+    first, second = block.vectors
+    return block.on_base(_interpolated(t, first, second, block.parameters.along))
 
 
 def _interpolated(t: float, first: Tensor, second: Tensor, along: str) -> Tensor:
@@ -70,18 +69,12 @@ def _rows_interpolated(t: float, first: Tensor, second: Tensor) -> Tensor:
     return first * arcs[:, :1] + second * arcs[:, 1:]
 
 
-def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tuple[str, ...]) -> None:
-    """Refuses weights that name no place between the models."""
-    if sum(model.weight for model in each) == 0:
-        raise RecipeError("The weights add up to 0: give at least one of the two models a weight above 0.")
-
-
 METHOD = MergeMethod(
     name="nuslerp",
     summary="what two models changed, interpolated along the arc between the changes",
     source="mergekit (no paper)",
     family=Family.AVERAGES,
-    base=Base.OPTIONAL,
+    base=BaseUse.OPTIONAL,
     parameters=Parameters,
     model_parameters=ModelParameters,
     least_models=2,

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, SequentialMethod, Step
+from mergebert_fusion.contract.method import BaseUse, Family, SequentialMethod, Step
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import dot
 
@@ -49,15 +49,15 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What is remembered of all models so far besides the sum of what they added."""
+    """What is kept of the models so far besides the sum of their d*."""
 
     models: int
     norms: float  # of all task vectors, summed
-    length: float  # of the sum of what they added
+    length: float  # the norm of that sum
 
     @property
     def rescaling(self) -> float:
-        """What makes the sum as long as a task vector is on average."""
+        """What gives the sum the mean norm of the task vectors."""
         return self.norms / self.models / self.length if self.length > 0 else 0.0
 
 
@@ -70,7 +70,7 @@ def begin() -> Numbers:
 
 
 def step(block: OpcmBlock, state: Tensor | None) -> Step[Tensor]:
-    """The sum of what was added to this tensor after one more model; measured are the squared norms of d and D'."""
+    """The state D' after one more model, the sum of all d*; measured are the squared norms of d and D'."""
     (vector,) = block.task_vectors
     new = vector if state is None else state + _novel(block, vector, state)
     return Step(new, torch.tensor([dot(vector, vector), dot(new, new)], dtype=torch.float64))
@@ -121,13 +121,13 @@ METHOD = SequentialMethod(
     summary="one model after the other, each projected away from what is merged already",
     source="Tang et al., Merging Models on the Fly Without Retraining, arXiv 2501.09522",
     family=Family.SEQUENTIAL,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     begin=begin,
     step=step,
     combine=operator.add,
     conclude=conclude,
     finish=finish,
-    found=Numbers,
+    numbers_type=Numbers,
     grain=Grain.TENSOR,
 )

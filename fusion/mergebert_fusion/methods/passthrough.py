@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 
 
@@ -31,7 +31,7 @@ METHOD = MergeMethod(
     summary="the tensors of one model as they are, for stacking slices",
     source="mergekit, no paper",
     family=Family.LAYERS,
-    base=Base.UNUSED,
+    base=BaseUse.UNUSED,
     model_parameters=ModelParameters,
     least_models=1,
     most_models=1,

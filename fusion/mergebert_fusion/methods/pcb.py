@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.selection import each_kth_largest
 from mergebert_fusion.maths.sparsify import kept_count
@@ -67,7 +67,7 @@ class ModelParameters:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The least and the largest of many numbers, as far as they are of interest."""
+    """The ends between which magnitudes are clipped, or scores kept."""
 
     low: float
     high: float
@@ -83,23 +83,23 @@ Ranges: TypeAlias = tuple[Range, ...]  # of every model
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ModelRanges:
     """Of every model: the range of its clipped magnitudes, and of its kept scores."""
 
     magnitudes: Ranges
     scores: Ranges
 
 
-PcbBlock: TypeAlias = Block[Parameters, ModelParameters, Found]
+PcbBlock: TypeAlias = Block[Parameters, ModelParameters, ModelRanges]
 
 
-def survey(inputs: Inputs) -> Survey[Found]:
-    """Where magnitudes are clipped; then, with scores that rest on this, which of them are kept."""
+def survey(inputs: SurveyInputs) -> Survey[ModelRanges]:
+    """The ranges of the clipped magnitudes, then those of the kept scores, which depend on the first."""
     count, parameters = inputs.elements, inputs.parameters
     clipped, keep = int(parameters.clip * count), kept_count(parameters.density, count)
     magnitudes = yield from _ranges(_magnitudes, count - clipped, clipped + 1, inputs)
     scores = yield from _ranges(lambda block: _scores(block, magnitudes), keep, 1, inputs)
-    return Found(magnitudes, scores)
+    return ModelRanges(magnitudes, scores)
 
 
 def pcb(block: PcbBlock) -> Tensor:
@@ -156,7 +156,7 @@ def _share(score: Tensor, span: Range) -> Tensor:
 
 
 def _ranges(
-    values: Callable[[PcbBlock], Sequence[Tensor]], low: int, high: int, inputs: Inputs
+    values: Callable[[PcbBlock], Sequence[Tensor]], low: int, high: int, inputs: SurveyInputs
 ) -> Survey[Ranges]:
     """For every model the low-th and the high-th largest of its values, which may be negative; infinity for the 0-th."""
 
@@ -187,7 +187,7 @@ METHOD = MergeMethod(
     summary="each entry weighed by its size within its model and its agreement with the others",
     source="Du et al., Parameter Competition Balancing for Model Merging, arXiv 2410.02396",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=pcb,

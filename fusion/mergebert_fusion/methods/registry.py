@@ -41,9 +41,9 @@ METHODS: Mapping[str, AnyMethod] = {
 
 def method_named(name: str) -> AnyMethod:
     """The method that a recipe means by a name or an alias."""
-    known = {alias: entry for entry in METHODS.values() for alias in (entry.name, *entry.aliases)}
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
+    by_name = {alias: entry for entry in METHODS.values() for alias in (entry.name, *entry.aliases)}
+    if name in by_name:
+        return by_name[name]
+    near = difflib.get_close_matches(name, by_name, n=1)
     advice = f"did you mean {near[0]!r}?" if near else "`mergebert fuse list` shows them."
     raise RecipeError(f"There is no merge method {name!r}; {advice}")

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import dot, mean, normalised, weighted_sum
 from mergebert_fusion.maths.signs import disjoint_mean, elected_signs
-from mergebert_fusion.maths.sparsify import kept_count, largest_mask
+from mergebert_fusion.maths.sparsify import kept_count, largest_mask, masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def _selected(vectors: Sequence[Tensor], share: float) -> Sequence[Tensor]:
         return vectors
     variances = _variances(vectors)
     mask = largest_mask(variances, kept_count(share, int(torch.count_nonzero(variances))))
-    return [torch.where(mask, vector, torch.zeros_like(vector)) for vector in vectors]
+    return [masked(vector, mask) for vector in vectors]
 
 
 def _variances(vectors: Sequence[Tensor]) -> Tensor:
@@ -67,7 +67,7 @@ METHOD = MergeMethod(
     summary="the changes in which models differ most, models weighted by how much they changed",
     source="Wan et al., FuseChat, arXiv 2408.07990",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     least_models=2,
     merge=sce,

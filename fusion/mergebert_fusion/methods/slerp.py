@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import NoParameters, setting
 from mergebert_fusion.maths.arithmetic import weighted_sum
 from mergebert_fusion.maths.sphere import arc, cosine
@@ -44,7 +44,7 @@ METHOD = MergeMethod(
     summary="two models interpolated along the arc between them",
     source="Shoemake, SIGGRAPH 1985; for weights: mergekit",
     family=Family.AVERAGES,
-    base=Base.FIRST,
+    base=BaseUse.FIRST,
     parameters=Parameters,
     least_models=2,
     most_models=2,

@@ -11,18 +11,19 @@ vector and one bit an element for each model, instead of a whole model each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import MERGED, Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import MERGED, BaseUse, Family, MergeMethod, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.maths.arithmetic import weighted_sum
 from mergebert_fusion.maths.signs import disjoint_sum, elected_signs, surveyed_majority
 from mergebert_fusion.maths.trimming import Thresholds, surveyed_thresholds, trimmed
+from mergebert_fusion.methods.ties import TiesStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +51,19 @@ class ModelParameters:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the disjoint sum of TIES has to know of all models; empty for the plain sum."""
-
-    thresholds: Thresholds = ()
-    majority: float = 0.0
-
-
 P = TypeVar("P", bound=Parameters)
 
 
-def survey(inputs: Inputs) -> Survey[Found]:
-    """The trim and the majority of TIES where it makes the multi-task vector."""
+def survey(inputs: SurveyInputs) -> Survey[TiesStatistics]:
+    """What TIES surveys, where it makes the multi-task vector."""
     if inputs.parameters.vector == "sum":
-        return Found()
+        return TiesStatistics()
     thresholds = yield from surveyed_thresholds(_densities)
     majority = yield from surveyed_majority(lambda block: _trimmed(block, thresholds))
-    return Found(thresholds, majority)
+    return TiesStatistics(thresholds, majority)
 
 
-def multi_task_vector(block: Block[P, ModelParameters, Found]) -> Tensor:
+def multi_task_vector(block: Block[P, ModelParameters, TiesStatistics]) -> Tensor:
     """D: the sum of the task vectors, or their disjoint sum."""
     ones = [1.0] * len(block.models)
     if block.parameters.vector == "sum":
@@ -79,30 +72,42 @@ def multi_task_vector(block: Block[P, ModelParameters, Found]) -> Tensor:
     return disjoint_sum(vectors, elected_signs(vectors, block.found.majority), ones)
 
 
-def task_masks(block: Block[P, ModelParameters, Found], vector: Tensor) -> list[Tensor]:
-    """For every model the elements in which its own change is large beside what the others add to it."""
+def task_masks(block: Block[P, ModelParameters, TiesStatistics], vector: Tensor) -> list[Tensor]:
+    """The mask of every model: where its task vector is large beside the rest of the multi-task vector."""
     own = zip(block.task_vectors, block.each, strict=True)
     return [change.abs() > (vector - change).abs() * model.threshold for change, model in own]
 
 
-def merged(block: Block[P, ModelParameters, Found]) -> dict[str, Tensor]:
+def merged(block: Block[P, ModelParameters, TiesStatistics]) -> dict[str, Tensor]:
     """W_0 + scaling * D, and what restores the models: D and the mask of each."""
     vector = multi_task_vector(block)
-    masks = zip(block.names, task_masks(block, vector), strict=True)
+    return vector_and_masks(block, vector, task_masks(block, vector))
+
+
+def vector_and_masks(
+    block: Block[Any, Any, Any], vector: Tensor, masks: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """W_0 + scaling * vector, and as artifacts the vector and the mask of each model."""
     model = block.origin + vector * block.parameters.scaling
-    return {MERGED: model, "vector": vector, **{f"mask.{name}": mask for name, mask in masks}}
+    named = zip(block.names, masks, strict=True)
+    return {MERGED: model, "vector": vector, **{f"mask.{name}": mask for name, mask in named}}
 
 
-def restored(block: Block[None, None, Found], kept: Mapping[str, Tensor], model: str) -> Tensor:
+def masked_vector(artifacts: Mapping[str, Tensor], model: str) -> Tensor:
+    """The entries of the vector under the mask of one model, and zeros elsewhere."""
+    return artifacts["vector"] * artifacts[f"mask.{model}"]
+
+
+def restored(block: Block[None, None, TiesStatistics], artifacts: Mapping[str, Tensor], model: str) -> Tensor:
     """W_0 + m_t * D."""
-    return block.origin + kept["vector"] * kept[f"mask.{model}"]
+    return block.origin + masked_vector(artifacts, model)
 
 
-def _densities(block: Block[P, ModelParameters, Found]) -> list[float]:
+def _densities(block: Block[P, ModelParameters, TiesStatistics]) -> list[float]:
     return [block.parameters.density] * len(block.models)
 
 
-def _trimmed(block: Block[P, ModelParameters, Found], thresholds: Thresholds) -> list[Tensor]:
+def _trimmed(block: Block[P, ModelParameters, TiesStatistics], thresholds: Thresholds) -> list[Tensor]:
     return trimmed(block.task_vectors, _densities(block), thresholds)
 
 
@@ -111,7 +116,7 @@ METHOD = MergeMethod(
     summary="one vector for all models and a mask for each, to restore every one of them",
     source="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
     family=Family.MASKS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=merged,
@@ -119,5 +124,5 @@ METHOD = MergeMethod(
     survey=survey,
     passes=3,
     restore=restored,
-    found=Found,
+    found_type=TiesStatistics,
 )

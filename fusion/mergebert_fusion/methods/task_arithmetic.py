@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.arithmetic import normalised, weighted_sum
@@ -40,13 +40,13 @@ def task_arithmetic(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 
 
 def base_plus_sum(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
-    """W_0 + scaling * sum_t weight_t v_t, the weights divided by their sum when told so."""
+    """W_0 + scaling * sum_t weight_t v_t, the weights divided by their sum under `normalize`."""
     scaling: float = block.parameters.scaling
     return block.origin + weighted_sum(vectors, weights_of(block)) * scaling
 
 
 def weights_of(block: Block[Any, Any, Any]) -> list[float]:
-    """The weight of every model, divided by the sum of all when told so."""
+    """The weight of every model, divided by the sum of all under `normalize`."""
     weights = [model.weight for model in block.each]
     return normalised(weights) if block.parameters.normalize else weights
 
@@ -62,7 +62,7 @@ METHOD = MergeMethod(
     summary="the base plus the scaled sum of what each model changed",
     source="Ilharco et al., Editing Models with Task Arithmetic, arXiv 2212.04089",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

@@ -23,7 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block, Grain
-from mergebert_fusion.contract.method import Base, Family, Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod, Survey, SurveyInputs
 from mergebert_fusion.contract.parameters import setting
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.maths.signs import (
@@ -37,7 +37,7 @@ from mergebert_fusion.maths.trimming import Thresholds, surveyed_thresholds, tri
 
 
 @dataclass(frozen=True, slots=True)
-class ConsensusParameters:
+class ElectionParameters:
     """What a recipe may set for a tensor where vectors are merged by their elected sign."""
 
     scaling: float = setting(1.0, "multiplies the merged task vector", alias=("lambda",))
@@ -45,7 +45,7 @@ class ConsensusParameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameters(ConsensusParameters):
+class Parameters(ElectionParameters):
     """What a recipe may set for a tensor, or for the whole merge."""
 
     trim: str = setting(
@@ -71,17 +71,17 @@ class ModelParameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What is known of all models: where each is cut off, and the sign where task vectors cancel."""
+class TiesStatistics:
+    """Of whole models: the smallest magnitude each keeps, and the sign where task vectors cancel."""
 
-    thresholds: Thresholds
-    majority: float
-
-
-TiesBlock = Block[Parameters, ModelParameters, Found]
+    thresholds: Thresholds = ()
+    majority: float = 0.0
 
 
-def survey(inputs: Inputs) -> Survey[Found]:
+TiesBlock = Block[Parameters, ModelParameters, TiesStatistics]
+
+
+def survey(inputs: SurveyInputs) -> Survey[TiesStatistics]:
     """The thresholds of the trim and the majority of all elected signs, as far as the options need them."""
     thresholds: Thresholds = ()
     majority = 0.0
@@ -89,10 +89,10 @@ def survey(inputs: Inputs) -> Survey[Found]:
         thresholds = yield from surveyed_thresholds(_densities)
     if inputs.parameters.sign == "mass":
         majority = yield from surveyed_majority(lambda block: _trimmed(block, thresholds))
-    return Found(thresholds, majority)
+    return TiesStatistics(thresholds, majority)
 
 
-def local_survey(inputs: Inputs) -> Survey[Thresholds]:
+def local_survey(inputs: SurveyInputs) -> Survey[Thresholds]:
     """The thresholds of a trim of each tensor by itself, where that is asked for."""
     return (yield from surveyed_thresholds(_densities)) if inputs.parameters.trim == "tensor" else ()
 
@@ -101,14 +101,14 @@ def ties(block: TiesBlock) -> Tensor:
     """W_0 + scaling * the disjoint mean of the trimmed task vectors."""
     vectors = _trimmed(block, block.found.thresholds)
     if block.parameters.sign == "weighted":
-        return consensus_of_weighted(block, vectors)
+        return base_plus_elected(block, vectors)
     weights = [model.weight for model in block.each]
     merge = disjoint_mean if block.parameters.normalize else disjoint_sum
     merged = merge(vectors, elected_signs(vectors, block.found.majority), weights)
     return block.origin + merged * block.parameters.scaling
 
 
-def consensus_of_weighted(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
+def base_plus_elected(block: Block[Any, Any, Any], vectors: Sequence[Tensor]) -> Tensor:
     """W_0 + scaling * the mean (or sum) of the weighted vectors that have the sign of their sum."""
     weights = [model.weight for model in block.each]
     scaling: float = block.parameters.scaling
@@ -138,7 +138,7 @@ METHOD = MergeMethod(
     summary="the largest changes of each model, merged where they agree in sign",
     source="Yadav et al., TIES-Merging, arXiv 2306.01708",
     family=Family.TASK_VECTORS,
-    base=Base.REQUIRED,
+    base=BaseUse.REQUIRED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     check=check,

@@ -48,15 +48,16 @@ class ParameterValues:
 
     def refuse_unknown(self) -> None:
         """Raises RecipeError for a name that neither the method nor its models know, or a value that may not vary."""
-        kinds = (self.method.parameters, self.method.model_parameters)
-        for given, known in [(self.whole, kinds), *((given, kinds[1:]) for given in self.each)]:
+        of_model = (self.method.model_parameters,)
+        of_merge = (self.method.parameters, *of_model)
+        for given, kinds in [(self.whole, of_merge), *((given, of_model) for given in self.each)]:
             for written, value in given.items():
-                found = [(kind, name) for kind in known if (name := name_of(kind, written)) is not None]
-                if not found:
+                meant = [(kind, name) for kind in kinds if (name := name_of(kind, written)) is not None]
+                if not meant:
                     raise RecipeError(
-                        f"{self.method.name} has no parameter {written!r} here; {_known(known)}."
+                        f"{self.method.name} has no parameter {written!r} here; {_listed(kinds)}."
                     )
-                if isinstance(value, list | tuple) and not any(settings_of(k)[n].varies for k, n in found):
+                if isinstance(value, list | tuple) and not any(settings_of(k)[n].varies for k, n in meant):
                     raise RecipeError(f"{written} holds for the whole merge: give one value, not a list.")
 
 
@@ -100,6 +101,6 @@ def _typed_at(parameters: type[P], levels: Sequence[RawParameters], place: Tenso
     return typed(parameters, chosen)
 
 
-def _known(kinds: Sequence[type]) -> str:
+def _listed(kinds: Sequence[type]) -> str:
     names = [name for kind in kinds for name in settings_of(kind)]
     return f"the parameters are: {', '.join(names)}" if names else "it has none"

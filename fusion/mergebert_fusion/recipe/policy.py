@@ -118,11 +118,11 @@ class SliceInputs:
         """What becomes of every tensor that any of them has, in natural order of their names."""
         specs = {name: model.source.specs for name, model in self.models.items()}
         base = {} if self.base is None else self.base.source.specs
-        names = sorted({*base, *(name for known in specs.values() for name in known)}, key=natural)
+        names = sorted({*base, *(name for own in specs.values() for name in own)}, key=natural)
         config = next(iter(self.models.values())).config
         aliases = self.architecture.aliases(names, config)
         for name in names:
-            have = {model: known[name] for model, known in specs.items() if name in known}
+            have = {model: own[name] for model, own in specs.items() if name in own}
             yield self.decision(name, have, base.get(name), aliases.get(name))
 
     def decision(
@@ -198,9 +198,9 @@ class SliceInputs:
         """A tensor that is taken from one model."""
         spec = base if choice == BASE else have.get(choice)
         if spec is None:
-            known = ", ".join((*have, *([BASE] if base is not None else [])))
+            holders = ", ".join((*have, *([BASE] if base is not None else [])))
             raise CheckpointError(
-                f"{place.name} is to come from {choice}, which lacks it; it is in: {known}."
+                f"{place.name} is to come from {choice}, which lacks it; it is in: {holders}."
             )
         return Decision(replace(place, shape=spec.shape), Treatment.COPY, spec, choice, f"from {choice}")
 
@@ -294,7 +294,7 @@ def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
 
 
 def refuse_labels(models: Sequence[Checkpoint], decisions: Sequence[Decision]) -> Iterator[str]:
-    """Raises where merged heads would mix labels; gives notes of what had to be taken on trust."""
+    """Notes on labels that had to be taken on trust; raises where merged heads would mix labels."""
     heads = [
         decision.place.name
         for decision in decisions
@@ -305,16 +305,16 @@ def refuse_labels(models: Sequence[Checkpoint], decisions: Sequence[Decision]) -
     if not heads:
         return
     labels = {model.name: _labels(model) for model in models}
-    named = {name: known for name, known in labels.items() if known is not None}
+    named = {name: meanings for name, meanings in labels.items() if meanings is not None}
     unnamed = [name for name in labels if name not in named]
     if unnamed and len(models) > 1:
         yield f"{', '.join(unnamed)}: the labels have no names; heads are merged as if all meant the same by them."
-    for name, known in named.items():
+    for name, meanings in named.items():
         first_name, first = next(iter(named.items()))
-        for i in sorted({*known, *first}, key=natural):
-            if known.get(i) != first.get(i):
+        for i in sorted({*meanings, *first}, key=natural):
+            if meanings.get(i) != first.get(i):
                 raise CheckpointError(
-                    f"Label {i} of {heads[0]} is {first.get(i, 'missing')} in {first_name} but {known.get(i, 'missing')} in "
+                    f"Label {i} of {heads[0]} is {first.get(i, 'missing')} in {first_name} but {meanings.get(i, 'missing')} in "
                     f"{name}: keep each model's head with `policy: {{heads: {SEPARATE}}}`."
                 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mergebert_fusion.contract.method import AnyMethod, Base
+from mergebert_fusion.contract.method import AnyMethod, BaseUse
 from mergebert_fusion.contract.parameters import checked, name_of, settings_of
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
@@ -155,12 +155,12 @@ class _Reader:
     def entries(
         self, at: YamlPath, value: Any, method: AnyMethod, notes: list[str], *, with_layers: bool
     ) -> tuple[ModelEntry, ...]:
-        known = ("model", "name", "parameters", *(("layer_range",) if with_layers else ()))
+        keys = ("model", "name", "parameters", *(("layer_range",) if with_layers else ()))
         found = []
         for i, item in enumerate(self.items(at, value)):
             here = (*at, i)
             entry = self.mapping(here, item)
-            self.doc.refuse_unknown(here, entry, known)
+            self.doc.refuse_unknown(here, entry, keys)
             path = self.path((*here, "model"), entry.get("model"))
             name = entry.get("name") or NOT_IN_NAMES.sub(
                 "-", Path(path.split("+")[-1]).name.removesuffix(".safetensors")
@@ -180,16 +180,16 @@ class _Reader:
         self, at: YamlPath, entries: tuple[ModelEntry, ...], method: AnyMethod, base: str | None
     ) -> tuple[ModelEntry, ...]:
         """The models apart from the base, or with the base first, as the method wants them."""
-        if method.base is Base.FIRST and base is not None:
+        if method.base is BaseUse.FIRST and base is not None:
             first = tuple(entry for entry in entries if Path(entry.path) == Path(base))
             if not first:
                 raise self.doc.error(
                     ("base_model",), f"{method.name} starts from one of its models: name one of them here."
                 )
             entries = (*first, *(entry for entry in entries if entry not in first))
-        elif method.base in (Base.REQUIRED, Base.OPTIONAL) and base is not None:
+        elif method.base in (BaseUse.REQUIRED, BaseUse.OPTIONAL) and base is not None:
             entries = tuple(entry for entry in entries if Path(entry.path) != Path(base))
-        if method.base is Base.REQUIRED and base is None:
+        if method.base is BaseUse.REQUIRED and base is None:
             raise self.doc.error(
                 (), f"{method.name} needs the model that all others come from: give base_model."
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from mergebert_fusion.contract.block import Group
-from mergebert_fusion.contract.method import Base, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, MergeMethod
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.io.architectures import Architecture
 from mergebert_fusion.io.checkpoint import Checkpoint
@@ -70,7 +70,7 @@ def _inputs_of(
         }
         base = None if base is None else _sliced(base, architecture, own, offset, ends)
         layers = {next(iter(layers)): own[1] - own[0]}
-    uses_base = recipe.method.base in (Base.REQUIRED, Base.OPTIONAL)
+    uses_base = recipe.method.base in (BaseUse.REQUIRED, BaseUse.OPTIONAL)
     return SliceInputs(chosen, base, uses_base, architecture, recipe.policy, layers)
 
 

@@ -48,11 +48,11 @@ class Document:
             path = path[:-1]
         return RecipeError(f"{self.file}:{self.lines.get(path, 1)}: {message}")
 
-    def refuse_unknown(self, path: YamlPath, value: Iterable[str], known: Sequence[str]) -> None:
-        """Raises RecipeError for a key of the mapping at a path that is not among the known ones."""
+    def refuse_unknown(self, path: YamlPath, value: Iterable[str], allowed: Sequence[str]) -> None:
+        """Raises RecipeError for a key of the mapping at a path that is not allowed there."""
         for key in value:
-            if key not in known:
-                raise self.error((*path, key), f"{key!r} is not known here; there is: {', '.join(known)}.")
+            if key not in allowed:
+                raise self.error((*path, key), f"{key!r} is not known here; there is: {', '.join(allowed)}.")
 
 
 def document(text: str, file: str) -> Document:

@@ -33,23 +33,23 @@ def compared(
     score = scorer(comparison)
     folders = {task: _expert(path, comparison) for task, path in comparison.experts.items()}
     inputs = digest_of(list(_inputs(comparison, folders)))
-    known = saved_json(out / RESULTS)
-    if known.get("inputs") != inputs:
-        known = {"inputs": inputs}
+    results = saved_json(out / RESULTS)
+    if results.get("inputs") != inputs:
+        results = {"inputs": inputs}
     experts = {}
     for task, folder in folders.items():
-        earlier = known.get(f"expert {task}")
+        earlier = results.get(f"expert {task}")
         experts[task] = earlier if isinstance(earlier, float) else score(folder, task)
-        known[f"expert {task}"] = experts[task]
-        write_json(out / RESULTS, known)
+        results[f"expert {task}"] = experts[task]
+        write_json(out / RESULTS, results)
     rows: list[Row] = []
     for candidate in comparison.candidates:
         key = digest_of([candidate.label, candidate.recipe, comparison.evaluate, comparison.command])
-        if key not in known:
+        if key not in results:
             on_progress(f"{candidate.label} ...")
-            known[key] = [asdict(row) for row in _rows(comparison, candidate, out, score, experts)]
-            write_json(out / RESULTS, known)
-        rows += [Row(**entry) for entry in known[key]]
+            results[key] = [asdict(row) for row in _rows(comparison, candidate, out, score, experts)]
+            write_json(out / RESULTS, results)
+        rows += [Row(**entry) for entry in results[key]]
     return sorted(rows, key=lambda row: -row.mean), experts
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mergebert_fusion.contract.method import AnyMethod, Base
+from mergebert_fusion.contract.method import AnyMethod, BaseUse
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.registry import METHODS, method_named
 from mergebert_fusion.recipe.reading import NOT_IN_NAMES, recipe_in
@@ -135,7 +135,7 @@ def _obstacle(method: AnyMethod, experts: int, has_base: bool) -> str | None:
         return f"takes at most {method.most_models}"
     if experts < method.least_models:
         return f"needs at least {method.least_models}"
-    if method.base is Base.REQUIRED and not has_base:
+    if method.base is BaseUse.REQUIRED and not has_base:
         return "needs base_model"
     names = tuple(map(str, range(experts)))
     try:
@@ -154,7 +154,7 @@ def _candidate(
     base = doc.value.get("base_model")
     own = entry.get("models") or {}
     recipe: dict[str, Any] = {"merge_method": method.name}
-    if base is not None and method.base is not Base.FIRST:
+    if base is not None and method.base is not BaseUse.FIRST:
         recipe["base_model"] = base
     recipe["models"] = [
         {"model": path, "name": task, **({"parameters": own[task]} if task in own else {})}

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from mergebert_fusion.contract.method import AnyMethod, Base, MergeMethod, SequentialMethod
+from mergebert_fusion.contract.method import AnyMethod, BaseUse, MergeMethod
 from mergebert_fusion.contract.parameters import settings_of
 from mergebert_fusion.engine.plan import Plan, shown_size
 from mergebert_fusion.methods.registry import METHODS
@@ -24,7 +24,7 @@ def described_plan(plan: Plan) -> Iterator[str]:
         yield f"base          {plan.base.path}"
     yield f"architecture  {plan.architecture.name}"
     first = plan.merges[0]
-    own, each = first.settings[first.places[0].name]
+    own, each = first.parameters_at[first.places[0].name]
     for label, parameters in [("parameters", own), *zip(first.names, each, strict=True)]:
         shown = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(parameters).items())
         if shown:
@@ -102,52 +102,54 @@ def explained(method: AnyMethod) -> Iterator[str]:
     if method.aliases:
         yield f"also called {', '.join(method.aliases)}"
     yield f"source: {method.source}"
-    needs = {
-        Base.REQUIRED: "base_model, which all models were fine-tuned from",
-        Base.OPTIONAL: "base_model may be given",
-        Base.UNUSED: "no base_model",
-        Base.FIRST: "no base; base_model says which of the models comes first",
-    }[method.base]
-    yield (
-        f"needs: {_count(method)} models; {needs}"
-        + ("; data" if method.data else "")
-        + ("; gradients" if method.gradients else "")
-    )
-    passes = method.passes if isinstance(method, MergeMethod) else 0
-    yield (
-        f"reads: every input {1 + passes} time(s)"
-        if not isinstance(method, SequentialMethod)
-        else (
-            "reads: every model once, one after the other; the state in the output folder takes further models later"
-        )
-    )
+    yield f"needs: {'; '.join(_needs(method))}"
+    if isinstance(method, MergeMethod):
+        yield f"reads: every input {1 + method.passes} time(s)"
+    else:
+        yield "reads: every model once, one after the other; the state in the output folder takes further models later"
     if isinstance(method, MergeMethod) and method.restore is not None:
         yield "keeps what restores each model: `mergebert fuse restore FOLDER MODEL -o OUT`"
     yield from ("", *_module_text(method).split("\n"))
-    for title, kind in (
-        ("parameters", method.parameters),
-        ("parameters of a model", method.model_parameters),
-    ):
-        rows = list(_parameters(kind))
-        if rows:
-            yield from ("", f"{title}:")
-        for name, known in rows:
-            yield f"  {name} = {known['default']}{_bounds(known)}: {known['says']}"
+    yield from _explained_parameters("parameters", method.parameters)
+    yield from _explained_parameters("parameters of a model", method.model_parameters)
+
+
+def _needs(method: AnyMethod) -> Iterator[str]:
+    """What a method has to be given."""
+    yield f"{_count(method)} models"
+    yield {
+        BaseUse.REQUIRED: "base_model, which all models were fine-tuned from",
+        BaseUse.OPTIONAL: "base_model may be given",
+        BaseUse.UNUSED: "no base_model",
+        BaseUse.FIRST: "no base; base_model says which of the models comes first",
+    }[method.base]
+    if method.data:
+        yield "data"
+    if method.gradients:
+        yield "gradients"
+
+
+def _explained_parameters(title: str, kind: type) -> Iterator[str]:
+    """The parameters of a dataclass under a title, a line each; nothing where it has none."""
+    rows = list(_parameters(kind))
+    if rows:
+        yield from ("", f"{title}:")
+    for name, parameter in rows:
+        yield f"  {name} = {parameter['default']}{_bounds(parameter)}: {parameter['says']}"
 
 
 def _parameters(kind: type) -> Iterator[tuple[str, dict[str, Any]]]:
     defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-    for name, known in settings_of(kind).items():
-        facts = {field.name: getattr(known, field.name) for field in dataclasses.fields(known)}
-        yield name, {"default": defaults[name], **facts}
+    for name, declared in settings_of(kind).items():
+        yield name, {"default": defaults[name], **dataclasses.asdict(declared)}
 
 
-def _bounds(known: dict[str, Any]) -> str:
-    said = [", ".join(known["choices"])] if known["choices"] else []
-    said += [f"from {known['at_least']}"] if known["at_least"] is not None else []
-    said += [f"up to {known['at_most']}"] if known["at_most"] is not None else []
-    said += [f"also {', '.join(known['alias'])}"] if known["alias"] else []
-    said += [] if known["varies"] else ["one value for the whole merge"]
+def _bounds(parameter: dict[str, Any]) -> str:
+    said = [", ".join(parameter["choices"])] if parameter["choices"] else []
+    said += [f"from {parameter['at_least']}"] if parameter["at_least"] is not None else []
+    said += [f"up to {parameter['at_most']}"] if parameter["at_most"] is not None else []
+    said += [f"also {', '.join(parameter['alias'])}"] if parameter["alias"] else []
+    said += [] if parameter["varies"] else ["one value for the whole merge"]
     return f" ({'; '.join(said)})" if said else ""
 
 

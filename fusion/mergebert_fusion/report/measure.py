@@ -35,13 +35,13 @@ def _fuse(recipe: str, file: Path, out: Path, sender: Connection) -> None:
     """Runs in the process of its own: sends (seconds, bytes), or the sentence of an error."""
     from mergebert.errors import MergebertError
     from mergebert_fusion.engine.plan import RunOptions, planned_recipe
-    from mergebert_fusion.engine.run import fuse
+    from mergebert_fusion.engine.run import write_fused
     from mergebert_fusion.recipe.reading import recipe_in
 
     before, start = peak_memory(), time.perf_counter()
     try:
         with planned_recipe(recipe_in(recipe, file), RunOptions(threads=1)) as plan:
-            fuse(plan, out)
+            write_fused(plan, out)
     except MergebertError as error:
         sender.send(str(error))
         return

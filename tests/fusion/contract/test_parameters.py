@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from mergebert_fusion.contract.block import Group, TensorPlace
-from mergebert_fusion.contract.method import Base, Family, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, Family, MergeMethod
 from mergebert_fusion.contract.parameters import constant, setting, typed
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.recipe.parameter_values import ParameterValues, value_at
@@ -30,7 +30,7 @@ METHOD = MergeMethod(
     summary="x",
     source="x",
     family=Family.AVERAGES,
-    base=Base.UNUSED,
+    base=BaseUse.UNUSED,
     parameters=Parameters,
     model_parameters=ModelParameters,
     merge=lambda block: block.models[0],

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from mergebert_fusion.contract.method import Base
+from mergebert_fusion.contract.method import BaseUse
 from mergebert_fusion.engine import run
 from mergebert_fusion.engine.plan import RunOptions, planned_recipe
 from mergebert_fusion.engine.streaming import AT_ONCE, ordered
@@ -43,7 +43,7 @@ def recipe_of(name: str) -> str:
     models = ["a", "b", "c"][: method.most_models or 3]
     entries = [{"model": model} for model in models]
     recipe: dict[str, Any] = {"merge_method": name, "models": entries, "seed": 5}
-    if method.base in (Base.REQUIRED, Base.OPTIONAL):
+    if method.base in (BaseUse.REQUIRED, BaseUse.OPTIONAL):
         recipe["base_model"] = "base"
     if name == "layer_swap":
         for entry, role in zip(entries, ("task", "language"), strict=True):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mergebert_fusion.contract.block import Block
-from mergebert_fusion.contract.method import Inputs, MergeMethod, Survey
+from mergebert_fusion.contract.method import MergeMethod, Survey, SurveyInputs
 from mergebert_fusion.maths.selection import each_kth_largest, kth_largest, kth_largest_of
 from mergebert_fusion.methods.registry import method_named
 from tests.fusion.in_memory import fused_tensors
@@ -43,7 +43,7 @@ def test_over_all_blocks_it_is_exact_however_they_are_cut(relatives: Relatives, 
     def values(block: Block[Any, Any, Any]) -> Mapping[int, Tensor]:
         return {i: vector.abs() for i, vector in enumerate(block.task_vectors)}
 
-    def survey(inputs: Inputs) -> Survey[dict[int, float]]:
+    def survey(inputs: SurveyInputs) -> Survey[dict[int, float]]:
         return (yield from kth_largest(values, lambda _, count: max(1, int(share * count))))
 
     plain = method_named("task_arithmetic")
@@ -62,7 +62,7 @@ def test_over_all_blocks_it_is_exact_however_they_are_cut(relatives: Relatives, 
 def test_several_ranks_of_one_key_come_out_of_one_count() -> None:
     numbers = torch.tensor([3.0, 1.0, 4.0, 1.5, 9.0, 2.5])
 
-    def survey(_: Inputs) -> Survey[dict[str, tuple[float, ...]]]:
+    def survey(_: SurveyInputs) -> Survey[dict[str, tuple[float, ...]]]:
         return (
             yield from each_kth_largest(lambda block: {"it": block.models[0]}, lambda *_: (1, 6, 3, 0, 7))
         )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from mergebert_fusion.contract.method import Base, MergeMethod
+from mergebert_fusion.contract.method import BaseUse, MergeMethod
 from mergebert_fusion.methods.registry import METHODS
 from tests.fusion.in_memory import fused_tensors, restored
 from tests.fusion.relatives import MakeRelatives
@@ -44,7 +44,7 @@ CASES = [(name, options) for name, listed in OPTIONS.items() for options in list
 def test_no_method_writes_into_what_it_is_given(name: str, make_relatives: MakeRelatives) -> None:
     count = min(2, METHODS[name].most_models or 2)
     given, untouched = make_relatives(count), make_relatives(count)
-    base = None if METHODS[name].base is Base.FIRST else given.base
+    base = None if METHODS[name].base is BaseUse.FIRST else given.base
     fused_tensors(METHODS[name], given.models, base, places=given.places, **NEEDED.get(name, {}))
     assert_same_bits(given.base, untouched.base)
     for model, tensors in untouched.models.items():
@@ -54,7 +54,7 @@ def test_no_method_writes_into_what_it_is_given(name: str, make_relatives: MakeR
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_method_gives_the_same_bits_twice(name: str, make_relatives: MakeRelatives) -> None:
     relatives = make_relatives(min(2, METHODS[name].most_models or 2))
-    base = None if METHODS[name].base is Base.FIRST else relatives.base
+    base = None if METHODS[name].base is BaseUse.FIRST else relatives.base
     options = {"places": relatives.places, "seed": 3, **NEEDED.get(name, {})}
     once, again = (fused_tensors(METHODS[name], relatives.models, base, **options).tensors for _ in range(2))
     assert_same_bits(once, again)
@@ -70,7 +70,7 @@ def test_the_cut_into_blocks_and_threads_change_no_bit(
     options = {"parameters": parameters, "places": relatives.places, **NEEDED.get(name, {})}
     if name == "nuslerp":
         options["model_parameters"] = WEIGHTS
-    base = None if method.base is Base.UNUSED else relatives.base
+    base = None if method.base is BaseUse.UNUSED else relatives.base
     whole = fused_tensors(method, relatives.models, base, **options)
     cut = fused_tensors(method, relatives.models, base, **options, block=8, threads=3)
     assert_same_bits(whole.tensors, cut.tensors)

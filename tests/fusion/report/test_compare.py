@@ -51,11 +51,11 @@ def file(tmp_path: Path) -> Path:
 def measured_here(recipe: str, file: Path, out: Path) -> tuple[float, int]:
     """What measure.measured_fusion does, without a process of its own."""
     from mergebert_fusion.engine.plan import RunOptions, planned_recipe
-    from mergebert_fusion.engine.run import fuse
+    from mergebert_fusion.engine.run import write_fused
     from mergebert_fusion.recipe.reading import recipe_in
 
     with planned_recipe(recipe_in(recipe, file), RunOptions()) as plan:
-        fuse(plan, out)
+        write_fused(plan, out)
     return 0.5, 1_000_000
 
 
