@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import git_output
-from mergebert.git.index_stages import repository_root, stages_of
+from mergebert.git.index_stages import repository_root, stage_texts, unmerged_entries
 from mergebert.git.line_merge import line_merge
 from mergebert.text.markers import MergedFile
 from mergebert.text.threeway import ThreeWay
@@ -71,7 +71,7 @@ class Repository:
             return None
         known = self._known.get(name)
         if known is None or known.entry != entry:
-            known = self._known[name] = _CachedVersions(entry, _versions(path))
+            known = self._known[name] = _CachedVersions(entry, _versions(entry, name, self.root))
         return known.versions
 
     def forget(self, paths: frozenset[Path]) -> None:
@@ -83,7 +83,7 @@ class Repository:
     def _refresh(self) -> None:
         stamp = _stamp(self._index)
         if stamp != self._stamp:
-            self._entries = _entries(self.root)
+            self._entries = unmerged_entries(self.root)
             self._stamp = stamp
 
 
@@ -125,19 +125,9 @@ def _stamp(index: Path) -> _Stamp | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _entries(root: Path) -> dict[str, tuple[str, ...]]:
-    """What the index holds of each conflicted path: mode, blob and stage of every version."""
-    listed = git_output(["ls-files", "-u", "-z"], root).decode("utf-8", "surrogateescape")
-    found: dict[str, tuple[str, ...]] = {}
-    for entry in filter(None, listed.split("\0")):
-        facts, _, name = entry.partition("\t")
-        found[name] = (*found.get(name, ()), facts)
-    return found
-
-
-def _versions(path: Path) -> Versions | None:
+def _versions(entry: tuple[str, ...], name: str, root: Path) -> Versions | None:
     try:
-        stages = stages_of(path)
+        stages = stage_texts(entry, name, root)
         return Versions(stages, line_merge(stages)) if stages else None
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None
