@@ -76,6 +76,9 @@ def test_the_name_comes_from_the_origin(repository: Repository, url: str, name: 
     [
         ("owner+name/repo", "owner/name"),
         ("owner+name", "owner/name"),
+        ("owner+name.git", "owner/name"),
+        ("owner+name/.git", "owner/name"),
+        ("plain/.git", "plain"),
         ("group+sub+name", "group/sub/name"),
         ("owner+na%2Bme", "owner/na+me"),
         ("lib++", "lib++"),
