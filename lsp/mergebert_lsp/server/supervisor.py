@@ -60,12 +60,12 @@ class Supervisor:
 
     @property
     def generation(self) -> int:
-        """The number of the newest question."""
+        """The number of the newest task."""
         return self._pending.generation
 
     @property
     def is_busy(self) -> bool:
-        """Whether the worker has not yet said its last word."""
+        """Whether the newest task is still unanswered."""
         return self.answered < self.generation
 
     def post(
@@ -75,7 +75,7 @@ class Supervisor:
         folders: Sequence[str] = (),
         saved: Sequence[str] = (),
     ) -> int:
-        """Asks anew, with these texts changed or saved; the generation that the answers will carry."""
+        """Posts a new task, with these texts changed or saved; the generation that its answers will carry."""
         for uri, source in texts.items():
             if source is None:
                 self._texts.pop(uri, None)
@@ -87,7 +87,7 @@ class Supervisor:
         return self.generation
 
     def halt(self) -> None:
-        """Calls off what the worker is doing, until the next question."""
+        """Calls off what the worker is doing, until the next task."""
         self._ask(replace(self._pending, generation=self.generation + 1, is_halt=True))
 
     def close(self) -> None:

@@ -82,7 +82,7 @@ class Ranking:
             self._ranked.clear()
 
     def reports(self) -> Iterator[Report]:
-        """What is offered for every merge; what people chose in saved texts is kept where they asked for that.
+        """The suggestions for every merge; records what was chosen in saved texts where feedback is on.
 
         Raises the first MergebertError once every other merge has been answered.
         """
@@ -114,7 +114,7 @@ class Ranking:
 
     @property
     def others(self) -> list[str]:
-        """The paths of the files in the last answers that no editor holds."""
+        """The paths of the files in the last answers that no editor has open."""
         items = (item for merge in self._ranked.values() for item in merge.items)
         return [item.source.path for item in items if not item.uri and item.source.path]
 

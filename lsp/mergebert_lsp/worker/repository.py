@@ -1,4 +1,4 @@
-"""git's index as the worker sees it: the three versions of a conflicted file and their fresh cut, read once."""
+"""git's index as the worker sees it: the three versions of a conflicted file and their line merge, read once."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Repository:
         return known.versions
 
     def forget(self, paths: frozenset[Path]) -> None:
-        """Keeps the versions of `paths` alone."""
+        """Drops the versions of all files but `paths`."""
         names = {self.name_of(path) for path in paths}
         self._known = {name: known for name, known in self._known.items() if name in names}
         self._names.clear()
@@ -95,7 +95,7 @@ class Repositories:
         self._found: dict[Path, Repository] = {}
 
     def around(self, path: Path) -> Repository | None:
-        """The work tree around a file or folder; None outside of one, and where git is not to be had."""
+        """The work tree around a file or folder; None outside of one, and without git."""
         folder = path if path.is_dir() else path.parent
         if folder not in self._roots:
             self._roots[folder] = repository_root(folder) if folder.is_dir() else None
@@ -110,7 +110,7 @@ class Repositories:
         return self._found[root]
 
     def forget(self, paths: frozenset[Path]) -> None:
-        """Keeps what belongs to `paths` alone."""
+        """Drops what belongs to no file of `paths`."""
         folders = {path.parent for path in paths}
         self._roots = {folder: root for folder, root in self._roots.items() if root or folder in folders}
         for repository in self._found.values():
