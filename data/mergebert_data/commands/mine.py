@@ -21,7 +21,7 @@ from mergebert_data.mine.join import joined
 from mergebert_data.mine.local_engine import local_engine
 from mergebert_data.mine.merge_block import BlockResult
 from mergebert_data.mine.plan import MiningSettings, Plan, planned
-from mergebert_data.mine.run_log import Run, recorded
+from mergebert_data.mine.run_log import MiningRun, recorded
 
 EXAMPLE = """example:
   mergebert mine ~/src/project ~/mirrors/*.git -o mined --max-merges 2000 --jsonl
@@ -137,7 +137,7 @@ def _engine(arguments: argparse.Namespace, settings: MiningSettings) -> Iterator
         yield engine
 
 
-def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_run: Run) -> list[str]:
+def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_run: MiningRun) -> list[str]:
     """Why blocks were left out; shows the results in a progress bar and counts them in `this_run`."""
     failures = []
     columns = (

@@ -13,7 +13,7 @@ from mergebert.ranking.evidence import ConflictKey
 from mergebert.ranking.open_merge import OpenMerge
 from mergebert_lsp.worker.feedback import Feedback
 from mergebert_lsp.worker.merges import MergeKey, Merges, MergeText
-from mergebert_lsp.worker.messages import EditorText, Task, WorkerSettings
+from mergebert_lsp.worker.messages import EditorText, RankingTask, WorkerSettings
 from mergebert_lsp.worker.models import Models
 from mergebert_lsp.worker.reconciled_text import ReconciledText
 from mergebert_lsp.worker.repository import Repository
@@ -70,7 +70,7 @@ class Ranking:
         self._saved: list[str] = []  # texts that were saved since people's choices were kept last
         self._closed: set[str] = set()  # texts that were closed since then
 
-    def take(self, task: Task) -> None:
+    def take(self, task: RankingTask) -> None:
         """Takes over what has changed."""
         self._merges.take(task.texts)
         self._saved += task.saved  # a task that is called off must not take them along
