@@ -12,6 +12,7 @@ ranked anew (budget 100). And the memory of both processes after 1,000 files wer
 
 from __future__ import annotations
 
+import argparse
 import json
 import queue
 import random
@@ -22,6 +23,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -251,54 +253,66 @@ def growth(server: Server, count: int) -> tuple[float, float]:
     return early, server.memory()
 
 
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What was timed in milliseconds, one entry a file, and the megabytes held early and late."""
+
+    small: list[tuple[float, float]]
+    large: list[tuple[list[float], float]]
+    lines: float  # of a large file
+    memory: tuple[float, float]
+
+    @property
+    def waits(self) -> list[float]:
+        """The milliseconds of every request while a large file was ranked."""
+        return [wait for found, _ in self.large for wait in found]
+
+
+def measured(arguments: argparse.Namespace, folder: Path, environment: Mapping[str, str]) -> Measurements:
+    """What one server did with the small files, the large ones and many that come and go."""
+    count = arguments.repetitions
+    files = [merging(folder / str(seed), conflicted(seed, *SMALL), environment) for seed in range(count + 1)]
+    server = Server(arguments.command, environment)
+    small_file(server, files[0])  # loads the model
+    small = [small_file(server, path) for path in files[1:]]
+    samples = [conflicted(seed, *LARGE) for seed in range(count)]
+    paths = [merging(folder / f"large{seed}", sample, environment) for seed, sample in enumerate(samples)]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    large = [large_file(server, text, number) for number, text in enumerate(texts)]
+    memory = growth(server, arguments.documents)
+    server.stop()
+    return Measurements(small, large, statistics.median(text.count("\n") for text in texts), memory)
+
+
+def results_of(found: Measurements, documents: int) -> list[Result]:
+    """The figures beside their budgets."""
+    count = len(found.small)
+    first, again = (statistics.median(times) for times in zip(*found.small, strict=True))
+    slow = statistics.quantiles(found.waits, n=20)[-1]
+    near = statistics.median(time for _, time in found.large)
+    early, late = found.memory
+    name = f"{found.lines:.0f} lines with {LARGE[0]} conflicts"
+    memory = f"memory after {documents} files opened and closed"
+    return [
+        Result(f"first diagnostics of {SMALL[0]} conflicts", "ms", first, None, first, FIRST, False, count),
+        Result(f"{SMALL[0]} conflicts after an answer", "ms", again, None, again, AGAIN, False, count),
+        Result(f"{name}, 95 % of requests while ranking", "ms", slow, None, slow, WHILE_BUSY, False, count),
+        Result(f"{name}, those near an answer", "ms", near, None, near, NEAR, False, count),
+        Result(memory, "MB", late, early, late / early, GROWTH, False, 1),
+    ]
+
+
 def main() -> None:
     """Measures and prints."""
     parser = parser_of(__doc__ or "", 5)
     parser.set_defaults(command=Path(sysconfig.get_path("scripts")) / "mergebert-lsp")
     parser.add_argument("--documents", type=int, default=OPENED, help=f"files opened and closed ({OPENED})")
     arguments = parser.parse_args()
-    count = arguments.repetitions
     with scratch(arguments) as (folder, environment):
-        files = [
-            merging(folder / str(seed), conflicted(seed, *SMALL), environment) for seed in range(count + 1)
-        ]
-        server = Server(arguments.command, environment)
-        small_file(server, files[0])  # loads the model
-        small = [small_file(server, path) for path in files[1:]]
-        texts = [
-            merging(folder / f"large{seed}", conflicted(seed, *LARGE), environment).read_text(
-                encoding="utf-8"
-            )
-            for seed in range(count)
-        ]
-        large = [large_file(server, text, number) for number, text in enumerate(texts)]
-        early, late = growth(server, arguments.documents)
-        server.stop()
-    first, again = (statistics.median(times) for times in zip(*small, strict=True))
-    waits = [wait for found, _ in large for wait in found]
-    slow = statistics.quantiles(waits, n=20)[-1]
-    near = statistics.median(found for _, found in large)
-    lines = statistics.median(text.count("\n") for text in texts)
-    name = f"{lines:.0f} lines with {LARGE[0]} conflicts"
-    results = [
-        Result(f"first diagnostics of {SMALL[0]} conflicts", "ms", first, None, first, FIRST, False, count),
-        Result(f"{SMALL[0]} conflicts after an answer", "ms", again, None, again, AGAIN, False, count),
-        Result(f"{name}, 95 % of requests while ranking", "ms", slow, None, slow, WHILE_BUSY, False, count),
-        Result(f"{name}, those near an answer", "ms", near, None, near, NEAR, False, count),
-        Result(
-            f"memory after {arguments.documents} files opened and closed",
-            "MB",
-            late,
-            early,
-            late / early,
-            GROWTH,
-            False,
-            1,
-        ),
-    ]
-    tell(results, arguments)
+        found = measured(arguments, folder, environment)
+    tell(results_of(found, arguments.documents), arguments)
     if not arguments.json:
-        print(f"the slowest request while ranking took {max(waits):.4g} ms")
+        print(f"the slowest request while ranking took {max(found.waits):.4g} ms")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ _AHEAD = 8  # lines read before they are answered; bounds memory
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class BatchRequest:
     """One line of a batch: whose it is, and the file to merge or why it cannot be."""
 
     id: object
@@ -81,28 +81,30 @@ def batch(
             )
 
 
-def request_of(number: int, line: bytes) -> Request:
+def request_of(number: int, line: bytes) -> BatchRequest:
     """What a line of a batch asks for."""
     try:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
-        return Request(None, "", None, f"line {number} is not JSON in UTF-8.")
+        return BatchRequest(None, "", None, f"line {number} is not JSON in UTF-8.")
     if not isinstance(row, dict):
-        return Request(None, "", None, f"line {number} is not a JSON object.")
+        return BatchRequest(None, "", None, f"line {number} is not a JSON object.")
     texts = [row.get(name) for name in ("base", "ours", "theirs")]
     path = row.get("path", "")
     if not all(isinstance(text, str) for text in [*texts, path]):
-        return Request(row.get("id"), "", None, f"line {number}: path, base, ours and theirs must be texts.")
+        return BatchRequest(
+            row.get("id"), "", None, f"line {number}: path, base, ours and theirs must be texts."
+        )
     base, ours, theirs = map(str, texts)
-    return Request(row.get("id"), path, ThreeWay(base, ours, theirs))
+    return BatchRequest(row.get("id"), path, ThreeWay(base, ours, theirs))
 
 
 def _merged_ahead(
     mergers: ThreadPoolExecutor, lines: Iterable[bytes]
-) -> Iterator[tuple[Request, Future[ConflictedText] | None]]:
+) -> Iterator[tuple[BatchRequest, Future[ConflictedText] | None]]:
     """The requests in order, each with its line merge under way; no answer waits for a line to be read."""
     queue = _read_ahead(lines)
-    waiting: deque[tuple[Request, Future[ConflictedText] | None]] = deque()
+    waiting: deque[tuple[BatchRequest, Future[ConflictedText] | None]] = deque()
     number, is_open = 0, True
     while is_open or waiting:
         while is_open and len(waiting) < _AHEAD and not (waiting and queue.empty()):
@@ -134,12 +136,12 @@ def _read_ahead(lines: Iterable[bytes]) -> Queue[bytes | OSError | None]:
     return queue
 
 
-def _start(mergers: ThreadPoolExecutor, request: Request) -> Future[ConflictedText] | None:
+def _start(mergers: ThreadPoolExecutor, request: BatchRequest) -> Future[ConflictedText] | None:
     return mergers.submit(merged_text, request.path, request.versions) if request.versions else None
 
 
 def _answer(
-    request: Request,
+    request: BatchRequest,
     merging: Future[ConflictedText] | None,
     conflicts_of: Callable[[ConflictedText], Sequence[dict[str, object]]],
 ) -> dict[str, object]:

@@ -95,9 +95,7 @@ def _parsed(path: Path, text: str) -> MergedFile:
     except MarkerError as error:
         raise MarkerError(f"{path}: {error}") from error
     if any(isinstance(part, str) and has_markers(part) for part in work_tree.parts):
-        raise MarkerError(
-            f"{path} holds a closing marker without its conflict; restore it or remove the line."
-        )
+        raise MarkerError(f"{path} holds a marker without its conflict; restore it or remove the line.")
     return work_tree
 
 

@@ -20,7 +20,7 @@ from mergebert.git.index_stages import git_folder, repository_root
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.driver.resolved_merge import Job, Resolved
+    from mergebert.driver.resolved_merge import MergeJob, Resolved
 
 KEPT = 200  # entries; the oldest go first
 
@@ -51,7 +51,7 @@ class Entry:
     result: str
 
 
-def new_entry(job: Job, resolved: Resolved) -> Entry:
+def new_entry(job: MergeJob, resolved: Resolved) -> Entry:
     """The entry for a merge whose resolved text is about to be written."""
     return Entry(
         id=os.urandom(4).hex(),

@@ -66,7 +66,7 @@ _VALUED = {
 _FLAGS = {"--git": "git", "--diff3": "diff3", "-h": "help", "--help": "help"}
 
 
-class Request:
+class MergeRequest:
     """What the command line asks for."""
 
     def __init__(self, values: dict[str, str], flags: set[str], files: tuple[str, str, str]) -> None:
@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
         return NOTHING_WRITTEN
 
 
-def _request(argv: list[str]) -> Request | None:
+def _request(argv: list[str]) -> MergeRequest | None:
     """The command line as a request, None where it asks for help; raises ValueError for nonsense."""
     values: dict[str, str] = {}
     flags: set[str] = set()
@@ -126,10 +126,10 @@ def _request(argv: list[str]) -> Request | None:
         raise ValueError(f"merge takes three files, BASE OURS THEIRS, and not {len(files)}.")
     if "git" in flags and "output" in values:
         raise ValueError("--git writes into OURS and -o elsewhere: give one of them.")
-    return Request(values, flags, (files[0], files[1], files[2]))
+    return MergeRequest(values, flags, (files[0], files[1], files[2]))
 
 
-def _merge(request: Request) -> int:
+def _merge(request: MergeRequest) -> int:
     """The exit code of a merge; raises only while nothing has been written."""
     sides = [_small_file(file) for file in request.files]  # now, because the result may take the place of one
     line_merge = LineMerge(request.files, request.labels, request.marker_size)
@@ -173,7 +173,7 @@ def _place(line_merge: LineMerge, target: str, style: str) -> tuple[int, bool]:
     return codes[-1], True
 
 
-def _unmergeable(request: Request) -> int:
+def _unmergeable(request: MergeRequest) -> int:
     """The exit code for files git does not merge: of binary ones it keeps ours, a conflict, and so do we."""
     with open(request.files[1], "rb") as file:
         ours = file.read()
@@ -188,7 +188,7 @@ def _unmergeable(request: Request) -> int:
     return CONFLICTS
 
 
-def _resolve(request: Request, sides: tuple[bytes, ...], shown: bytes) -> int:
+def _resolve(request: MergeRequest, sides: tuple[bytes, ...], shown: bytes) -> int:
     """The exit code after the model saw the conflicts; whatever goes wrong, git's line merge stays."""
     code, content = CONFLICTS, shown
     try:
@@ -205,7 +205,7 @@ def _resolve(request: Request, sides: tuple[bytes, ...], shown: bytes) -> int:
     return code
 
 
-def _applied(request: Request, answer: bytes) -> tuple[int, bytes]:
+def _applied(request: MergeRequest, answer: bytes) -> tuple[int, bytes]:
     """The exit code and content of the result, after writing the child's answer to it and to the journal."""
     import json
 
@@ -223,7 +223,7 @@ def _applied(request: Request, answer: bytes) -> tuple[int, bytes]:
     return code, content
 
 
-def _supervised_answer(request: Request, sides: tuple[bytes, ...], shown: bytes) -> bytes:
+def _supervised_answer(request: MergeRequest, sides: tuple[bytes, ...], shown: bytes) -> bytes:
     """What the child makes of the conflicts; where anything fails in it, it tells the user why."""
     from mergebert.driver.child import answer_of
     from mergebert.settings import load_settings
@@ -240,14 +240,14 @@ def _supervised_answer(request: Request, sides: tuple[bytes, ...], shown: bytes)
     return answer_of(task, settings.timeout, lambda: _give_up(request, shown))
 
 
-def _answer(request: Request, sides: tuple[bytes, ...], shown: bytes, settings: Settings) -> bytes:
+def _answer(request: MergeRequest, sides: tuple[bytes, ...], shown: bytes, settings: Settings) -> bytes:
     """The resolved text and the journal entry for it, as JSON; empty where there is none."""
     import json
 
-    from mergebert.driver.resolved_merge import Job, resolved_merge
+    from mergebert.driver.resolved_merge import MergeJob, resolved_merge
     from mergebert.text.threeway import ThreeWay
 
-    job = Job(
+    job = MergeJob(
         request.path,
         ThreeWay(*sides),
         shown,
@@ -273,7 +273,7 @@ def _answer(request: Request, sides: tuple[bytes, ...], shown: bytes, settings: 
     return json.dumps({**answer, "journal": place, "entry": encoded(entry).decode("utf-8")}).encode("utf-8")
 
 
-def _give_up(request: Request, shown: bytes) -> None:
+def _give_up(request: MergeRequest, shown: bytes) -> None:
     """Ends this process because the time is up; only where there is no child to end."""
     if request.target is None:
         write_all(1, shown)

@@ -33,7 +33,7 @@ CONFLICT_LIMIT = 200  # a file with more is generated or reformatted: nothing a 
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class MergeJob:
     """A merge whose line merge conflicts: everything that is needed to resolve it."""
 
     path: str
@@ -59,7 +59,7 @@ class Resolved:
         return len(self.conflicts) - len(self.resolutions)
 
 
-def resolved_merge(job: Job, settings: Settings) -> Resolved | None:
+def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
     """The merge with every conflict resolved that the model is sure of; None where it is sure of none.
 
     Raises InputError for a merge that is not for the model, and whatever stops the model.
@@ -91,7 +91,7 @@ def _decoded(content: bytes) -> str:
         raise InputError("The file is not UTF-8; only UTF-8 text is resolved.") from error
 
 
-def _refuse_marked(job: Job, stages: ThreeWay[str]) -> None:
+def _refuse_marked(job: MergeJob, stages: ThreeWay[str]) -> None:
     """Raises InputError for a merge of half-merged files: rerere at work, or git merging merge bases.
 
     An answer there would be recorded, or become the base of the real merge, without anybody having seen it.
@@ -109,7 +109,7 @@ def _marker_size_of(path: str) -> int:
     return int(value[0]) if value and value[0].isdecimal() else DEFAULT_MARKER_SIZE
 
 
-def _shown(job: Job, stages: ThreeWay[str]) -> MergedFile:
+def _shown(job: MergeJob, stages: ThreeWay[str]) -> MergedFile:
     """The line merge that stands in the result, parsed with markers so long that no line is taken for one."""
     size = clear_marker_size(stages, job.marker_size)
     if size == job.marker_size:

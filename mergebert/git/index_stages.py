@@ -33,16 +33,36 @@ def git_folder(path: Path) -> Path | None:
 def stages_of(path: Path) -> ThreeWay[str] | None:
     """Base, ours and theirs of a conflicted file as they would stand in the work tree.
 
-    The base of a file that both sides added is empty. None where the index holds no conflict with two sides
-    for this path, where it is not in a repository, and where a version is binary.
+    None as of `stage_texts`, and where the file is not in a repository.
     """
     root = repository_root(path)
     if root is None:
         return None
-    blobs = _blobs(path, root)
+    name = _name(path, root)
+    found = unmerged_entries(root, f":(top,literal){name}")
+    return stage_texts(next(iter(found.values()), ()), name, root)
+
+
+def unmerged_entries(root: Path, *pathspecs: str) -> dict[str, tuple[str, ...]]:
+    """What the index holds of each conflicted path, by name: `<mode> <blob> <stage>` of every version."""
+    listed = _text(git_output(["ls-files", "-u", "-z", "--", *pathspecs], root))
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in filter(None, listed.split("\0")):
+        facts, _, name = entry.partition("\t")
+        found[name] = (*found.get(name, ()), facts)
+    return found
+
+
+def stage_texts(entries: tuple[str, ...], name: str, root: Path) -> ThreeWay[str] | None:
+    """Base, ours and theirs of the path with these unmerged entries, as they would stand in the work tree.
+
+    The base of a file that both sides added is empty. None where the index holds no conflict with two sides
+    for this path, and where a version is binary.
+    """
+    blobs = _blobs(entries)
     if "2" not in blobs or "3" not in blobs:
         return None
-    texts = [_content(blobs[stage], path, root) if stage in blobs else b"" for stage in "123"]
+    texts = [_content(blobs[stage], name, root) if stage in blobs else b"" for stage in "123"]
     if any(b"\0" in text for text in texts):
         return None
     return ThreeWay(*(_text(text) for text in texts))
@@ -57,14 +77,11 @@ def path_in_repository(path: Path) -> str:
         return ""
 
 
-def _blobs(path: Path, root: Path) -> dict[str, str]:
+def _blobs(entries: tuple[str, ...]) -> dict[str, str]:
     """Stage number -> blob id of one conflicted path; empty unless every version is a regular file."""
-    listed = git_output(["ls-files", "-u", "-z", "--", f":(top,literal){_name(path, root)}"], root)
-    fields = [entry.partition("\t")[0].split() for entry in _text(listed).split("\0") if entry]
-    if not all(
-        mode.startswith("100") for mode, _, _ in fields
-    ):  # symbolic links and submodules are git's to decide
-        return {}
+    fields = [entry.split() for entry in entries]
+    if not all(mode.startswith("100") for mode, _, _ in fields):
+        return {}  # symbolic links and submodules are git's to decide
     return {stage: blob for _, blob, stage in fields}
 
 
@@ -74,9 +91,9 @@ def _name(path: Path, root: Path) -> str:
     return where.relative_to(root.resolve()).as_posix()
 
 
-def _content(blob: str, path: Path, root: Path) -> bytes:
+def _content(blob: str, name: str, root: Path) -> bytes:
     """A blob with the line ends and filters of the work tree, so that it compares with the file there."""
-    return git_output(["cat-file", "--filters", f"--path={_name(path, root)}", blob], root)
+    return git_output(["cat-file", "--filters", f"--path={name}", blob], root)
 
 
 def _text(content: bytes) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mergebert.ranking.candidate_rows import Sizes, gaps_ranks_entropies, softmax, with_none
 from mergebert.ranking.columns import PAD, Columns, conflict_class
-from mergebert.ranking.onnx import Session
+from mergebert.ranking.onnx import OnnxSession
 from mergebert.text.candidates import Candidate, Origin
 from mergebert.text.patterns import PATTERNS, PRIOR, Pattern
 
@@ -44,7 +44,7 @@ class OnnxClassifier:
     """The `columns` network of a bundle, run by onnxruntime on the CPU."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        self.session = Session(model, threads)
+        self.session = OnnxSession(model, threads)
 
     def scores(self, conflicts: Sequence[Columns]) -> list[Scores]:
         """One answer a conflict, in order; conflicts of like length share a run."""

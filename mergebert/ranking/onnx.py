@@ -9,7 +9,7 @@ from typing import Any
 from mergebert.errors import ModelBundleError
 
 
-class Session:
+class OnnxSession:
     """A loaded ONNX model on the CPU; raises ModelBundleError where it cannot be loaded or run."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:

@@ -58,11 +58,15 @@ class MarkerGroup:
 
 
 def marker_groups(text: str, marker_size: int | None = None) -> list[MarkerGroup]:
-    """The markers of `text`, of one size or of each from seven on, put together; in order of their first lines."""
+    """The markers of `text` put together, in order of their first lines; all of `marker_size`, or each of seven or more.
+
+    Lines that a text can hold for their own sake are no markers.
+    """
     pairing = _Pairing()
     for line in marker_lines(text, marker_size):
         pairing.take(line)
-    return sorted(pairing.found(), key=lambda group: group.lines[0].start)
+    found = (group for group in pairing.found() if not group.is_decoration)
+    return sorted(found, key=lambda group: group.lines[0].start)
 
 
 def marker_lines(text: str, marker_size: int | None) -> Iterator[MarkerLine]:

@@ -139,14 +139,11 @@ def lines_of(text: str) -> list[str]:
 
 
 def parse(text: str, marker_size: int | None = None) -> MergedFile:
-    """The agreed text and conflicts of `text`; with no `marker_size` every conflict shows its own.
+    """The agreed text of `text` and the conflicts that `marked_conflicts` finds in it.
 
-    Raises MarkerError where a conflict opens and does not close, or opens again inside itself. A closing marker alone
-    is text.
+    Raises MarkerError at torn markers, but for a closing marker alone, which is text.
     """
-    if "<" * (marker_size or DEFAULT_MARKER_SIZE) not in text:
-        return MergedFile((text,) if text else ())
-    found = tuple(_apart(text, marker_groups(text, marker_size)))
+    found = marked_conflicts(text, marker_size)
     torn = next((one for one in found if isinstance(one, TornMarkers) and one.reason != UNOPENED), None)
     if torn is not None:
         raise MarkerError(_torn_sentence(text, torn))
@@ -162,8 +159,7 @@ def marked_conflicts(text: str, marker_size: int | None = None) -> tuple[MarkedC
     run = marker_size or DEFAULT_MARKER_SIZE
     if "<" * run not in text and ">" * run not in text:
         return ()
-    groups = marker_groups(text, marker_size)
-    return tuple(_apart(text, [group for group in groups if not group.is_decoration]))
+    return tuple(_apart(text, marker_groups(text, marker_size)))
 
 
 def split_at(text: str, conflicts: Iterable[MarkedConflict]) -> MergedFile:

@@ -1,8 +1,9 @@
-"""Where the files of a training run lie.
+"""Where the files of a training run lie: each kind in a folder of its own, so that no two repositories share a file.
 
 codes.json              what the numbers in all other files stand for
 tokenizer.json          subwords
 prepared/*.npz          examples as arrays, one file a repository
+clean/*.npz             windows of cleanly merged files as arrays, one file a repository
 pretrained/             checkpoints and logs of the encoder pretrained on unlabelled merges
 network-<fold>/         checkpoints and logs of the classifier
 logits/*.npz            the classifier's scores of repositories it did not learn from
@@ -46,7 +47,7 @@ class Workspace:
 
     def clean(self, repository: str) -> Path:
         """The windows of a repository's cleanly merged files."""
-        return self.source / "prepared" / f"{file_name(repository)}.clean.npz"
+        return self.source / "clean" / f"{file_name(repository)}.npz"
 
     def network(self, fold: int) -> Path:
         """The folder of the classifier of a fold."""

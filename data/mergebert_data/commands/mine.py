@@ -21,7 +21,7 @@ from mergebert_data.mine.join import joined
 from mergebert_data.mine.local_engine import local_engine
 from mergebert_data.mine.merge_block import BlockResult
 from mergebert_data.mine.plan import MiningSettings, Plan, planned
-from mergebert_data.mine.run_log import Run, recorded
+from mergebert_data.mine.run_log import MiningRun, recorded
 
 EXAMPLE = """example:
   mergebert mine ~/src/project ~/mirrors/*.git -o mined --max-merges 2000 --jsonl
@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.fromfile_prefix_chars = "@"  # ten thousand paths are more than a command line holds
+    _add_source_arguments(parser)
+    _add_engine_arguments(parser)
+    _add_output_arguments(parser)
+
+
+def _add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "repository",
         nargs="+",
@@ -44,19 +50,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="REPO",
         help="work tree or bare repository; @FILE names one a line",
     )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the mined data"
-    )
+    parser.add_argument("--name", metavar="OWNER/NAME", help="name to record, for a single repository")
     parser.add_argument(
         "--max-merges",
         type=shared_arguments.positive,
         metavar="N",
         help="at most N merges a repository, drawn by --seed",
     )
-    shared_arguments.jobs(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="S", help="for --max-merges and the splits (0)"
     )
+    parser.add_argument(
+        "--keep-generated", action="store_true", help="keep generated and vendored files too, flagged"
+    )
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    shared_arguments.jobs(parser)
     parser.add_argument(
         "--minutes", type=float, metavar="M", help="start nothing new after M minutes, then join"
     )
@@ -66,11 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--address", metavar="HOST:PORT", help="the Ray cluster; without it one of J CPUs is started here"
     )
+
+
+def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--keep-generated", action="store_true", help="keep generated and vendored files too, flagged"
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="folder for the mined data"
     )
     parser.add_argument("--jsonl", action="store_true", help="write JSON Lines beside Parquet")
-    parser.add_argument("--name", metavar="OWNER/NAME", help="name to record, for a single repository")
     parser.add_argument(
         "--json", action="store_true", help="print what was counted as JSON instead of tables"
     )
@@ -125,7 +137,7 @@ def _engine(arguments: argparse.Namespace, settings: MiningSettings) -> Iterator
         yield engine
 
 
-def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_run: Run) -> list[str]:
+def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_run: MiningRun) -> list[str]:
     """Why blocks were left out; shows the results in a progress bar and counts them in `this_run`."""
     failures = []
     columns = (

@@ -28,9 +28,9 @@ _MINED = """\
 
 Every two-parent merge of the repositories was replayed with `git merge-tree`; what git could not merge was cut with
 `git merge-file --diff3`. Where the resolution stands in the committed file was looked for by three methods that
-work on different grounds: order of the lines around it (`aligned`), uniqueness of the lines around it (`unique`), and
-content (`candidate`). What they agree on is the `grade`: {grades}. What no method could prove has no `resolution`: it was
-not guessed.
+work on different grounds: by alignment of the lines around it (`aligned`), by the shortest context that stands once in
+the file (`unique`), and by candidate resolution (`candidate`). What they agree on is the `grade`: {grades}. What no
+method could prove has no `resolution`: it was not guessed.
 
 `patterns` names every way in which our candidates make the resolution, white space aside. `duplicate` flags content
 that stands in the data already, equal or nearly; where two copies stand in different splits, the training copy is the

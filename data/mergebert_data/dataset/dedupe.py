@@ -106,8 +106,7 @@ def found_duplicates(
 ) -> FoundDuplicates:
     """Every conflict of a mined folder that repeats one before it in the order of splits; `advance` is called for each file.
 
-    All later conflicts are compared with those of test and development, even with near duplicates among those, so that
-    none that training keeps is like one of them.
+    Near duplicates within test and development are compared with too, so that training keeps nothing like any of them.
     """
     found = FoundDuplicates(threshold)
     rows, indices, splits = array("q"), array("q"), array("b")

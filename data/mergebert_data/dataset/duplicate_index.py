@@ -1,4 +1,4 @@
-"""An index that finds the earlier conflict of the same content: equal but for white space, or nearly."""
+"""An index of conflicts that finds duplicates: equal but for white space, or nearly equal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def conflict_content(conflict: Conflict, resolution: str | None, language: Langu
 
 
 class DuplicateIndex:
-    """Contents by number; MinHash signatures in memory, shingles in a file without a name.
+    """Numbered contents: MinHash signatures in memory, shingles in an unnamed temporary file.
 
     Near duplicates are contents whose sides and whose resolutions each have a Jaccard similarity of `threshold`: the same
     conflict resolved otherwise is no duplicate. Signatures propose pairs, the shingles decide.
@@ -66,9 +66,9 @@ class DuplicateIndex:
     def match(
         self, content: ConflictContent, number: int, *, is_kept: bool = False
     ) -> tuple[str, int] | None:
-        """How the content is a duplicate, and the earliest number it repeats; None if it is new.
+        """The kind of duplicate and the first number with this content; None if new.
 
-        New content is added under `number`, and so is a near duplicate where `is_kept`.
+        Adds new content, and a near duplicate where `is_kept`.
         """
         same = self._keys.get(content.key)
         if same is not None:

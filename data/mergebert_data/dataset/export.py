@@ -29,7 +29,7 @@ _CHARACTERS = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Which conflicts are exported (all without grades, located or not; or distinct ones alone), and in what files."""
+    """Which conflicts are exported (any grade and none where `grades` is None), and to what files."""
 
     grades: Collection[str] | None = None
     is_distinct: bool = False
@@ -53,7 +53,7 @@ class ExportOptions:
 
 
 class Shards:
-    """The files of one split in one format; a file that has grown to its size is followed by another."""
+    """The files of one split in one format, each of at most about `most` bytes."""
 
     def __init__(self, folder: Path, form: str, most: int) -> None:
         self.folder, self.form, self.most = folder, form, most

@@ -39,10 +39,10 @@ _HASHES = _Hashes()
 
 
 def shingles(text: str | None, language: Language, role: int) -> Shingles:
-    """The hashes of the runs of five tokens of a text, white space aside, sorted; another role gives other hashes.
+    """The sorted hashes of a text's shingles, runs of five tokens without white space; they differ by role.
 
-    The first tokens make runs with the nothing before them, so that short texts have shingles too. A repeated run is
-    another shingle, for a line taken once and a line taken twice are two resolutions. None differs from an empty text.
+    The text is padded in front, so that short texts have shingles too. A repeated run is another shingle, for a line
+    taken once and a line taken twice are two resolutions. None differs from an empty text.
     """
     tokens = ["\0"] if text is None else [one for one in tokenize(text, language) if not is_space(one)]
     count = max(1, len(tokens))
@@ -74,7 +74,7 @@ def jaccard(one: Shingles, other: Shingles) -> float:
 
 
 def minhash(found: Shingles) -> MinHash:
-    """The MinHash signature of a set: the equal share of two signatures estimates the Jaccard similarity of their sets."""
+    """The MinHash signature of a set: the share of equal values in two signatures estimates their Jaccard similarity."""
     signed = _unsigned().copy()
     for start in range(0, found.size, _PIECE):
         signed.update_batch(found[start : start + _PIECE].tolist())
@@ -82,13 +82,13 @@ def minhash(found: Shingles) -> MinHash:
 
 
 def lsh_index(threshold: float) -> MinHashLSH:
-    """An empty LSH index that finds sets just as similar as the threshold with recall RECALL."""
+    """An empty LSH index that finds pairs at the threshold with recall RECALL."""
     rows = band_rows(threshold)
     return MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
 
 
 def band_rows(threshold: float) -> int:
-    """The most rows of a band with which sets just as similar as the threshold are found with recall RECALL.
+    """The most rows a band may have for pairs at the threshold to be found with recall RECALL.
 
     Not the choice of datasketch, which weighs errors over all similarities and promises nothing for a pair at the threshold.
     """

@@ -6,6 +6,6 @@ from hashlib import blake2b
 
 
 def draw(seed: int, text: str) -> int:
-    """The number below 2**64 of a text: sorted by it texts are shuffled, its remainder draws one in so many."""
+    """A hash of a text below 2**64: sorting by it shuffles, its remainder modulo n draws one in n."""
     drawn = blake2b(f"{seed} {text}".encode("utf-8", "surrogateescape"), digest_size=8)
     return int.from_bytes(drawn.digest(), "big")

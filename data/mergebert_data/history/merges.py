@@ -17,7 +17,7 @@ CUT_OFF = "merge: cut off by a shallow clone"
 
 
 @dataclass(frozen=True, slots=True)
-class Merge:
+class MergeCommit:
     """A merge commit and its two parents."""
 
     commit: str
@@ -29,7 +29,7 @@ class Merge:
 class MergeListing:
     """The merges to replay, newest first, and counts of those left out, by reason."""
 
-    merges: list[Merge]
+    merges: list[MergeCommit]
     skipped: Mapping[str, int]
 
 
@@ -43,14 +43,14 @@ def merge_listing(source: SourceRepository, limit: int | None = None, seed: int 
     except GitCommandError as error:
         raise GitError(f"git cannot list the merges of {source.name}: {last_line(error)}") from error
     lines = [line.split() for line in listing.split("\n") if line]
-    found = [Merge(*names) for names in lines if len(names) == 3]
+    found = [MergeCommit(*names) for names in lines if len(names) == 3]
     chosen = found if limit is None else sampled(found, limit, f"{seed} {source.name}")
     whole = _whole(source, chosen)
     skipped = {OCTOPUS: len(lines) - len(found), CUT_OFF: len(chosen) - len(whole)}
     return MergeListing(whole, {reason: count for reason, count in skipped.items() if count})
 
 
-def _whole(source: SourceRepository, found: list[Merge]) -> list[Merge]:
+def _whole(source: SourceRepository, found: list[MergeCommit]) -> list[MergeCommit]:
     """The merges none of whose commits since the base has lost its parents to a shallow clone."""
     grafted = {commit.encode() for commit in shallow_commits(source)}
     if not grafted:
@@ -60,7 +60,7 @@ def _whole(source: SourceRepository, found: list[Merge]) -> list[Merge]:
     return [merge for merge, commits in zip(found, sides, strict=True) if grafted.isdisjoint(commits.split())]
 
 
-def sampled(found: Sequence[Merge], limit: int, seed: str) -> list[Merge]:
+def sampled(found: Sequence[MergeCommit], limit: int, seed: str) -> list[MergeCommit]:
     """`limit` of the merges, in their order; the same for a seed, whatever the order of refs."""
     if len(found) <= limit:
         return list(found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
 from mergebert.example import UNKNOWN_CHANGE, MergeContext, SideChange
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.messages import branches_of
 from mergebert_data.history.plumbing import TreeDiff
 from mergebert_data.history.replay import ScratchRepository
@@ -52,10 +52,10 @@ class ProvenanceReader:
     """Reads the provenance of merges of one repository."""
 
     scratch: ScratchRepository
-    bases: dict[Merge, str | None] = field(default_factory=dict)
+    bases: dict[MergeCommit, str | None] = field(default_factory=dict)
     _remembered: dict[str, TreeDiff | None] = field(default_factory=dict)
 
-    def expect(self, merges: Iterable[Merge]) -> None:
+    def expect(self, merges: Iterable[MergeCommit]) -> None:
         """Reads the bases of merges ahead, all in one process."""
         wanted = list(dict.fromkeys(merge for merge in merges if merge not in self.bases))
         for start in range(0, len(wanted), _RANGES):
@@ -67,13 +67,13 @@ class ProvenanceReader:
                 found = list(takewhile(bool, found))
             self.bases.update(zip(part, found, strict=False))
 
-    def base(self, merge: Merge) -> str | None:
+    def base(self, merge: MergeCommit) -> str | None:
         """The common ancestor that git prints first; None if there is none."""
         if merge not in self.bases:
             self.expect([merge])
         return self.bases.get(merge)
 
-    def of(self, merge: Merge, paths: Sequence[str]) -> tuple[Provenance | None, str]:
+    def of(self, merge: MergeCommit, paths: Sequence[str]) -> tuple[Provenance | None, str]:
         """The provenance of a merge and of these paths in it, or why there is none."""
         base = self.base(merge)
         if base is None:
@@ -94,7 +94,7 @@ class ProvenanceReader:
         )  # fmt: skip
         return Provenance(base, context, self._changes(sides, paths, merger)), ""
 
-    def _sides(self, merge: Merge) -> Sides | None:
+    def _sides(self, merge: MergeCommit) -> Sides | None:
         """The commits of ours and of theirs since the base, newest first."""
         answer = self.scratch.git_result("rev-list", "--left-right", f"{merge.ours}...{merge.theirs}")
         if answer.status:

@@ -15,7 +15,7 @@ from git.cmd import Git
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.attributes import LARGEST, AttributeIndex, Attributes
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.plumbing import (
     GitResult,
     Objects,
@@ -70,7 +70,7 @@ class ConflictedFile:
 class Replay:
     """The conflicts of one merge; None where git gave up."""
 
-    merge: Merge
+    merge: MergeCommit
     conflicts: tuple[ConflictedFile, ...] | None
 
 
@@ -154,7 +154,7 @@ class ScratchRepository:
         refused = not 0 <= merged.status < REFUSED
         return None if refused else merged.output.decode("utf-8", "surrogateescape")
 
-    def replayed(self, merges: Sequence[Merge]) -> Iterator[Replay]:
+    def replayed(self, merges: Sequence[MergeCommit]) -> Iterator[Replay]:
         """The replay of each merge, in order: one git process for all from git 2.39 on, and one more for each it fails at."""
         while merges:
             done = 0
@@ -166,7 +166,7 @@ class ScratchRepository:
                 yield next(self._batch(merges[done : done + 1], MERGE_SECONDS), Replay(merges[done], None))
             merges = merges[done + 1 :]
 
-    def _batch(self, merges: Sequence[Merge], seconds: float) -> Iterator[Replay]:
+    def _batch(self, merges: Sequence[MergeCommit], seconds: float) -> Iterator[Replay]:
         """The replays, in order, up to the first merge that git fails at."""
         if self.git.version_info >= BATCHING_GIT:
             yield from map(Replay, merges, parsed_conflicts(self._output_of_many(merges, seconds)))
@@ -177,7 +177,7 @@ class ScratchRepository:
                 return
             yield Replay(merge, found[0])
 
-    def _output_of_many(self, merges: Sequence[Merge], seconds: float) -> bytes:
+    def _output_of_many(self, merges: Sequence[MergeCommit], seconds: float) -> bytes:
         """The output of git for many merges."""
         with tempfile.TemporaryFile() as requests:
             requests.write("".join(f"{merge.ours} {merge.theirs}\n" for merge in merges).encode())
@@ -192,7 +192,7 @@ class ScratchRepository:
             )
         return bytes(answer)
 
-    def _output_of_one(self, merge: Merge, seconds: float) -> bytes:
+    def _output_of_one(self, merge: MergeCommit, seconds: float) -> bytes:
         """The output of git for one merge, in the form of that for many."""
         status, answer, _ = self.git.execute(
             ["git", *SETTINGS, "merge-tree", *MERGE_TREE_OPTIONS, merge.ours, merge.theirs],

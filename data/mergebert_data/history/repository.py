@@ -101,18 +101,17 @@ def git_in(git_dir: Path | str) -> Git:
 
 
 def default_name(path: Path, git_dir: Path) -> str:
-    """`owner/name` by the remote called origin, or by a folder called `owner+name`; else the folder's own name."""
+    """`owner/name` by the remote called origin, or by a folder `owner+name` or `owner+name.git`; else the folder's own name."""
     git = git_in(git_dir)
     url = git.config("--get", "remote.origin.url", with_exceptions=False)
     found = _SLUG.search(url) if url and not _is_local(url) else None
     if found:
         return found[1]
-    parts = path.resolve().parts
-    for part in reversed(parts[-2:]):
-        if "+" in part and all(part.split("+")):
-            return repository_name(part)
-    name = parts[-2] if parts[-1] == ".git" else parts[-1]
-    return name.removesuffix(".git")
+    folders = [part.removesuffix(".git") for part in path.resolve().parts[-2:]]
+    for folder in reversed(folders):
+        if "+" in folder and all(folder.split("+")):
+            return repository_name(folder)
+    return folders[-1] or folders[0]  # nothing is left of the name of the folder .git
 
 
 def _is_local(url: str) -> bool:

@@ -15,7 +15,7 @@ STEPS = 20_000  # of the search over candidates of one group; beyond it nothing 
 def spans_by_candidate(
     context: ContextLines, lines: Lines, candidates: Sequence[Sequence[list[str]]]
 ) -> list[Span | None]:
-    """The only span of each conflict that one of its candidates, given by the keys of their lines, fills in its context."""
+    """The one span of each conflict where a candidate (as line keys) stands in its context; None if there are several."""
     spans: list[set[Span]] = []
     for group in _groups(context):
         spans += _Group(context, lines, candidates, group).spans()

@@ -36,7 +36,7 @@ class ContextLines:
         return self.cuts[conflict + 1] if conflict + 1 < len(self.cuts) else len(self.keys)
 
     def is_close(self, conflict: int) -> bool:
-        """Whether fewer lines than prove anything stand between the previous conflict and this one."""
+        """Whether fewer than CONTEXT lines stand between the previous conflict and this one."""
         return conflict > 0 and self.cuts[conflict] - self.cuts[conflict - 1] < CONTEXT
 
 
@@ -67,7 +67,7 @@ class Lines:
         return self._numbers.get(key, [])
 
     def starts(self, keys: Sequence[str]) -> Iterator[int]:
-        """The numbers of the lines from which on these keys follow each other."""
+        """The line numbers at which this run of keys begins."""
         wanted = list(keys)
         rarest = min(range(len(wanted)), key=lambda at: len(self.numbers_of(wanted[at])))
         for number in self.numbers_of(wanted[rarest]):

@@ -23,7 +23,8 @@ from mergebert_data.locate.by_context import spans_by_context
 from mergebert_data.locate.context_lines import LineKeys, Lines, Span, context_lines_of
 from mergebert_data.locate.plausibility import PlausibilityCheck
 
-BY_ALIGNMENT, BY_CONTEXT, _ = METHODS = ("aligned", "unique", "candidate")
+# The stored format of the dataset: `proof` and `dissent` of every mined row name by alignment, by context, by candidate so.
+METHODS = BY_ALIGNMENT, BY_CONTEXT, BY_CANDIDATE = ("aligned", "unique", "candidate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which lines of the merged file a located resolution is: a label that needs no text."""
+"""The span of a located resolution in the merged file: a label that needs no text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _MergedLines:
             self._numbers[line].append(number)
 
     def starts(self, wanted: Sequence[str]) -> list[int]:
-        """The numbers of the lines from which on the wanted ones follow each other; every line where none is wanted."""
+        """The line numbers at which the run of wanted lines begins; every one for an empty run."""
         if not wanted:
             return list(range(len(self.lines) + 1))
         found = self._numbers.get(wanted[0], [])
@@ -48,10 +48,10 @@ class _MergedLines:
 
 
 def resolution_spans(conflicted: str, merged: str, resolutions: Sequence[str | None]) -> list[Span | None]:
-    """The lines of the merged file that each resolution is, None for those not located.
+    """The span of each resolution in the merged file, None for those not located.
 
-    Of the copies of a text it is the one around which most of the conflict's context stands, behind the resolution
-    before it if there is one: a guess, but all copies read the same. DatasetError where there is no copy.
+    Of several occurrences it is the one with most of the conflict's context around it, behind the previous resolution
+    if possible: a guess, but all of them read the same. DatasetError where there is none.
     """
     if all(text is None for text in resolutions):
         return [None] * len(resolutions)

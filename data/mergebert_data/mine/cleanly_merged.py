@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.seeded_draw import draw
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.plumbing import TreeDiff
 from mergebert_data.history.replay import FILE_MODES, ConflictedFile, ScratchRepository, Stage
 
@@ -19,12 +19,12 @@ MOST_FILES = 4  # of one merge
 _TREE = re.compile(rb"tree ([0-9a-f]+)\n")
 
 
-def is_drawn(seed: int, merge: Merge, is_conflicted: bool) -> bool:
+def is_drawn(seed: int, merge: MergeCommit, is_conflicted: bool) -> bool:
     """Whether clean files of this merge are in the sample."""
     return draw(seed, merge.commit) % (ONE_IN_CONFLICTED if is_conflicted else ONE_IN_OTHERS) == 0
 
 
-def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[ConflictedFile]:
+def clean_files(scratch: ScratchRepository, merge: MergeCommit, base: str) -> list[ConflictedFile]:
     """The regular files that both sides changed since `base`, to different texts."""
     commits = scratch.contents((base, merge.ours, merge.theirs), kind="commit")
     trees = [_TREE.match(commit or b"") for commit in commits]
@@ -39,7 +39,7 @@ def clean_files(scratch: ScratchRepository, merge: Merge, base: str) -> list[Con
     ]
 
 
-def in_drawn_order(files: Iterable[ConflictedFile], seed: int, merge: Merge) -> list[ConflictedFile]:
+def in_drawn_order(files: Iterable[ConflictedFile], seed: int, merge: MergeCommit) -> list[ConflictedFile]:
     """The files of a merge, shuffled by seed."""
     return sorted(files, key=lambda file: draw(seed, f"{merge.commit} {file.path}"))
 

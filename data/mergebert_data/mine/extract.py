@@ -15,7 +15,7 @@ from mergebert.text.languages import Language, language_of, language_of_script
 from mergebert.text.markers import Conflict, MergedFile, parse_line_merge
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.attributes import Attributes
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.provenance import Provenance, ProvenanceReader
 from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Replay, ScratchRepository
 from mergebert_data.locate.majority_vote import Location, locations
@@ -141,7 +141,9 @@ class Extractor:
         else:
             yield found
 
-    def _mineable(self, file: ConflictedFile, merge: Merge, attributes: Attributes) -> MineableFile | str:
+    def _mineable(
+        self, file: ConflictedFile, merge: MergeCommit, attributes: Attributes
+    ) -> MineableFile | str:
         """A file with its texts, or why it is dropped."""
         reason = path_drop_reason(file.path)
         if reason:
@@ -176,7 +178,7 @@ class Extractor:
         (start,) = self.scratch.contents([file.blobs.base], largest=LONGEST_SHEBANG)
         return language_of_script((start or b"").decode("utf-8", "replace"))
 
-    def _absence(self, merge: Merge, path: str, committed: bytes | None) -> str | None:
+    def _absence(self, merge: MergeCommit, path: str, committed: bytes | None) -> str | None:
         """Why the merge commit has no regular file of this path; None if it has."""
         try:
             entry = self.scratch.entry(merge.commit, path)
@@ -221,7 +223,7 @@ class Extractor:
         flags = tuple(dict.fromkeys((*recognized.flags, *flags)))
         return MineableFile(recognized.file, recognized.language, flags, stages, conflicted, parsed, merged)
 
-    def _example(self, mineable: MineableFile, merge: Merge, provenance: Provenance) -> FileExample:
+    def _example(self, mineable: MineableFile, merge: MergeCommit, provenance: Provenance) -> FileExample:
         ours_change, theirs_change = provenance.change(mineable.file.path)
         assert mineable.file.blobs is not None
         return FileExample(

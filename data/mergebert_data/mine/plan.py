@@ -25,7 +25,7 @@ from mergebert.errors import GitError
 from mergebert.repository_names import file_name
 from mergebert_data.dataset.repositories import RepositoryFacts, facts_of
 from mergebert_data.dataset.store import remove_halves
-from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.merges import MergeCommit, merge_listing
 from mergebert_data.history.repository import SourceRepository, open_repository, with_commit_graph
 
 VERSION = 3  # of what a shard holds; raise it when the same replays give other examples
@@ -63,12 +63,12 @@ class MergeBlock:
     seed: int = 0
     keep_flagged: bool = False
 
-    def merges(self) -> list[Merge]:
+    def merges(self) -> list[MergeCommit]:
         """The merges, read from the plan."""
         with self.plan.open("rb") as plan:
             plan.seek(self.start * _LINE)
             lines = plan.read(self.count * _LINE).decode().split("\n")
-        return [Merge(*line.split(" ")) for line in lines if line]
+        return [MergeCommit(*line.split(" ")) for line in lines if line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,9 @@ def _prepare(out: Path) -> None:
     remove_halves(out)
 
 
-def _blocks(source: SourceRepository, found: Sequence[Merge], settings: MiningSettings) -> list[MergeBlock]:
+def _blocks(
+    source: SourceRepository, found: Sequence[MergeCommit], settings: MiningSettings
+) -> list[MergeBlock]:
     """The blocks of one repository; writes its merges to a file, a line of fixed length each."""
     lines = [f"{merge.commit} {merge.ours} {merge.theirs}\n" for merge in found]
     stem = file_name(source.name)

@@ -22,7 +22,7 @@ from mergebert_data.dataset.manifest import example_row, read_manifest, text_sha
 from mergebert_data.dataset.splits import SPLITS_FILE
 from mergebert_data.dataset.statistics import recounted, write_statistics
 from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, parquet_writer, write_json
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.replay import ScratchRepository
 from mergebert_data.history.repository import SourceRepository
 from mergebert_data.mine.filters import text_of
@@ -80,7 +80,7 @@ def rebuilt_row(
     if None in contents[:3] and row["merge"] not in replayed:
         # The base of a criss-cross merge is a file that only merging makes.
         replayed.add(row["merge"])
-        for _ in scratch.replayed([Merge(row["merge"], row["ours_commit"], row["theirs_commit"])]):
+        for _ in scratch.replayed([MergeCommit(row["merge"], row["ours_commit"], row["theirs_commit"])]):
             contents = scratch.contents([*blobs, row["merged_blob"]])
     texts = [text_of(content)[0] for content in contents if content is not None]
     if len(texts) < len(contents):

@@ -16,7 +16,7 @@ from typing import Any
 from mergebert.atomic import Draft
 from mergebert.errors import DatasetError
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.replay import ConflictedFile, Replay, ScratchRepository, Stage
 
 
@@ -33,7 +33,7 @@ def write_replays(path: Path, replays: Sequence[Replay], scratch: ScratchReposit
 
 
 def read_replays(
-    path: Path, merges: Sequence[Merge], scratch: ScratchRepository
+    path: Path, merges: Sequence[MergeCommit], scratch: ScratchRepository
 ) -> tuple[list[Replay], float]:
     """The replays of a block, their objects put into `scratch`, and the seconds they took."""
     try:
@@ -62,7 +62,7 @@ def _files(replay: Replay) -> list[list[Any]] | None:
     ]
 
 
-def _replay(merge: Merge, files: Sequence[Any] | None) -> Replay:
+def _replay(merge: MergeCommit, files: Sequence[Any] | None) -> Replay:
     if files is None:
         return Replay(merge, None)
     found = [

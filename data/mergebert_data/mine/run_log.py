@@ -15,7 +15,7 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; getrusage counts in ki
 
 
 @dataclass(slots=True)
-class Run:
+class MiningRun:
     """One run: when it began (seconds since 1970), its processes, the merges it mined and the seconds it took.
 
     `peak_bytes` is the largest resident size of any one process, git's included.
@@ -37,9 +37,9 @@ class Run:
 
 
 @contextmanager
-def recorded(out: Path, jobs: int) -> Iterator[Run]:
+def recorded(out: Path, jobs: int) -> Iterator[MiningRun]:
     """A run to count merges in, added to OUT/runs.jsonl when the block ends, even by an error."""
-    run = Run(int(time.time()), jobs)
+    run = MiningRun(int(time.time()), jobs)
     started = time.monotonic()
     try:
         yield run

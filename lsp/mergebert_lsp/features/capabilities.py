@@ -10,7 +10,7 @@ from lsprotocol.types import ClientCapabilities, MarkupKind
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The capabilities that the server makes a difference for."""
+    """The client capabilities that change what the server does."""
 
     pulls_diagnostics: bool = False  # and is able to be told when to pull again
     shows_related: bool = False

@@ -25,6 +25,7 @@ def server() -> MergebertServer:
     """A server with all its features."""
     made = MergebertServer()
     _register_life(made)
+    _register_workspace(made)
     _register_texts(made)
     _register_features(made)
     commands.register(made)
@@ -32,20 +33,9 @@ def server() -> MergebertServer:
 
 
 def _register_life(made: MergebertServer) -> None:
-    session = made.session
-
     @made.feature(lsp.INITIALIZE)
     def initialize(params: lsp.InitializeParams) -> None:
-        session.client = client_of(params.capabilities)
-        encoding = made.workspace.position_encoding
-        session.encoding = lsp.PositionEncodingKind(encoding or lsp.PositionEncodingKind.Utf16).value
-        for folder in params.workspace_folders or ():
-            _add_folder(session, folder.uri)
-        if not session.folders and params.root_uri:
-            _add_folder(session, params.root_uri)
-        made.session.options, made.wrong = options_of(params.initialization_options)
-        if session.client.pulls_diagnostics:
-            _register_pull(made)
+        _initialize(made, params)
 
     @made.feature(lsp.INITIALIZED)
     def initialized(params: lsp.InitializedParams) -> None:
@@ -54,7 +44,25 @@ def _register_life(made: MergebertServer) -> None:
 
     @made.feature(lsp.SHUTDOWN)
     def shutdown(params: None) -> None:
-        session.close()
+        made.session.close()
+
+
+def _initialize(made: MergebertServer, params: lsp.InitializeParams) -> None:
+    session = made.session
+    session.client = client_of(params.capabilities)
+    encoding = made.workspace.position_encoding
+    session.encoding = lsp.PositionEncodingKind(encoding or lsp.PositionEncodingKind.Utf16).value
+    for folder in params.workspace_folders or ():
+        _add_folder(session, folder.uri)
+    if not session.folders and params.root_uri:
+        _add_folder(session, params.root_uri)
+    session.options, made.wrong = options_of(params.initialization_options)
+    if session.client.pulls_diagnostics:
+        _register_pull(made)
+
+
+def _register_workspace(made: MergebertServer) -> None:
+    session = made.session
 
     @made.feature(lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     def folders(params: lsp.DidChangeWorkspaceFoldersParams) -> None:

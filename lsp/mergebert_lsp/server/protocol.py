@@ -1,4 +1,4 @@
-"""What is tightened of the protocol: every request gets an answer, nothing is done before its time, nothing ends us."""
+"""pygls' protocol made strict: every request is answered, none is served out of turn, no input ends the server."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _AT_ONCE = 1 << 20
 
 
 class ContentModified(JsonRpcException):
-    """The text that was asked about has moved on."""
+    """The text has changed since the client sent its request."""
 
     CODE = LSPErrorCodes.ContentModified.value
     MESSAGE = "Content modified"
 
 
 class Malformed(JsonRpcException):
-    """A message that is none; whoever waits for an answer to it has got one."""
+    """A message that cannot be read; if it was a request, it has been answered with an error."""
 
 
 class Protocol(LanguageServerProtocol):
-    """The protocol of the server."""
+    """The protocol of the server: refuses what the specification does not allow in its present state."""
 
     @property
     def was_shut_down(self) -> bool:
@@ -42,7 +42,7 @@ class Protocol(LanguageServerProtocol):
             raise Malformed("A message could not be read.") from error
 
     def handle_message(self, message: Any) -> None:
-        """Hands a message on where it is its time."""
+        """Handles a message, or refuses one that is invalid or out of turn."""
         method = getattr(message, "method", None)
         if isinstance(message, dict) or getattr(message, "jsonrpc", None) != self.VERSION:
             self._refuse(message, ErrorCodes.InvalidRequest, "This is no message of JSON-RPC 2.0.")
@@ -63,17 +63,17 @@ class Protocol(LanguageServerProtocol):
 
 
 class BoundedInput:
-    """What the client sends, in pieces that fit into memory; larger ones are skipped."""
+    """The client's stream, whose oversized messages are skipped."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def readline(self, size: int | None = -1) -> bytes:
-        """The next line of a header, or a part of one that is too long to be any."""
+        """The next header line, cut where it is too long to be one."""
         return self._stream.readline(LONGEST_HEADER)
 
     def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes; something else that is valid where they are too many."""
+        """The next `size` bytes; `null` in place of too many."""
         if size <= LARGEST_MESSAGE:
             return self._stream.read(size)
         while size > 0 and (skipped := self._stream.read(min(size, _AT_ONCE))):

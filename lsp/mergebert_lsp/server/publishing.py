@@ -1,4 +1,4 @@
-"""What is sent to the client unasked: diagnostics that have changed, and the wish that it ask again."""
+"""What is sent to the client unasked: diagnostics that have changed, and refresh requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pygls.lsp.server import LanguageServer
 
 
 class Publishing:
-    """Sends nothing twice, and asks for nothing again before the last time was answered."""
+    """Publishes only diagnostics that changed, and keeps one refresh request of each kind in flight."""
 
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
@@ -30,7 +30,7 @@ class Publishing:
             self._server.text_document_publish_diagnostics(PublishDiagnosticsParams(uri, []))
 
     def ask_to(self, method: str) -> None:
-        """Has the client ask again for what `method` names."""
+        """Sends the refresh request `method`, now or once the last one was answered."""
         if method in self._asked:
             self._again.add(method)
             return

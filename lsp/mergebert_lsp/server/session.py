@@ -42,7 +42,9 @@ class Session:
     encoding: str = "utf-16"
     folders: dict[str, str] = field(default_factory=dict)  # of the workspace, path by URI
     documents: dict[str, DocumentState] = field(default_factory=dict)
-    others: dict[str, DocumentState] = field(default_factory=dict)  # files of the merge that no editor holds
+    others: dict[str, DocumentState] = field(
+        default_factory=dict
+    )  # files of the merge that no editor has open
     is_whole: bool = False  # whether all files of the merge were asked for
 
     def __post_init__(self) -> None:
@@ -56,7 +58,7 @@ class Session:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the worker has not yet said its last word."""
+        """Whether the newest task is still unanswered."""
         return self.supervisor.is_busy
 
     def opened(self, uri: str, version: int | None, text: str, language: str = "") -> None:
@@ -88,7 +90,7 @@ class Session:
             self.events.status()
 
     def ask_again(self, saved: str = "") -> None:
-        """Asks anew because something besides the texts has changed, such as a text being saved."""
+        """Posts a new task although no text has changed, as after a save or for new settings."""
         if self._tracked or self.is_whole:
             self._ask({}, [saved] if saved else [])
 
@@ -104,16 +106,16 @@ class Session:
             await self._settled.wait()
 
     def spend(self, documents: Iterable[DocumentState]) -> None:
-        """Notes that an edit of these texts is on its way: until they come back changed, no other fits them."""
+        """Notes that an edit of these texts was sent: no other applies until the editor reports them changed."""
         self._spent.update((document.uri, _state(document)) for document in documents)
 
     def restore(self, documents: Iterable[DocumentState]) -> None:
-        """Notes that an edit was not made."""
+        """Notes that an edit was not applied."""
         for document in documents:
             self._spent.pop(document.uri, None)
 
     def is_spent(self, document: DocumentState) -> bool:
-        """Whether an edit of this very text was made, or is on its way."""
+        """Whether an edit of this version of the text was applied or sent."""
         return self._spent.get(document.uri) == _state(document)
 
     def close(self) -> None:

@@ -16,7 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mergebert_lsp.worker.messages import MOST_BYTES, EditorText, Task, WorkerSettings, decoded, encoded
+from mergebert_lsp.worker.messages import (
+    MOST_BYTES,
+    EditorText,
+    RankingTask,
+    WorkerSettings,
+    decoded,
+    encoded,
+)
 
 COMMAND = (sys.executable, "-P", "-m", "mergebert_lsp.worker.process")
 LONGEST_SILENCE = (
@@ -48,7 +55,7 @@ class Supervisor:
         self._command = command
         self._longest_silence = longest_silence
         self._texts: dict[str, EditorText] = {}  # everything the worker has to know, for the next one
-        self._pending = Task(0)
+        self._pending = RankingTask(0)
         self._is_pending = asyncio.Event()
         self.answered = 0  # the newest generation that was answered wholly
         self._last_word = 0.0  # when the worker spoke, or was asked something after all was answered
@@ -60,12 +67,12 @@ class Supervisor:
 
     @property
     def generation(self) -> int:
-        """The number of the newest question."""
+        """The number of the newest task."""
         return self._pending.generation
 
     @property
     def is_busy(self) -> bool:
-        """Whether the worker has not yet said its last word."""
+        """Whether the newest task is still unanswered."""
         return self.answered < self.generation
 
     def post(
@@ -75,7 +82,7 @@ class Supervisor:
         folders: Sequence[str] = (),
         saved: Sequence[str] = (),
     ) -> int:
-        """Asks anew, with these texts changed or saved; the generation that the answers will carry."""
+        """Posts a new task, with these texts changed or saved; the generation that its answers will carry."""
         for uri, source in texts.items():
             if source is None:
                 self._texts.pop(uri, None)
@@ -83,11 +90,11 @@ class Supervisor:
                 self._texts[uri] = source
         texts = {**self._pending.texts, **texts}
         saved = (*self._pending.saved, *saved)
-        self._ask(Task(self.generation + 1, texts, settings, tuple(folders), saved))
+        self._ask(RankingTask(self.generation + 1, texts, settings, tuple(folders), saved))
         return self.generation
 
     def halt(self) -> None:
-        """Calls off what the worker is doing, until the next question."""
+        """Calls off what the worker is doing, until the next task."""
         self._ask(replace(self._pending, generation=self.generation + 1, is_halt=True))
 
     def close(self) -> None:
@@ -102,7 +109,7 @@ class Supervisor:
         if self._running is not None:
             await asyncio.gather(self._running, return_exceptions=True)
 
-    def _ask(self, task: Task) -> None:
+    def _ask(self, task: RankingTask) -> None:
         if not self.is_busy:
             self._last_word = time.monotonic()
         self._pending = task

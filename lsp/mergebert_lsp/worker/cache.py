@@ -27,7 +27,7 @@ _ConflictKey = tuple[Conflict, str, Surroundings]
 
 
 class StaleError(Exception):
-    """The question has changed; what was worked out so far is remembered."""
+    """A newer task has come in; what was worked out so far stays in the cache."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The texts that the worker knows, put together to merges: those of the editor, and files that no editor holds."""
+"""The texts that the worker knows, grouped by merge: those of the editor, and files that no editor has open."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MergeKey = Repository | str  # a work tree, or the URI of a text that belongs to
 
 @dataclass(frozen=True, slots=True)
 class MergeText:
-    """A text of a merge; `uri` is empty for a file that no editor holds."""
+    """A text of a merge; `uri` is empty for a file that no editor has open."""
 
     uri: str
     source: EditorText
 
     @property
     def name(self) -> str:
-        """What tells it from the other texts."""
+        """Its URI, or the path of a file that no editor has open."""
         return self.uri or self.source.path or ""
 
 
@@ -98,7 +98,7 @@ class Merges:
     def rest(
         self, repository: Repository, items: Sequence[MergeText], check: Callable[[], None]
     ) -> list[MergeText]:
-        """The files of a merge that no editor holds, as many as keep it within bounds."""
+        """The files of a merge that no editor has open, up to MOST_CONFLICTS conflicts in all."""
         held = {repository.name_of(Path(item.source.path or "")) for item in items}
         size = sum(len(resolvable(item.source.text)) for item in items)
         rest = []

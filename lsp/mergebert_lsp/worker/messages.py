@@ -30,7 +30,7 @@ class WorkerSettings:
 
 
 @dataclass(slots=True)
-class Task:
+class RankingTask:
     """What has changed since the last task: texts by their URI, None for closed ones, and what is wanted."""
 
     generation: int
@@ -45,10 +45,10 @@ class Task:
         return asdict(self)
 
 
-def task_of(row: dict[str, Any]) -> Task:
-    """The task that `Task.to_json` wrote."""
+def task_of(row: dict[str, Any]) -> RankingTask:
+    """The task that `RankingTask.to_json` wrote."""
     texts = {uri: None if found is None else EditorText(**found) for uri, found in row["texts"].items()}
-    return Task(
+    return RankingTask(
         row["generation"],
         texts,
         WorkerSettings(**row["settings"]),

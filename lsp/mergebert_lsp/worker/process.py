@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from mergebert.errors import MergebertError
 from mergebert_lsp.worker.cache import StaleError
-from mergebert_lsp.worker.messages import Task, decoded, encoded, task_of
+from mergebert_lsp.worker.messages import RankingTask, decoded, encoded, task_of
 from mergebert_lsp.worker.ranking import Ranking
 
 QUIET = 0.2  # seconds without an edit before what is far from it is looked at
@@ -28,14 +28,14 @@ class Inbox:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._waiting: Task | None = None
+        self._waiting: RankingTask | None = None
         self._changed = Condition()
 
     def start(self) -> None:
         """Reads tasks from now on; the process ends with its input, whatever it is doing."""
         Thread(target=self._read, daemon=True).start()
 
-    def take(self) -> Task:
+    def take(self) -> RankingTask:
         """The newest task, once there is one."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is not None)

@@ -13,7 +13,7 @@ from mergebert.ranking.evidence import ConflictKey
 from mergebert.ranking.open_merge import OpenMerge
 from mergebert_lsp.worker.feedback import Feedback
 from mergebert_lsp.worker.merges import MergeKey, Merges, MergeText
-from mergebert_lsp.worker.messages import EditorText, Task, WorkerSettings
+from mergebert_lsp.worker.messages import EditorText, RankingTask, WorkerSettings
 from mergebert_lsp.worker.models import Models
 from mergebert_lsp.worker.reconciled_text import ReconciledText
 from mergebert_lsp.worker.repository import Repository
@@ -70,7 +70,7 @@ class Ranking:
         self._saved: list[str] = []  # texts that were saved since people's choices were kept last
         self._closed: set[str] = set()  # texts that were closed since then
 
-    def take(self, task: Task) -> None:
+    def take(self, task: RankingTask) -> None:
         """Takes over what has changed."""
         self._merges.take(task.texts)
         self._saved += task.saved  # a task that is called off must not take them along
@@ -82,7 +82,7 @@ class Ranking:
             self._ranked.clear()
 
     def reports(self) -> Iterator[Report]:
-        """What is offered for every merge; what people chose in saved texts is kept where they asked for that.
+        """The suggestions for every merge; records what was chosen in saved texts where feedback is on.
 
         Raises the first MergebertError once every other merge has been answered.
         """
@@ -114,7 +114,7 @@ class Ranking:
 
     @property
     def others(self) -> list[str]:
-        """The paths of the files in the last answers that no editor holds."""
+        """The paths of the files in the last answers that no editor has open."""
         items = (item for merge in self._ranked.values() for item in merge.items)
         return [item.source.path for item in items if not item.uri and item.source.path]
 

@@ -56,7 +56,7 @@ class ReconciledText:
 def reconciled_text(
     source: EditorText, versions: Versions | None, before: MergedFile | None
 ) -> ReconciledText:
-    """`source` reconciled with git's own cut of its versions, or with the merge that it was `before`.
+    """`source` reconciled with git's line merge of its versions, or with the merge that it was `before`.
 
     That merge holds conflicts which a person has resolved since: so a text that no repository knows teaches too.
     """

@@ -1,4 +1,4 @@
-"""git's index as the worker sees it: the three versions of a conflicted file and their fresh cut, read once."""
+"""git's index as the worker sees it: the three versions of a conflicted file and their line merge, read once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import git_output
-from mergebert.git.index_stages import repository_root, stages_of
+from mergebert.git.index_stages import repository_root, stage_texts, unmerged_entries
 from mergebert.git.line_merge import line_merge
 from mergebert.text.markers import MergedFile
 from mergebert.text.threeway import ThreeWay
@@ -71,11 +71,11 @@ class Repository:
             return None
         known = self._known.get(name)
         if known is None or known.entry != entry:
-            known = self._known[name] = _CachedVersions(entry, _versions(path))
+            known = self._known[name] = _CachedVersions(entry, _versions(entry, name, self.root))
         return known.versions
 
     def forget(self, paths: frozenset[Path]) -> None:
-        """Keeps the versions of `paths` alone."""
+        """Drops the versions of all files but `paths`."""
         names = {self.name_of(path) for path in paths}
         self._known = {name: known for name, known in self._known.items() if name in names}
         self._names.clear()
@@ -83,7 +83,7 @@ class Repository:
     def _refresh(self) -> None:
         stamp = _stamp(self._index)
         if stamp != self._stamp:
-            self._entries = _entries(self.root)
+            self._entries = unmerged_entries(self.root)
             self._stamp = stamp
 
 
@@ -95,7 +95,7 @@ class Repositories:
         self._found: dict[Path, Repository] = {}
 
     def around(self, path: Path) -> Repository | None:
-        """The work tree around a file or folder; None outside of one, and where git is not to be had."""
+        """The work tree around a file or folder; None outside of one, and without git."""
         folder = path if path.is_dir() else path.parent
         if folder not in self._roots:
             self._roots[folder] = repository_root(folder) if folder.is_dir() else None
@@ -110,7 +110,7 @@ class Repositories:
         return self._found[root]
 
     def forget(self, paths: frozenset[Path]) -> None:
-        """Keeps what belongs to `paths` alone."""
+        """Drops what belongs to no file of `paths`."""
         folders = {path.parent for path in paths}
         self._roots = {folder: root for folder, root in self._roots.items() if root or folder in folders}
         for repository in self._found.values():
@@ -125,19 +125,9 @@ def _stamp(index: Path) -> _Stamp | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _entries(root: Path) -> dict[str, tuple[str, ...]]:
-    """What the index holds of each conflicted path: mode, blob and stage of every version."""
-    listed = git_output(["ls-files", "-u", "-z"], root).decode("utf-8", "surrogateescape")
-    found: dict[str, tuple[str, ...]] = {}
-    for entry in filter(None, listed.split("\0")):
-        facts, _, name = entry.partition("\t")
-        found[name] = (*found.get(name, ()), facts)
-    return found
-
-
-def _versions(path: Path) -> Versions | None:
+def _versions(entry: tuple[str, ...], name: str, root: Path) -> Versions | None:
     try:
-        stages = stages_of(path)
+        stages = stage_texts(entry, name, root)
         return Versions(stages, line_merge(stages)) if stages else None
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import GitError
-from mergebert_data.history.merges import Merge, MergeListing, merge_listing, sampled
+from mergebert_data.history.merges import MergeCommit, MergeListing, merge_listing, sampled
 from mergebert_data.history.replay import ScratchRepository
 from mergebert_data.history.repository import (
     default_name,
@@ -42,13 +42,13 @@ def test_merges_of_two_parents_over_all_refs(branches: tuple[Repository, str, st
     other = merge_commit(repository, third, first)
     merge_commit(repository, first, second, third)
     found = merge_listing(open_repository(repository.path))
-    assert set(found.merges) == {Merge(two, first, second), Merge(other, third, first)}
+    assert set(found.merges) == {MergeCommit(two, first, second), MergeCommit(other, third, first)}
     assert found.skipped == {"merge: of more than two parents": 1}
     assert merge_listing(open_repository(repository.path), limit=1).merges[0] in found.merges
 
 
 def test_a_sample_does_not_depend_on_the_order() -> None:
-    found = [Merge(f"{number:040x}", "a", "b") for number in range(100)]
+    found = [MergeCommit(f"{number:040x}", "a", "b") for number in range(100)]
     some = sampled(found, 10, "0 a/b")
     assert len(some) == 10
     assert sorted(sampled(found[::-1], 10, "0 a/b"), key=str) == sorted(some, key=str)
@@ -76,6 +76,9 @@ def test_the_name_comes_from_the_origin(repository: Repository, url: str, name: 
     [
         ("owner+name/repo", "owner/name"),
         ("owner+name", "owner/name"),
+        ("owner+name.git", "owner/name"),
+        ("owner+name/.git", "owner/name"),
+        ("plain/.git", "plain"),
         ("group+sub+name", "group/sub/name"),
         ("owner+na%2Bme", "owner/na+me"),
         ("lib++", "lib++"),
@@ -118,7 +121,7 @@ def test_a_damaged_history_is_an_explained_error(branches: tuple[Repository, str
         open_repository(repository.path)
 
 
-def history_of_merges(repository: Repository, count: int) -> list[Merge]:
+def history_of_merges(repository: Repository, count: int) -> list[MergeCommit]:
     """Merges one after the other, each of two commits off the one before, the oldest first."""
     repository.commit("base", {"a.py": "a\n"})
     made = []
@@ -128,7 +131,7 @@ def history_of_merges(repository: Repository, count: int) -> list[Merge]:
         repository.git("checkout", "--quiet", "main")
         ours = repository.commit("ours", {f"o{number}.py": "o\n"})
         repository.git("merge", "--quiet", "--no-edit", theirs)
-        made.append(Merge(repository.git("rev-parse", "HEAD"), ours, theirs))
+        made.append(MergeCommit(repository.git("rev-parse", "HEAD"), ours, theirs))
     repository.git("branch", "--quiet", "-D", "theirs")
     return made
 
@@ -163,7 +166,7 @@ def test_histories_that_share_nothing_are_listed(repository: Repository) -> None
     theirs = repository.commit("theirs", {"b.py": "b\n"})
     merge = merge_commit(repository, ours, theirs)
     source = open_repository(repository.path)
-    assert merge_listing(source) == MergeListing([Merge(merge, ours, theirs)], {})
+    assert merge_listing(source) == MergeListing([MergeCommit(merge, ours, theirs)], {})
     assert source.family == min(ours, theirs)
 
 
@@ -173,7 +176,7 @@ def test_grafts_and_replacements_change_nothing(branches: tuple[Repository, str,
     (repository.path / ".git" / "info").mkdir(exist_ok=True)
     (repository.path / ".git" / "info" / "grafts").write_text(f"{merge} {first} {third}\n", encoding="ascii")
     repository.git("replace", "--graft", third, first, second)
-    assert merge_listing(open_repository(repository.path)).merges == [Merge(merge, first, second)]
+    assert merge_listing(open_repository(repository.path)).merges == [MergeCommit(merge, first, second)]
 
 
 def test_a_commit_graph_is_made_beside_the_repository_and_used(

@@ -7,7 +7,7 @@ import pytest
 
 from mergebert.example import UNKNOWN_CHANGE, SideChange
 from mergebert_data.history import provenance
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.provenance import (
     UNREADABLE,
     UNRELATED,
@@ -30,7 +30,7 @@ class Asking:
         self.place = place
 
     def told(
-        self, merge: Merge, *paths: str, expected: tuple[Merge, ...] = ()
+        self, merge: MergeCommit, *paths: str, expected: tuple[MergeCommit, ...] = ()
     ) -> tuple[Provenance | None, str]:
         with ScratchRepository(open_repository(self.repository.path), self.place) as scratch:
             provenances = ProvenanceReader(scratch)
@@ -53,12 +53,12 @@ def commit_by(repository: Repository, address: str, time: int, files: dict[str, 
     return repository.git("rev-parse", "HEAD")
 
 
-def merged(repository: Repository, message: str = "merge") -> Merge:
+def merged(repository: Repository, message: str = "merge") -> MergeCommit:
     """The merge of `theirs` into `main`, ours taken where they conflict."""
     ours, theirs = repository.git("rev-parse", "main", "theirs").split("\n")
     repository.git("checkout", "--quiet", "main")
     repository.git("merge", "--quiet", "--strategy-option=ours", "--message", message, "theirs")
-    return Merge(repository.git("rev-parse", "HEAD"), ours, theirs)
+    return MergeCommit(repository.git("rev-parse", "HEAD"), ours, theirs)
 
 
 def test_how_each_side_changed_a_file(repository: Repository, asking: Asking) -> None:
@@ -109,9 +109,9 @@ def test_the_base_is_the_one_git_names_first(repository: Repository, asking: Ask
         repository.git("commit-tree", "-m", "x", "-p", first, "-p", second, tree)
         for first, second in ((ours, theirs), (theirs, ours))
     ]
-    criss_cross = Merge(repository.git("commit-tree", "-m", "x", *_parents(crossed), tree), *crossed)
-    simple = Merge(crossed[0], ours, theirs)
-    lost = Merge("1" * 40, "2" * 40, "3" * 40)
+    criss_cross = MergeCommit(repository.git("commit-tree", "-m", "x", *_parents(crossed), tree), *crossed)
+    simple = MergeCommit(crossed[0], ours, theirs)
+    lost = MergeCommit("1" * 40, "2" * 40, "3" * 40)
     for merge in (criss_cross, simple):
         expected = repository.git("merge-base", merge.ours, merge.theirs).split("\n")[0]
         for others in ((), (simple, criss_cross), (lost, criss_cross, simple)):
@@ -129,7 +129,7 @@ def test_merges_of_nothing_shared_have_no_base(repository: Repository, asking: A
     ours = repository.commit("ours", {"a.py": "1\n"})
     repository.git("checkout", "--quiet", "--orphan", "theirs")
     theirs = repository.commit("theirs", {"b.py": "1\n"})
-    assert asking.told(Merge(ours, ours, theirs), "a.py") == (None, UNRELATED)
+    assert asking.told(MergeCommit(ours, ours, theirs), "a.py") == (None, UNRELATED)
 
 
 def test_a_lost_commit_on_a_side_is_told(repository: Repository, asking: Asking) -> None:

@@ -10,7 +10,7 @@ from git.cmd import Git
 
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.merges import MergeCommit, merge_listing
 from mergebert_data.history.replay import ConflictedFile, ScratchRepository, Stage, parsed_conflicts
 from mergebert_data.history.repository import open_repository
 from tests.conftest import Repository
@@ -33,11 +33,11 @@ def scratch_of(repository: Repository) -> Iterator[ScratchRepository]:
     assert list(place.iterdir()) == []
 
 
-def resolved_merge(repository: Repository, files: dict[str, str | bytes]) -> Merge:
+def resolved_merge(repository: Repository, files: dict[str, str | bytes]) -> MergeCommit:
     """The merge of `theirs` into the current branch, resolved to these files."""
     ours, theirs = repository.git("rev-parse", "HEAD", "theirs").split("\n")
     repository.run("merge", "--quiet", "theirs")
-    return Merge(repository.commit("merge", files), ours, theirs)
+    return MergeCommit(repository.commit("merge", files), ours, theirs)
 
 
 def objects_of(repository: Repository) -> set[Path]:
@@ -93,7 +93,7 @@ def test_deleted_on_one_side_is_no_three_way_conflict(repository: Repository) ->
 def test_a_merge_git_gives_up_does_not_stop_the_others(repository: Repository) -> None:
     repository.diverge({"a.py": BASE}, {"a.py": OURS}, {"a.py": THEIRS})
     good = resolved_merge(repository, {"a.py": OURS})
-    missing = Merge("0" * 40, "1" * 40, "2" * 40)
+    missing = MergeCommit("0" * 40, "1" * 40, "2" * 40)
     with scratch_of(repository) as scratch:
         replays = list(scratch.replayed([good, missing, good, missing]))
     assert [replay.merge for replay in replays] == [good, missing, good, missing]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.history.merges import Merge
+from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.replay import ConflictedFile, ScratchRepository, Stage
 from mergebert_data.history.repository import open_repository
 from mergebert_data.mine.cleanly_merged import (
@@ -15,7 +15,7 @@ from mergebert_data.mine.cleanly_merged import (
 )
 from tests.conftest import Repository
 
-MERGES = [Merge(f"{number:040x}", "a", "b") for number in range(3000)]
+MERGES = [MergeCommit(f"{number:040x}", "a", "b") for number in range(3000)]
 
 
 def test_the_files_both_sides_changed_to_something_else(repository: Repository, tmp_path: Path) -> None:
@@ -45,9 +45,9 @@ def test_the_files_both_sides_changed_to_something_else(repository: Repository, 
     place = tmp_path / "scratch"
     place.mkdir()
     with ScratchRepository(open_repository(repository.path), place) as scratch:
-        found = clean_files(scratch, Merge("", ours, theirs), root)
-        assert clean_files(scratch, Merge("", ours, "1" * 40), root) == []
-        assert clean_files(scratch, Merge("", root, theirs), root) == []
+        found = clean_files(scratch, MergeCommit("", ours, theirs), root)
+        assert clean_files(scratch, MergeCommit("", ours, "1" * 40), root) == []
+        assert clean_files(scratch, MergeCommit("", root, theirs), root) == []
     assert [file.path for file in found] == ["both.py", "line\nbreak.py"]
     names = [repository.git("rev-parse", f"{commit}:both.py") for commit in (root, ours, theirs)]
     assert found[0].blobs == ThreeWay(*names)

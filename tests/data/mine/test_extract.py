@@ -11,7 +11,7 @@ from mergebert.errors import GitError
 from mergebert.example import FileExample, SideChange
 from mergebert.text.markers import parse
 from mergebert_data.dataset.content_key import content_key
-from mergebert_data.history.merges import Merge, merge_listing
+from mergebert_data.history.merges import MergeCommit, merge_listing
 from mergebert_data.history.replay import Replay, ScratchRepository
 from mergebert_data.history.repository import open_repository
 from mergebert_data.mine import cleanly_merged
@@ -334,7 +334,7 @@ def test_a_merge_git_gave_up_has_no_examples(repository: Repository) -> None:
     source = open_repository(repository.path)
     with ScratchRepository(source, repository.path.parent) as scratch:
         extractor = Extractor(source.name, scratch)
-        replay = Replay(Merge("1" * 40, "2" * 40, "3" * 40), None)
+        replay = Replay(MergeCommit("1" * 40, "2" * 40, "3" * 40), None)
         extractor.expect([replay])
         assert extractor.examples(replay) == []
 

@@ -45,7 +45,7 @@ DIES_FIRST = PRELUDE + "\n".join(
     )
 )
 HANGS_FIRST = DIES_FIRST.replace("os._exit(3)", "time.sleep(600)")
-HANGS = PRELUDE + "read(); time.sleep(600)"
+HANGS = ("sleep", "600")  # no interpreter to start, which takes its time on a busy machine
 BUSY = PRELUDE + "\n".join(
     (
         "while (task := read()):",
@@ -69,9 +69,8 @@ class Received:
         self.complaints: list[str] = []
 
     async def wait(self, wanted: Callable[[Received], bool]) -> None:
-        async with asyncio.timeout(60):
-            while not wanted(self):
-                await asyncio.sleep(0.01)
+        while not wanted(self):  # pytest's own limit is the only one: how long a start takes is not tested
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -179,7 +178,7 @@ async def test_a_worker_that_hangs_is_replaced_and_told_everything(tmp_path: Pat
 
 
 async def test_a_worker_that_hangs_again_and_again_is_given_up() -> None:
-    async with supervised(HANGS, longest_silence=0.2) as (made, received):
+    async with supervised("", HANGS, longest_silence=0.2) as (made, received):
         made.post({"a": source("1")}, WorkerSettings())
         await received.wait(lambda all_: bool(all_.messages))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.text.suggestions import ConflictSuggestions, Suggestion, suggestions_of
-from mergebert_lsp.worker.messages import EditorText, Task, WorkerSettings, decoded, encoded, task_of
+from mergebert_lsp.worker.messages import EditorText, RankingTask, WorkerSettings, decoded, encoded, task_of
 
 texts = st.text(st.characters(), max_size=20)  # lone surrogates too
 suggestions = st.builds(Suggestion, texts, st.floats(0, 1), texts, texts)
@@ -23,7 +23,7 @@ suggested = st.builds(
 )
 sources = st.none() | st.builds(EditorText, texts, st.none() | texts, texts)
 tasks = st.builds(
-    Task,
+    RankingTask,
     generation=st.integers(0),
     texts=st.dictionaries(texts, sources, max_size=2),
     settings=st.builds(
@@ -36,7 +36,7 @@ tasks = st.builds(
 
 
 @given(tasks)
-def test_a_task_arrives_as_it_was_sent(task: Task) -> None:
+def test_a_task_arrives_as_it_was_sent(task: RankingTask) -> None:
     message = decoded(encoded(task.to_json()))
     assert message is not None
     assert task_of(message) == task

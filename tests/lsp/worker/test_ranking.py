@@ -11,7 +11,7 @@ import pytest
 from mergebert.errors import InputError, ModelBundleError
 from mergebert_lsp.worker.cache import StaleError
 from mergebert_lsp.worker.feedback_log import feedback_folder
-from mergebert_lsp.worker.messages import EditorText, Task, WorkerSettings
+from mergebert_lsp.worker.messages import EditorText, RankingTask, WorkerSettings
 from mergebert_lsp.worker.ranking import NEAR, Ranking
 from tests.conftest import Repository
 from tests.lsp.worker.test_feedback_log import examples_in
@@ -47,7 +47,7 @@ class Asking:
         saved: tuple[str, ...] = (),
     ) -> Reports:
         self._generation += 1
-        self.ranking.take(Task(self._generation, texts, settings or WorkerSettings(), folders, saved))
+        self.ranking.take(RankingTask(self._generation, texts, settings or WorkerSettings(), folders, saved))
         return list(self.ranking.reports())
 
 
@@ -265,7 +265,7 @@ def test_one_work_tree_with_a_wrong_setting_is_no_concern_of_the_others(
     ask: Asking, merging: Repository
 ) -> None:
     merging.git("config", "mergebert.maxError", "much")
-    ask.ranking.take(Task(99, {"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))}))
+    ask.ranking.take(RankingTask(99, {"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))}))
     reports = ask.ranking.reports()
     assert next(reports)["files"][0]["uri"] == "u"
     with pytest.raises(InputError):
@@ -304,7 +304,7 @@ def test_a_choice_is_kept_though_its_task_was_called_off_or_its_text_closed(
     app, settings = merging.path / "app.py", WorkerSettings(feedback=True)
     ask({"file:a": saved(app)}, settings)
     ask({"file:a": first_answered(app)}, settings)
-    ask.ranking.take(Task(98, {}, settings, saved=("file:a",)))  # nobody waits for its reports
+    ask.ranking.take(RankingTask(98, {}, settings, saved=("file:a",)))  # nobody waits for its reports
 
     ask({"file:a": None} if is_closed else {}, settings)
     assert len(examples_in(feedback_folder())) == 1

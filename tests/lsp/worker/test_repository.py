@@ -22,7 +22,7 @@ def merging(repository: Repository) -> Repository:
 def git_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The git commands that were run, by name."""
     calls: list[str] = []
-    for name in ("git_output", "stages_of", "repository_root"):
+    for name in ("git_output", "unmerged_entries", "stage_texts", "repository_root"):
         original = getattr(index, name)
 
         def watched(
@@ -46,7 +46,7 @@ def test_the_versions_of_a_conflicted_file_are_read_once(merging: Repository, gi
     assert versions[0] is not None
     assert versions[0].stages.base == "x = 0\n"
     assert len(versions[0].line_merge.conflicts) == 1
-    assert sorted(git_calls) == ["git_output", "git_output", "repository_root", "stages_of"]
+    assert sorted(git_calls) == ["git_output", "repository_root", "stage_texts", "unmerged_entries"]
 
 
 def test_a_new_index_is_read_and_what_has_not_changed_is_kept(
@@ -64,7 +64,7 @@ def test_a_new_index_is_read_and_what_has_not_changed_is_kept(
     assert repository.versions_of(first) is None
     assert repository.versions_of(second) is before
     assert repository.unmerged() == ("é b.py",)
-    assert git_calls == ["git_output"]
+    assert git_calls == ["unmerged_entries"]
 
 
 def test_outside_of_a_repository_there_are_no_versions(tmp_path: Path) -> None:
@@ -89,4 +89,4 @@ def test_versions_of_files_that_nobody_looks_at_are_let_go(merging: Repository, 
     repositories.forget(frozenset())
     git_calls.clear()
     repository.versions_of(path)
-    assert git_calls == ["stages_of"]
+    assert git_calls == ["stage_texts"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.driver import resolved_merge as module
-from mergebert.driver.resolved_merge import CONFLICT_LIMIT, Job, resolved_merge
+from mergebert.driver.resolved_merge import CONFLICT_LIMIT, MergeJob, resolved_merge
 from mergebert.errors import InputError, MarkerError
 from mergebert.settings import Settings
 from mergebert.text.threeway import ThreeWay
@@ -34,12 +34,12 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> FakeResolver:
 
 def job(
     versions: ThreeWay[str] | ThreeWay[bytes], folder: Path, style: str = "", marker_size: int = 7
-) -> Job:
+) -> MergeJob:
     """The job the driver makes of these versions."""
     encoded = versions.map(lambda text: text if isinstance(text, bytes) else text.encode())
     options = [f"--marker-size={marker_size}", *([f"--{style}"] if style else [])]
     shown = line_merge((encoded.base, encoded.ours, encoded.theirs), folder, *options)[1]
-    return Job("app.py", encoded, shown, ("base", "ours", "theirs"), marker_size, style, in_git=False)
+    return MergeJob("app.py", encoded, shown, ("base", "ours", "theirs"), marker_size, style, in_git=False)
 
 
 @pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
@@ -138,7 +138,7 @@ def test_a_merge_of_merge_bases_is_gits(repository, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(repository.path)
     versions = ThreeWay(b"a\n", b"b\n", b"sure\n")
     shown = b"<<<<<<<<< ours\nb\n=========\nsure\n>>>>>>>>> theirs\n"
-    given = Job("app.py", versions, shown, ("base", "ours", "theirs"), 9, "", in_git=True)
+    given = MergeJob("app.py", versions, shown, ("base", "ours", "theirs"), 9, "", in_git=True)
     with pytest.raises(InputError, match="base for another merge"):
         resolved_merge(given, Settings())
     repository.write({".gitattributes": "*.py conflict-marker-size=9\n"})

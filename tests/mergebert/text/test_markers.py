@@ -221,6 +221,13 @@ def test_conflicts_are_replaced_by_index() -> None:
     assert resolved(merged, {}) == merged
 
 
+@pytest.mark.parametrize("line", ["<<<<<<<", ">>>>>>>", "<<<<<<<<<<<<", ">>>>>>>>> "])
+def test_a_lone_marker_without_a_label_is_text(line: str) -> None:
+    conflict = "<<<<<<< a\n1\n=======\n2\n>>>>>>> b\n"
+    merged = parse(f"{line}\n{conflict}{line}\n")
+    assert (merged.parts[0], str(merged.parts[1]), merged.parts[2]) == (f"{line}\n", conflict, f"{line}\n")
+
+
 HEADING = "Members\n=======\n"
 
 

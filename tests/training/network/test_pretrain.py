@@ -146,7 +146,8 @@ def test_another_run_goes_on_from_it(settings: TrainConfig, tmp_path: Path) -> N
         workspace=tmp_path,
         pretrain=replace(settings.pretrain, start=str(folder), learning_rate=0.0),
     )
-    (tmp_path / "prepared").symlink_to(settings.workspace / "prepared")
+    for folder in ("prepared", "clean"):
+        (tmp_path / folder).symlink_to(settings.workspace / folder)
     pretrain_encoder(follower)
     ours, theirs = pretraining_run(follower).newest(), pretraining_run(settings).newest()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
