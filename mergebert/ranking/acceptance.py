@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Annotated
+
+import msgspec
 
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.resolution import RankedConflict
@@ -13,6 +16,8 @@ from mergebert.text.markers import render, resolved
 from mergebert.text.syntax import error_count
 
 ErrorCount = Callable[[str, Language], int | None]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Curve = Annotated[tuple[tuple[Share, Share], ...], msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +29,9 @@ class Calibration:
     candidate whose calibrated probability is at least the threshold, highest threshold first.
     """
 
-    best: tuple[tuple[float, float], ...]
-    other: tuple[tuple[float, float], ...]
-    risk: tuple[tuple[float, float, float], ...]
+    best: Curve
+    other: Curve
+    risk: Annotated[tuple[tuple[Share, Share, Share], ...], msgspec.Meta(min_length=1)]
 
     def threshold(self, max_error: float) -> float:
         """The least confidence to apply so that at most this share of what is applied is wrong; 2 (never) if none is enough."""
