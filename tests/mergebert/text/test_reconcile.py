@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mergebert.git.line_merge import line_merge
+from mergebert.text.file_parts import AnsweredPart, OpenPart
 from mergebert.text.markers import parse
-from mergebert.text.reconcile import AnsweredPart, OpenPart, reconciled, unreconciled
+from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 
 BASE = "".join(f"line {number}\n" for number in range(40))
