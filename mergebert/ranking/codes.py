@@ -22,7 +22,7 @@ Codes = dict[str, list[str]]
 
 
 def codes() -> Codes:
-    """The names behind every number that a model reads or gives, by what they are names of, in order."""
+    """The names behind every number that a model reads or gives: a list for each kind, in order of number."""
     return {
         "languages": [language.name for language in LANGUAGES],
         "special tokens": list(SPECIAL_TOKENS),

@@ -80,7 +80,7 @@ class Columns:
 
 
 def encode(diff: ConflictDiff, around: Surroundings, subwords: Subwords) -> Columns:
-    """The columns of a conflict and a little of what stands around it; at most MAX_COLUMNS."""
+    """The columns of a conflict and of a little context on either side; at most MAX_COLUMNS."""
     rows = _Rows(subwords)
     rows.add_start()
     rows.add_context(token_units(around.before, diff.language).texts[-CONTEXT_COLUMNS:], BEFORE)

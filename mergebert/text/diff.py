@@ -33,7 +33,7 @@ def match_of(base: Sequence[Hashable], side: Sequence[Hashable]) -> list[int]:
 
 
 def common_prefix(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
-    """How many first elements are the same."""
+    """The length of the common prefix."""
     count = 0
     for one, other in zip(left, right, strict=False):
         if one != other:
