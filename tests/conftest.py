@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,21 @@ GIT_CONFIG = """\
 @pytest.fixture(autouse=True)
 def isolated_git(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home folder git sees in this test: nothing of the person or machine that runs the tests."""
+    return _isolated(monkeypatch, tmp_path_factory)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def isolated_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The same for the fixtures that several tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        _isolated(patch, tmp_path_factory)
+        yield
+
+
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new home folder, which is the current one too: in the checkout git reads the settings of its repository."""
     home = tmp_path_factory.mktemp("home")
+    monkeypatch.chdir(home)
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     config = home / ".gitconfig"

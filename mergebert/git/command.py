@@ -19,7 +19,7 @@ TIMEOUT = 60  # seconds; no query of ours takes one, a stuck network file system
 
 
 class LineMerge:
-    """The line merge of three files as `git merge-file` makes it, whenever and wherever it is asked for."""
+    """The line merge of three files as `git merge-file` makes it, written to a descriptor or returned."""
 
     __slots__ = ("files", "labels", "marker_size")
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Annotated
+
+import msgspec
 
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.resolution import RankedConflict
@@ -13,6 +16,8 @@ from mergebert.text.markers import render, resolved
 from mergebert.text.syntax import error_count
 
 ErrorCount = Callable[[str, Language], int | None]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Curve = Annotated[tuple[tuple[Share, Share], ...], msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,12 @@ class Calibration:
     candidate whose calibrated probability is at least the threshold, highest threshold first.
     """
 
-    best: tuple[tuple[float, float], ...]
-    other: tuple[tuple[float, float], ...]
-    risk: tuple[tuple[float, float, float], ...]
+    best: Curve
+    other: Curve
+    risk: Annotated[tuple[tuple[Share, Share, Share], ...], msgspec.Meta(min_length=1)]
 
     def threshold(self, max_error: float) -> float:
-        """The least confidence to apply so that at most this share of what is applied is wrong; 2 (never) if none is enough."""
+        """The lowest threshold whose error stays within `max_error`; 2 (never) if there is none."""
         enough = [threshold for threshold, _, error in self.risk if error <= max_error and max_error > 0]
         return min(enough, default=2.0)
 
@@ -37,7 +42,7 @@ class Calibration:
 def checked(
     evidence: FileEvidence, ranked: list[RankedConflict], errors_in: ErrorCount | None = None
 ) -> list[RankedConflict]:
-    """`ranked` with acceptances taken back, the less sure half at a time, until the file parses no worse than its better side."""
+    """`ranked`, the less confident half refused at a time until the file has no more syntax errors than its better side."""
     accepted = [at for at, one in enumerate(ranked) if one.accepted]
     count = errors_in or error_count
     limit = _side_errors(evidence, count) if accepted else None
@@ -63,7 +68,7 @@ def _side_errors(evidence: FileEvidence, count: ErrorCount) -> int | None:
 
 
 def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict], count: ErrorCount) -> float:
-    """The syntax errors with what is accepted in place and ours everywhere else; endless where nobody can tell."""
+    """The syntax errors with what is accepted in place and ours everywhere else; infinite if unknown."""
     texts = {
         at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours
         for at, one in enumerate(ranked)

@@ -10,12 +10,12 @@ ranker.safetensors  trees of the second, which also see the classifier and the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -37,8 +37,8 @@ MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
 class FeatureNames:
     """The features that the trees of either pass read, in order."""
 
-    first: tuple[str, ...]
-    ranker: tuple[str, ...]
+    first: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    ranker: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +147,27 @@ def _check_meaning(manifest: Manifest, folder: Path) -> None:
         raise ModelBundleError(
             f"{folder} was trained with other {foreign} than this version of mergebert has; export it again."
         )
-    unknown = {*manifest.features.first, *manifest.features.ranker} - feature_names()
+    for names in (manifest.features.first, manifest.features.ranker):
+        _check_features(names, folder)
+    if not all(map(_is_rising, (manifest.calibration.best, manifest.calibration.other))):
+        raise ModelBundleError(
+            f"{folder / MANIFEST} has a calibration curve out of order; install the bundle again."
+        )
+
+
+def _check_features(names: Sequence[str], folder: Path) -> None:
+    """Raises ModelBundleError unless these are features of this version, in its order: a swap would feed one as the other."""
+    places = {name: at for at, name in enumerate(feature_names())}
+    unknown = [name for name in names if name not in places]
     if unknown:
         raise ModelBundleError(
-            f"{folder} reads the feature {min(unknown)!r}, which this version of mergebert does not have; export it again."
+            f"{folder} reads the feature {unknown[0]!r}, which this version of mergebert does not have; export it again."
         )
-    curves = (manifest.calibration.best, manifest.calibration.other)
-    if not all(curve and _is_rising(curve) for curve in curves):
-        raise ModelBundleError(f"{folder / MANIFEST} has no usable calibration; install the bundle again.")
+    for name, following in pairwise(names):
+        if places[name] >= places[following]:
+            raise ModelBundleError(
+                f"{folder} lists the feature {following!r} out of order (behind {name!r}); export it again."
+            )
 
 
 def _is_rising(curve: tuple[tuple[float, float], ...]) -> bool:

@@ -29,8 +29,7 @@ def softmax(scores: NDArray[Any], sizes: Sizes) -> Floats:
 
 
 def gaps_ranks_entropies(probabilities: Floats, sizes: Sizes) -> tuple[Floats, Floats, Floats]:
-    """For each candidate how far it lies below the likeliest of its conflict, its rank there from 0 on, and the entropy
-    of the conflict."""
+    """For each candidate its gap to the likeliest of its conflict, its rank there from 0, and the conflict's entropy."""
     starts = first_rows(sizes)
     conflict = np.repeat(np.arange(len(starts)), sizes)
     order = np.lexsort((-probabilities, conflict))

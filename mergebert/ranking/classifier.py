@@ -81,7 +81,7 @@ def padded(batch: Sequence[Columns]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 def candidate_logs(scores: Scores, options: Sequence[Candidate]) -> NDArray[np.float64]:
-    """The log probability of each candidate, summed over the distinct ways to make it that are classes of the network."""
+    """The log probability of each candidate, summed over the distinct classes and patterns that make it."""
     return np.array([_option_log(scores, option) for option in options])
 
 

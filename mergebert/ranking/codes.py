@@ -22,7 +22,7 @@ Codes = dict[str, list[str]]
 
 
 def codes() -> Codes:
-    """The names behind every number that a model reads or gives, by what they are names of, in order."""
+    """The names behind every number that a model reads or gives: a list for each kind, in order of number."""
     return {
         "languages": [language.name for language in LANGUAGES],
         "special tokens": list(SPECIAL_TOKENS),
@@ -48,10 +48,10 @@ def foreign_code(trained: Codes) -> str | None:
 
 
 @cache
-def feature_names() -> frozenset[str]:
-    """The names of all features that a ranker can be given."""
+def feature_names() -> tuple[str, ...]:
+    """The names of all features that a ranker can be given, in the order in which a bundle lists those it reads."""
     conflict = Conflict(ThreeWay("", "", ""), Markers("", "", "", ""))
     options = [Candidate("", (Origin("empty"),))]
     file = FileEvidence(FileMerge("", MergedFile((conflict,))))
     [own, _] = candidate_features(file, 0, ConflictDiff(conflict, TEXT), options)
-    return frozenset((*own, *CONTEXT_FEATURES, *NEIGHBOUR_FEATURES, *CLASSIFIER_FEATURES))
+    return (*own, *CONTEXT_FEATURES, *NEIGHBOUR_FEATURES, *CLASSIFIER_FEATURES)

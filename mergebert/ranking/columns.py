@@ -24,16 +24,26 @@ CONTEXT_COLUMNS = 28
 SUBWORDS_A_TOKEN = 4  # subwords kept of one token
 
 SPECIAL_TOKENS = ("[PAD]", "[GAP]", "[NEWLINE]", "[START]", "[UNK]")
-PAD, GAP, NEWLINE, START, UNKNOWN = range(len(SPECIAL_TOKENS))
+PAD = SPECIAL_TOKENS.index("[PAD]")
+GAP = SPECIAL_TOKENS.index("[GAP]")
+NEWLINE = SPECIAL_TOKENS.index("[NEWLINE]")
+START = SPECIAL_TOKENS.index("[START]")
+UNKNOWN = SPECIAL_TOKENS.index("[UNK]")
 
 # Edit types of MergeBERT (section 4 of the paper: same, insert, delete, replace, nothing there), and two of ours.
 EDIT_TYPES = ("same", "insert", "delete", "replace", "nothing", "context")
-SAME, INSERT, DELETE, REPLACE, NOTHING, CONTEXT = range(len(EDIT_TYPES))
+SAME = EDIT_TYPES.index("same")
+INSERT = EDIT_TYPES.index("insert")
+DELETE = EDIT_TYPES.index("delete")
+REPLACE = EDIT_TYPES.index("replace")
+NOTHING = EDIT_TYPES.index("nothing")
+CONTEXT = EDIT_TYPES.index("context")
 
 # Who changed a hunk; "head" is the first column of a disputed one, where its pattern is read off.
-_CHANGES = (Change.NONE, Change.OURS, Change.THEIRS, Change.SAME, Change.DISPUTED)
-CHANGE_TYPES = (*(change.value for change in _CHANGES), "head", "before", "after")
-HEAD, BEFORE, AFTER = range(len(_CHANGES), len(CHANGE_TYPES))
+CHANGE_TYPES = (*(change.value for change in Change), "head", "before", "after")
+HEAD = CHANGE_TYPES.index("head")
+BEFORE = CHANGE_TYPES.index("before")
+AFTER = CHANGE_TYPES.index("after")
 
 # The classes of a whole conflict: how the resolution is made. "tokens" is completed by one pattern a disputed hunk.
 CONFLICT_CLASSES = (
@@ -70,7 +80,7 @@ class Columns:
 
 
 def encode(diff: ConflictDiff, around: Surroundings, subwords: Subwords) -> Columns:
-    """The columns of a conflict and a little of what stands around it; at most MAX_COLUMNS."""
+    """The columns of a conflict and of a little context on either side; at most MAX_COLUMNS."""
     rows = _Rows(subwords)
     rows.add_start()
     rows.add_context(token_units(around.before, diff.language).texts[-CONTEXT_COLUMNS:], BEFORE)
@@ -111,7 +121,7 @@ class _Rows:
         )
         texts = tuple(units.texts for units in diff.tokens)
         keys = tuple(units.keys for units in diff.tokens)
-        change = _CHANGES.index(hunk.change)
+        change = CHANGE_TYPES.index(hunk.change.value)
         for at, triple in enumerate(triples):
             found = [
                 self._unit(texts[side][index]) if index >= 0 else () for side, index in enumerate(triple)

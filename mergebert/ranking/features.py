@@ -1,7 +1,7 @@
 """Hand-made features of a conflict and of each of its candidates: what the ranker reads beside the classifier.
 
 Every function answers with named numbers; NaN means "not known here" (no stages, no merge context, no classifier).
-The names stand in the bundle, so the order in which they are made does not matter.
+A bundle lists the names that its trees read in the order in which they are made here; another order is refused.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 class Prediction:
     """The first pass's prediction for one conflict of a merge: its file, the kind and the probability of each candidate.
 
-    Where a person has resolved it, `answer` holds the probabilities that leaves; only the other conflicts see them.
+    `answer`: the distribution after a person's answer; only other conflicts read it.
     """
 
     file: int
@@ -74,7 +74,7 @@ def _kind(origins: Sequence[tuple[str, str]]) -> int:
 
 
 def answer_of(options: Sequence[Candidate], text: str) -> Floats | None:
-    """Probability on the candidates that equal the text a person chose alone; None where none does."""
+    """The distribution after a person chose `text`: even over the candidates equal to it; None where none is."""
     key = whitespace_key(text)
     hits = np.array([whitespace_key(option.text) == key for option in options], float)
     return hits / hits.sum() if hits.any() else None
@@ -129,7 +129,7 @@ def _rows(predictions: Sequence[Prediction], counts: Floats, means: Floats) -> l
 
 
 def _seen(prediction: Prediction) -> Floats:
-    """The probabilities that the other conflicts see."""
+    """The distribution that the other conflicts read."""
     return prediction.probabilities if prediction.answer is None else prediction.answer
 
 

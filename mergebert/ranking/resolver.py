@@ -80,9 +80,9 @@ class Resolver:
     ) -> list[list[RankedConflict]]:
         """For each file of one merge its conflicts in order, each with ranked resolutions.
 
-        `answers` maps (file index, conflict index) to the text a person chose; they teach the rest of the merge.
-        Where only some conflicts are `wanted` the others have no resolutions, and whether the file parses with
-        what is accepted is not looked at.
+        `answers` maps (file index, conflict index) to the text a person chose: evidence for the rest of the merge.
+        Where only some conflicts are `wanted` the others have no resolutions, and whether the file still
+        parses is not checked.
         """
         evidences = [FileEvidence(file) for file in files]
         scored = self.scored_files(evidences)
@@ -119,7 +119,7 @@ class Resolver:
         ]
 
     def errors_in(self, text: str, language: Language) -> int | None:
-        """The syntax errors of a whole file; None if nobody can tell."""
+        """The number of syntax errors in a whole file; None if unknown."""
         return error_count(text, language)
 
     def _kept(

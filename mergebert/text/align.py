@@ -46,7 +46,7 @@ def three_way_diff(keys: ThreeWay[Keys], trims_insertions: bool = True) -> Three
     """Stable and changed hunks of the three sequences; swapping ours and theirs mirrors the result.
 
     What both sides wrote alike at the ends of a disputed hunk is taken out of it. Among tokens that would cut two
-    inserted list items (`, a` and `, b`) behind their shared comma, so there it is left to the caller to have
+    inserted list items (`, a` and `, b`) behind their shared comma, so there the caller may keep
     insertions whole.
     """
     return ThreeWayDiff(tuple(_hunks(keys, trims_insertions)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mergebert.text.markers import Conflict, MergedFile
-from mergebert.text.reconcile import AnsweredPart, OpenPart, Part
+from mergebert.text.file_parts import AnsweredPart, OpenPart, Part
+from mergebert.text.markers import Conflict, Item, MergedFile
 from mergebert.text.threeway import ThreeWay
 
 
@@ -77,7 +77,7 @@ class ConflictedText:
     @property
     def line_merge(self) -> MergedFile:
         """The line merge behind this text, answered conflicts included."""
-        parts: list[str | Conflict] = []
+        parts: list[Item] = []
         for part in self.parts:
             if isinstance(part, OpenPart):
                 parts += part.parts

@@ -14,8 +14,8 @@ CELL_LIMIT = 400_000_000
 
 def matches(base: Sequence[Hashable], side: Sequence[Hashable]) -> list[tuple[int, int, int]]:
     """Blocks (base start, side start, length) in which the two sequences agree, in order, never overlapping."""
-    prefix = _common_prefix(base, side)
-    suffix = _common_prefix(base[prefix:][::-1], side[prefix:][::-1])
+    prefix = common_prefix(base, side)
+    suffix = common_prefix(base[prefix:][::-1], side[prefix:][::-1])
     base_end, side_end = len(base) - suffix, len(side) - suffix
     blocks = [(0, 0, prefix)] if prefix else []
     blocks += _blocks(base[prefix:base_end], side[prefix:side_end], prefix)
@@ -30,6 +30,16 @@ def match_of(base: Sequence[Hashable], side: Sequence[Hashable]) -> list[int]:
     for start, other, length in matches(base, side):
         found[start : start + length] = range(other, other + length)
     return found
+
+
+def common_prefix(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
+    """The length of the common prefix."""
+    count = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
 
 
 def _blocks(base: Sequence[Hashable], side: Sequence[Hashable], offset: int) -> list[tuple[int, int, int]]:
@@ -77,12 +87,3 @@ def _longest_increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
         chosen.append(pairs[at])
         at = before[at]
     return chosen[::-1]
-
-
-def _common_prefix(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
-    count = 0
-    for one, other in zip(left, right, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count

@@ -77,11 +77,14 @@ class Conflict:
         return marked.open + self.sides.ours + middle + marked.separator + self.sides.theirs + marked.close
 
 
+Item = str | Conflict  # of a file: agreed text, or a conflict
+
+
 @dataclass(frozen=True, slots=True)
 class MergedFile:
     """A line merge: agreed text and conflicts, in file order."""
 
-    parts: tuple[str | Conflict, ...]
+    parts: tuple[Item, ...]
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
@@ -164,7 +167,7 @@ def marked_conflicts(text: str, marker_size: int | None = None) -> tuple[MarkedC
 
 def split_at(text: str, conflicts: Iterable[MarkedConflict]) -> MergedFile:
     """`text` as the conflicts at these places and the agreed text around them."""
-    parts: list[str | Conflict] = []
+    parts: list[Item] = []
     at = 0
     for one in conflicts:
         parts += [text[at : one.start], one.conflict]
@@ -184,7 +187,7 @@ def render(merged: MergedFile) -> str:
 
 def resolved(merged: MergedFile, texts: Mapping[int, str]) -> MergedFile:
     """`merged` with the conflicts whose index is in `texts` replaced by that text."""
-    parts: list[str | Conflict] = []
+    parts: list[Item] = []
     index = 0
     for part in merged.parts:
         if isinstance(part, Conflict):

@@ -85,9 +85,9 @@ def _is_explosive(text: str, language: Language) -> bool:
 
 
 def error_count(text: str, language: Language) -> int | None:
-    """The number of places where the text breaks the grammar of its language; None if nobody can tell.
+    """The number of places where the text breaks the grammar of its language; None if unknown.
 
-    Nobody can where the language has no grammar, the text is too large or would take too long to parse.
+    It is unknown where the language has no grammar, or the text is too large or takes too long to parse.
     """
     if language.grammar is None or len(text) > LARGEST_TEXT or _is_explosive(text, language):
         return None

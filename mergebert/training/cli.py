@@ -42,7 +42,7 @@ def add_train_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--grades",
         action="store_true",
-        help="instead, compare what surely and less surely located resolutions teach",
+        help="instead, compare training on surely located resolutions with training on all",
     )
 
 

@@ -84,7 +84,7 @@ class RankerConfig:
     hunks_a_merge: Positive = 10
     context_share: Share = 0.5  # of merges keep their context features, so that the trees can do without
     folds: Several = 4
-    hunks: Natural = 0  # at most so many teach the trees, drawn by chance; 0 takes all
+    hunks: Natural = 0  # at most so many train the trees, drawn at random; 0 takes all
     threads: Positive = 1  # of one fit; several would wait for each other busily, fits side by side do not
 
 
@@ -100,7 +100,7 @@ class TrainConfig:
     folds: Several = 2  # networks, each trained on the repositories the others do not see
     tokenizer_files: Positive = 4000
     grades: Annotated[str, msgspec.Meta(pattern="^[abcd]+$")] = (
-        "abcd"  # of located resolutions that teach network and ranker, the surest first
+        "abcd"  # of located resolutions that network and ranker are trained on, the surest first
     )
     model: ModelConfig = field(default_factory=ModelConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)

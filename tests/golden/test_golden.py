@@ -1,4 +1,4 @@
-"""The shipped bundle answers as it did: what its models read is what they were taught with, to the last digit."""
+"""The shipped bundle answers as it did: what its models read is what they were trained with, to the last digit."""
 
 from __future__ import annotations
 

@@ -84,6 +84,21 @@ def test_what_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
     assert file.read_bytes() == b"as it was"
 
 
+def test_a_disk_found_full_only_on_flushing_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"as it was")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        overwrite(str(file), b"ASITWAS, and more of it")
+    assert file.read_bytes() == b"as it was"
+
+
 def test_a_failure_in_the_middle_of_the_old_content_is_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

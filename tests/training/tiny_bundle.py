@@ -10,14 +10,14 @@ import numpy as np
 from mergebert.ranking.bundle import FIRST, RANKER, write_manifest
 from mergebert.training.export.lightgbm_trees import write_trees
 
-FEATURES = ("is none", "keeps_added", "keeps_added_ours", "drops_removed", "like_ours")
+FEATURES = ("like_ours", "keeps_added_ours", "keeps_added", "drops_removed", "is none")
 SETTINGS = {"objective": "regression", "num_leaves": 4, "verbose": -1, "num_threads": 1, "seed": 0}
 
 
 def write_tiny_bundle(folder: Path, *, known: tuple[str, ...] = ()) -> Path:
     """The folder of a new bundle without network that calls `known` its training repositories."""
     rows = np.random.default_rng(0).random((200, len(FEATURES)))
-    data = lightgbm.Dataset(rows, 3 * rows[:, 1] - 9 * rows[:, 0] + rows[:, 2], feature_name=list(FEATURES))
+    data = lightgbm.Dataset(rows, 3 * rows[:, 2] - 9 * rows[:, 4] + rows[:, 1], feature_name=list(FEATURES))
     booster = lightgbm.train(SETTINGS, data, num_boost_round=5)
     folder.mkdir(parents=True)
     for name in (FIRST, RANKER):

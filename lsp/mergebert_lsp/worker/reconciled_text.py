@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
+from mergebert.text.file_parts import OpenPart
 from mergebert.text.markers import MarkedConflict, MergedFile, marked_conflicts, split_at
-from mergebert.text.reconcile import OpenPart, reconciled, unreconciled
+from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.worker.messages import EditorText
 from mergebert_lsp.worker.repository import Versions

@@ -37,7 +37,7 @@ def file_merge(example: FileExample) -> FileMerge:
 
 
 def capped(examples: Iterable[FileExample]) -> list[list[FileExample]]:
-    """The examples grouped by merge, each merge cut to CONFLICTS_A_MERGE conflicts by whole files in an order of no meaning."""
+    """The examples grouped by merge, each merge cut to CONFLICTS_A_MERGE conflicts by whole files, drawn by hash."""
     merges: dict[str, list[FileExample]] = defaultdict(list)
     for example in examples:
         merges[example.merge].append(example)

@@ -40,7 +40,7 @@ class Outcome:
     and to the byte; both are empty where it gave none. `confidence` is that of the best.
     `parses`: with the best one in place the file has no more syntax errors than with the better side there.
     `intact`: with all that was applied in the file it has no more than with the better side everywhere.
-    None means that nobody can tell, or that nothing was applied.
+    None means that it is unknown, or that nothing was applied.
     """
 
     repository: str
@@ -146,7 +146,7 @@ def differences(
 
 
 def calibration_error(outcomes: Sequence[Outcome]) -> float:
-    """The mean gap between confidence and accuracy of the best resolutions, by bins; NaN of none."""
+    """The mean gap between confidence and accuracy of the best resolutions, by bins; NaN without any."""
     bins = reliability(outcomes)
     total = sum(one.count for one in bins)
     gaps = sum(one.count * abs(one.confidence - one.accuracy) for one in bins)

@@ -140,7 +140,7 @@ class FileSyntax:
         self._known: dict[str, int | None] = {}
 
     def errors(self, texts: Mapping[int, str]) -> int | None:
-        """How many there are with these texts in place; None where nobody can tell."""
+        """How many there are with these texts in place; None if unknown."""
         text = render(resolved(self.merged, {**self._ours, **texts}))
         if text not in self._known:
             self._known[text] = error_count(text, self.language)

@@ -65,7 +65,7 @@ def markdown(measured: Measured) -> str:
         for choice, views in measured.items()
         for view, found in views.items()
     ]
-    return markdown_table(["taught by", "judged on", *SHOWN], rows, left=(0, 1))
+    return markdown_table(["trained on", "judged on", *SHOWN], rows, left=(0, 1))
 
 
 def write_comparison(config: TrainConfig, jobs: int) -> None:

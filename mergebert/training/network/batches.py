@@ -51,7 +51,7 @@ class Encoded:
         self.kinds += [row for row, new in zip(ragged_rows(arrays, "kinds"), fresh, strict=True) if new]
 
     def batches(self, order: Sequence[int], columns: int, seed: int) -> Iterator[list[int]]:
-        """Groups of conflicts of like length, at most `columns` padded columns each, in an order of no meaning."""
+        """Groups of conflicts of like length, at most `columns` padded columns each, shuffled."""
         for start in range(0, len(order), POOL):
             pool = order[start : start + POOL]
             groups = length_buckets([len(self.ids[at]) for at in pool], columns)
@@ -88,7 +88,7 @@ class Conflicts(Encoded):
         self.usable += (expressed & located(arrays, grades)).tolist()
 
     def chosen(self, most: int, seed: int) -> list[int]:
-        """The usable conflicts, at most `most` of one merge, in an order of no meaning."""
+        """The usable conflicts, at most `most` of one merge, shuffled."""
         order = [at for at, usable in enumerate(self.usable) if usable]
         random.Random(seed).shuffle(order)
         return first_of_each_merge(order, self.merge, most)

@@ -18,7 +18,7 @@ from mergebert.training.config import ModelConfig
 from mergebert.training.network.targets import Targets
 
 REACH = 3  # columns on either side that are mixed into a column before the first layer
-HEADS = ("conflict_head.", "hunk_head.")  # the parameters that only labels can teach
+HEADS = ("conflict_head.", "hunk_head.")  # the parameters that only labels can train
 
 
 class TransformerLayer(nn.Module):
@@ -133,7 +133,7 @@ def way_log_probabilities(conflict_logits: Tensor, hunk_logits: Tensor, targets:
 
 
 def resolution_loss(conflict_logits: Tensor, hunk_logits: Tensor, targets: Targets) -> Tensor:
-    """Minus the log of the probability of the candidates people committed, as a share of that of all candidates; [batch].
+    """The negative log likelihood of the candidates people committed, normalised over all candidates; [batch].
 
     The probability of a candidate sums over every way to make it, as at run time.
     """

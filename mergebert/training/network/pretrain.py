@@ -153,7 +153,7 @@ def pretrained_encoder(config: TrainConfig) -> dict[str, Tensor] | None:
 
 
 def log_frequencies(encoded: Encoded, vocabulary: int) -> Tensor:
-    """The log of the frequency of each subword in a sample of the windows; one that does not occur counts once."""
+    """The log frequency of each subword in a sample of the windows, with add-one smoothing."""
     some = encoded.ids[:: max(1, len(encoded.ids) // COUNTED)]
     counts = 1.0 + np.bincount(np.concatenate([row.ravel() for row in some]), minlength=vocabulary)
     counts[[PAD, GAP, START, MASK]] = 1.0  # never asked for

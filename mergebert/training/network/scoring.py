@@ -24,7 +24,7 @@ BATCH_COLUMNS = 8192
 def conflicts_to_score(
     repository: PreparedRepository, config: TrainConfig, grades: Sequence[str]
 ) -> NDArray[np.bool_]:
-    """The conflicts of a repository that teach a ranker or count in a figure over some of the grades."""
+    """The conflicts of a repository that train a ranker or count in a figure over some of the grades."""
     chosen = [repository.counted(config.ranker.hunks_a_merge, config.seed, one) for one in grades]
     return np.asarray(np.logical_or.reduce(chosen))
 
@@ -32,7 +32,7 @@ def conflicts_to_score(
 def scores_of(networks: Sequence[Any], arrays: Arrays, asked: NDArray[np.bool_]) -> Arrays:
     """The mean scores of some networks for a repository: `classes` [conflicts, classes], `hunks` [all hunks, 9].
 
-    Of conflicts that are not asked about all is equally likely: that costs nothing, and they are most of a large merge.
+    Conflicts that are not asked for get uniform scores: that costs nothing, and they are most of a large merge.
     """
     ids, kinds, heads = (ragged_rows(arrays, part) for part in ("ids", "kinds", "heads"))
     classes = np.zeros((len(ids), len(CONFLICT_CLASSES)), np.float32)

@@ -12,6 +12,7 @@ Curve = list[tuple[float, float]]
 
 POINTS = 60  # of a stored curve; straight lines between them
 LEAST_APPLIED = 60  # conflicts behind a threshold; fewer say too little about the error they risk
+NOTHING_APPLIED = (1.0, 0.0, 1.0)  # the risk where too little was measured: no confidence reaches 1
 CAUTION = 0.5  # standard errors, over repositories, added to the measured error: repositories differ
 
 
@@ -44,7 +45,7 @@ def risk_curve(ranked: RankedConflicts, best: Curve) -> list[tuple[float, float,
             _cautious_error(wrong[:count], repository[:count]),
         )
         for count in _counts(confidence, distinct)
-    ]
+    ] or [NOTHING_APPLIED]
 
 
 def _distinct(repository: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from mergebert.training.storage import Arrays
 
 
 class MergeScope(Enum):
-    """How much of a merge is seen at once."""
+    """Which other conflicts of a merge the neighbour features may use."""
 
     MERGE = "merge"  # all its files, as `solve` has them
     FILE = "file"  # one file, as the merge driver has it
@@ -67,16 +67,16 @@ def second_pass(
         names += CLASSIFIER_FEATURES
     features = np.concatenate(parts, axis=1)
     # Without an answer in the merge the answered copy of a conflict would only repeat it.
-    is_taught = features[first_rows(one.sizes), names.index("answers_known")] > 0
+    has_answers = features[first_rows(one.sizes), names.index("answers_known")] > 0
     return RepositoryFeatures(
-        one, features, names, is_taught if view is MergeScope.ANSWERS else np.ones(len(one), bool)
+        one, features, names, has_answers if view is MergeScope.ANSWERS else np.ones(len(one), bool)
     )
 
 
 def neighbour_table(
     repository: PreparedRepository, first: NDArray[np.float64], view: MergeScope, seed: int
 ) -> Floats:
-    """The neighbour features of every row; among ANSWERS a random part of each merge's conflicts is taken as resolved."""
+    """The neighbour features of every row; for ANSWERS a random part of each merge's conflicts counts as resolved."""
     starts = first_rows(repository.sizes)[1:]
     rows = [part[:-1] for part in np.split(first, starts)]
     truth = [part[:-1] for part in np.split(repository.right, starts)]
@@ -138,7 +138,7 @@ def _at_most(chosen: list[NDArray[np.bool_]], most: int, seed: int) -> list[NDAr
 
 
 def table(parts: Iterable[RepositoryFeatures], chosen: Mapping[str, NDArray[np.bool_]]) -> Table:
-    """The chosen conflicts of some repositories as one table; the features of a repository are let go once read."""
+    """The chosen conflicts of some repositories as one table; the features of one repository are in memory at a time."""
     features, right, sizes = [], [], []
     names: tuple[str, ...] = ()
     for part in parts:

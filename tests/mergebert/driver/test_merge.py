@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from mergebert import atomic as write
+from mergebert.driver import child
 from mergebert.driver import merge as driver
 from mergebert.driver import resolved_merge as module
 from mergebert.driver.journal import entries, journal_folder
 from mergebert.driver.merge import CONFLICTS, MERGED, NOTHING_WRITTEN, USAGE, main
+from mergebert.git.command import MOST_CONFLICTS
 from tests.e2e.driver_program import line_merge
 from tests.mergebert.fake_resolver import FakeResolver
 
@@ -47,6 +49,16 @@ def put(versions: tuple[bytes, bytes, bytes]) -> list[str]:
     for name, content in zip(("base", "ours", "theirs"), versions, strict=True):
         Path(name).write_bytes(content)
     return ["base", "ours", "theirs"]
+
+
+def git_that_exits(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts a git in the place of the real one that merges everything to one line; the model is off."""
+    git = Path("bin/git").absolute()
+    git.parent.mkdir(exist_ok=True)
+    git.write_text(f"#!/bin/sh\necho from git\nexit {code}\n", encoding="utf-8")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent))
+    monkeypatch.setenv("MERGEBERT", "0")
 
 
 INPUTS = {
@@ -216,6 +228,36 @@ def test_a_missing_git_is_one_sentence_above_128(
     assert capfd.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("target", ["ours", None])
+@pytest.mark.parametrize(("code", "is_written"), [(MOST_CONFLICTS, True), (MOST_CONFLICTS + 1, False)])
+def test_what_git_counts_is_written_and_what_it_fails_at_is_not(
+    code: int,
+    is_written: bool,
+    target: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    git_that_exits(code, monkeypatch)
+    output = ["-o", target] if target else []
+    assert main([*put(CONFLICT), *output]) == (CONFLICTS if is_written else NOTHING_WRITTEN)
+    said = capfd.readouterr()
+    assert Path("ours").read_bytes() == (b"from git\n" if is_written and target else OURS)
+    assert said.out == ("from git\n" if is_written and not target else "")
+    failed = "mergebert: nothing was written: git merge-file could not merge these files.\n"
+    assert said.err == ("" if is_written else failed)
+
+
+def test_in_place_too_only_what_git_counts_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(target: str) -> tuple[int, str]:
+        raise PermissionError(13, "Permission denied", target)
+
+    monkeypatch.setattr(write, "_beside", refused)
+    for code, wanted in ((MOST_CONFLICTS + 1, OURS), (MOST_CONFLICTS, b"from git\n")):
+        git_that_exits(code, monkeypatch)
+        main([*put(CONFLICT), "--git"])
+        assert Path("ours").read_bytes() == wanted
+
+
 @pytest.mark.usefixtures("sure")
 def test_a_folder_that_takes_no_file_gets_gits_merge_in_place(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -255,6 +297,37 @@ def test_a_journal_that_cannot_be_written_fails_nothing(
     assert main([*put(CONFLICT), "--git"]) == MERGED
     assert Path("ours").read_bytes() == THEIRS
     assert "could not be noted" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("sure")
+def test_an_interrupt_in_the_journal_takes_nothing_back(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(path: str, content: bytes) -> None:
+        if path != "ours":
+            raise KeyboardInterrupt
+        write.write_atomically(path, content)
+
+    monkeypatch.setattr(driver, "write_atomically", interrupted)
+    assert main([*put(CONFLICT), "--git", "-p", "app.py"]) == MERGED
+    assert Path("ours").read_bytes() == THEIRS
+    said = "mergebert: resolved 1 of 1 conflicts in app.py; it could not be noted for `mergebert review`.\n"
+    assert capfd.readouterr().err == said
+
+
+@pytest.mark.parametrize("arguments", [["--git"], []])
+def test_an_interrupt_of_the_model_leaves_gits_merge(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child, "answer_of", interrupted)
+    wanted = line_merge(CONFLICT, tmp_path / "oracle")[1]
+    assert main([*put(CONFLICT), *arguments]) == CONFLICTS
+    said = capfd.readouterr()
+    assert (Path("ours").read_bytes() if arguments else said.out.encode()) == wanted
+    assert said.err == "mergebert: interrupted; git's own conflicts are left.\n"
 
 
 @pytest.mark.parametrize(

@@ -138,8 +138,15 @@ def test_a_feature_that_nobody_works_out_is_told(bundle: Path, ranker: str) -> N
     assert "reads the feature 'phase of the moon'" in refusal(bundle)
 
 
+@pytest.mark.parametrize("ranker", ["first", "ranker"])
+@pytest.mark.parametrize("names", [["candidates", "base_tokens"], ["is none", "is none"]])
+def test_features_out_of_order_are_told(bundle: Path, ranker: str, names: list[str]) -> None:
+    rewrite(bundle, lambda manifest: manifest["features"].update({ranker: names}))
+    assert f"lists the feature {names[1]!r} out of order (behind {names[0]!r})" in refusal(bundle)
+
+
 def test_the_shipped_ranker_reads_every_feature() -> None:
-    assert set(load_bundle().manifest.features.ranker) == feature_names()
+    assert load_bundle().manifest.features.ranker == feature_names()
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "..\\evil", "a/b"])
@@ -180,6 +187,8 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
         lambda manifest: manifest.pop("features"),
         lambda manifest: manifest.update(features=["first", "ranker"]),
         lambda manifest: manifest["features"].pop("ranker"),
+        lambda manifest: manifest["features"].update(first=[]),
+        lambda manifest: manifest["features"].update(ranker=[]),
         lambda manifest: manifest.pop("languages"),
         lambda manifest: manifest.update(languages=None),
         lambda manifest: manifest.update(languages="java"),
@@ -193,6 +202,12 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
                 {**CALIBRATION, "other": [["a", 1]]},
                 {**CALIBRATION, "other": [[0.0, 0.1, 0.2]]},
                 {**CALIBRATION, "risk": [[0.9, 0.1]]},
+                {**CALIBRATION, "best": []},
+                {**CALIBRATION, "other": []},
+                {**CALIBRATION, "risk": []},
+                {**CALIBRATION, "best": [[0.0, 0.1], [1.0, 7.0]]},
+                {**CALIBRATION, "other": [[-1.0, 0.1]]},
+                {**CALIBRATION, "risk": [[0.9, 7, 0.01]]},
             )
         ),
     ],
@@ -207,6 +222,13 @@ def test_a_manifest_must_say_what_its_models_read(
 def test_what_is_wrong_with_a_manifest_is_named(bundle: Path) -> None:
     rewrite(bundle, lambda manifest: manifest["features"].update(first=[3]))
     assert "(Expected `str`, got `int` at `features.first[0]`)" in refusal(bundle)
+    rewrite(bundle, lambda manifest: manifest["features"].update(first=[]))
+    assert "(Expected `array` of length >= 1 at `features.first`)" in refusal(bundle)
+
+
+def test_a_probability_that_is_none_is_named(bundle: Path) -> None:
+    rewrite(bundle, lambda manifest: manifest["calibration"].update(best=[[0.0, 7.0]]))
+    assert "(Expected `float` <= 1.0 at `calibration.best[0][1]`)" in refusal(bundle)
 
 
 def test_a_wrong_digest_is_no_digest(bundle: Path) -> None:
@@ -217,15 +239,14 @@ def test_a_wrong_digest_is_no_digest(bundle: Path) -> None:
 @pytest.mark.parametrize(
     "calibration",
     [
-        {**CALIBRATION, "best": []},
         {**CALIBRATION, "best": STRAIGHT[::-1]},
         {**CALIBRATION, "best": [[0.5, 0.1], [0.5, 0.2]]},
-        {**CALIBRATION, "other": []},
+        {**CALIBRATION, "other": STRAIGHT[::-1]},
     ],
 )
-def test_a_calibration_must_be_usable(bundle: Path, calibration: object) -> None:
+def test_a_calibration_must_be_in_order(bundle: Path, calibration: object) -> None:
     rewrite(bundle, lambda manifest: manifest.update(calibration=calibration))
-    assert "has no usable calibration" in refusal(bundle)
+    assert "has a calibration curve out of order" in refusal(bundle)
 
 
 def test_the_threshold_is_the_least_that_errs_little_enough() -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.ranking import columns as encoding
 from mergebert.ranking.columns import (
     AFTER,
     BEFORE,
@@ -244,9 +243,13 @@ def test_classes_of_a_conflict() -> None:
     assert len(set(CONFLICT_CLASSES)) == len(CONFLICT_CLASSES)
 
 
-def test_changes_have_a_number_each() -> None:
-    assert tuple(Change) == encoding._CHANGES
-    assert tuple(range(len(SPECIAL_TOKENS))) == (PAD, GAP, NEWLINE, START, UNKNOWN)
+def test_the_numbers_of_a_bundle_are_those_that_encoding_writes() -> None:
+    named = {
+        SPECIAL_TOKENS: (PAD, GAP, NEWLINE, START, UNKNOWN),
+        EDIT_TYPES: (SAME, INSERT, DELETE, REPLACE, NOTHING, CONTEXT),
+        CHANGE_TYPES: (*range(len(Change)), HEAD, BEFORE, AFTER),
+    }
+    assert all(numbers == tuple(range(len(names))) for names, numbers in named.items())
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from mergebert.text.languages import language_of
 from mergebert.text.markers import MergedFile, parse, render, resolved
 from mergebert.text.tokens import is_space, tokenize
 from tests.mergebert.strategies import conflict_of, merged_files
-from tests.mergebert.tiny_bundle import STRAIGHT, write_bundle
+from tests.mergebert.tiny_bundle import CALIBRATION, STRAIGHT, write_bundle
 
 FIRST_BELIEF = {"is lines:ours": 3.0, "is lines:theirs": 1.0}
 LIKES_OURS = {"is lines:ours": 4.0, "is lines:theirs": 2.0, "keeps_added": 0.1}
@@ -145,8 +145,8 @@ def test_a_confidence_at_the_threshold_is_enough(folder: Path) -> None:
 
 
 def test_no_other_candidate_is_more_likely_than_the_best(folder: Path) -> None:
-    calibration = {"best": [(0.0, 0.4), (1.0, 0.4)], "other": [(0.0, 0.9), (1.0, 0.9)], "risk": []}
-    capped = Resolver.load(write_bundle(folder / "capped", LIKES_OURS, calibration=calibration))
+    calibration = {"best": [(0.0, 0.4), (1.0, 0.4)], "other": [(0.0, 0.9), (1.0, 0.9)]}
+    capped = Resolver.load(write_bundle(folder / "capped", LIKES_OURS, calibration=CALIBRATION | calibration))
     [[one]] = capped.rank([file_of(ONE)])
     assert {resolution.confidence for resolution in one.resolutions} == {0.4}
 

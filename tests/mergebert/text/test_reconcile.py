@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mergebert.git.line_merge import line_merge
+from mergebert.text.file_parts import AnsweredPart, OpenPart
 from mergebert.text.markers import parse
-from mergebert.text.reconcile import AnsweredPart, OpenPart, reconciled, unreconciled
+from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 
 BASE = "".join(f"line {number}\n" for number in range(40))
@@ -153,6 +154,34 @@ def test_three_unbroken_lines_on_either_side_prove_an_answer(
     text = "".join(map(str, parts)).replace(f"line {changed}\n", "changed by hand\n")
 
     assert answers(reconciled(parse(text), line_merge(TWO))) == (["mine\n"] if is_believed else [])
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize(
+    ("start", "edited_start", "is_believed"),
+    [
+        ("abc", "abc", True),
+        ("abc", "+abc", True),
+        ("abc", "bc", False),  # the first of the three lines that prove an answer is gone
+        ("ab", "ab", True),
+        ("ab", "+ab", False),  # a short context proves something only where it begins the file
+        ("a", "a", True),
+        ("a", "+a", False),
+        ("", "", True),
+    ],
+)
+def test_context_at_an_edge_of_the_file(
+    start: str, edited_start: str, is_believed: bool, is_mirrored: bool
+) -> None:
+    def text(before: str, middle: str) -> str:
+        lines = [f"{line}\n" for line in (*before, middle, *"vwxyz")]
+        return "".join(reversed(lines) if is_mirrored else lines)
+
+    fresh = line_merge(ThreeWay(text(start, "base"), text(start, "ours"), text(start, "theirs")))
+
+    parts = reconciled(parse(text(edited_start, "mine")), fresh)
+
+    assert answers(parts) == (["mine\n"] if is_believed else [])
 
 
 def test_equal_conflicts_are_told_apart_by_what_surrounds_them(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mergebert.ranking.columns import _CHANGES, MAX_COLUMNS
+from mergebert.ranking.columns import CHANGE_TYPES, MAX_COLUMNS
 from mergebert.text.align import Change
 from mergebert.text.languages import by_name
 from mergebert.text.threeway import ThreeWay
@@ -45,9 +45,9 @@ def test_columns_say_who_changed_what() -> None:
     example = clean_example("own/er", 1)
     found = list(columns_of(example, subwords))
     assert 0 < len(found) <= WINDOWS_A_FILE
-    changes = {_CHANGES[kind] for row in found for kind in row.kinds[:, 2] if kind < len(_CHANGES)}
-    assert {Change.OURS, Change.THEIRS} <= changes
-    assert Change.DISPUTED not in changes
+    changes = {CHANGE_TYPES[kind] for row in found for kind in row.kinds[:, 2]}
+    assert {Change.OURS.value, Change.THEIRS.value} <= changes
+    assert not {Change.DISPUTED.value, "head"} & changes
     assert all(len(row.ids) <= MAX_COLUMNS for row in found)
 
 

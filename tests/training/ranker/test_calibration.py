@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mergebert.ranking.acceptance import Calibration
 from mergebert.training.ranker.calibration import (
     LEAST_APPLIED,
+    NOTHING_APPLIED,
     POINTS,
     best_curve,
     other_curve,
@@ -136,7 +137,7 @@ def test_none_wrong_of_a_few_is_not_no_risk() -> None:
 def test_a_conflict_seen_in_two_views_counts_once() -> None:
     one = drawn(LEAST_APPLIED - 1)
     both = twice(one)
-    assert risk_curve(both, best_curve(both)) == []
+    assert risk_curve(both, best_curve(both)) == [NOTHING_APPLIED]
     enough = drawn(LEAST_APPLIED)
     both = twice(enough)
     assert [point[1] for point in risk_curve(both, best_curve(both))] == [1.0]
@@ -148,9 +149,10 @@ def test_a_conflict_seen_in_two_views_counts_once() -> None:
 
 def test_too_few_conflicts_allow_nothing() -> None:
     ranked = drawn(LEAST_APPLIED - 1)
-    curve = risk_curve(ranked, best_curve(ranked))
-    assert curve == []
-    assert Calibration((), (), tuple(curve)).threshold(1.0) > 1.0
+    best = best_curve(ranked)
+    curve = risk_curve(ranked, best)
+    assert curve == [NOTHING_APPLIED]
+    assert Calibration((), (), tuple(curve)).threshold(1.0) > max(probability for _, probability in best)
 
 
 def test_long_curves_are_thinned_and_keep_their_ends() -> None:

@@ -1,0 +1,89 @@
+"""What a file in the work tree is made of: agreed text, open conflicts, and the answers of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from mergebert.text.diff import common_prefix
+from mergebert.text.markers import Conflict, Item, lines_of
+from mergebert.text.threeway import ThreeWay
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPart:
+    """Conflicts that stand in the file: `marked` as they stand, `parts` as the line merge has them, with their base.
+
+    `agreed` is the text of `marked` outside the markers; whatever replaces `marked` must keep it.
+    """
+
+    marked: str
+    parts: tuple[Item, ...]
+    agreed: tuple[str, ...] = ("", "")
+    shows_base: bool = True  # whether the markers in the file do; what stays open keeps their style
+
+    def __str__(self) -> str:
+        return self.marked
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """The conflicts among the parts."""
+        return tuple(part for part in self.parts if isinstance(part, Conflict))
+
+    def resolved(self, texts: Mapping[int, str]) -> str | None:
+        """The text of this part with the conflicts in `texts`, keyed by place, resolved.
+
+        None if text outside the markers would be lost.
+        """
+        if not texts:
+            return self.marked
+        text = "".join(self._texts(texts))
+        return text if _keeps(text, self.agreed) else None
+
+    def _texts(self, texts: Mapping[int, str]) -> Iterator[str]:
+        index = 0
+        for part in self.parts:
+            if isinstance(part, str):
+                yield part
+                continue
+            open_text = str(part) if self.shows_base else _two_way(part)
+            yield texts.get(index, open_text)
+            index += 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredPart:
+    """A conflict of the merge that a person has replaced by `text`."""
+
+    text: str
+    conflict: Conflict
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Part = str | OpenPart | AnsweredPart
+
+
+def _keeps(text: str, agreed: tuple[str, ...]) -> bool:
+    """Whether `text` starts and ends with the agreed text and holds the rest of it in order."""
+    first, *between, last = agreed
+    if not text.startswith(first) or not text.endswith(last):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in between:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at <= end
+
+
+def _two_way(conflict: Conflict) -> str:
+    """The conflict in git's default style: no base, common first and last lines outside the markers."""
+    ours, theirs = lines_of(conflict.sides.ours), lines_of(conflict.sides.theirs)
+    start = common_prefix(ours, theirs)
+    end = common_prefix(ours[start:][::-1], theirs[start:][::-1])
+    inner = ThreeWay("", "".join(ours[start : len(ours) - end]), "".join(theirs[start : len(theirs) - end]))
+    marked = Conflict(inner, replace(conflict.markers, base=None))
+    return "".join([*ours[:start], str(marked), *ours[len(ours) - end :]])
