@@ -63,15 +63,10 @@ def jj_versions(text: str, lines: Sequence[MarkerLine]) -> JjVersions | None:
     if not bases or len(sides) != len(bases) + 1:
         return None
     is_joined = not closing.of(text).endswith("\n")  # jj has moved the newline into every version
-    newline = newline_of(opening, text)
+    newline = opening.newline(text)
     return JjVersions(
         *(tuple(_as_meant(one, newline, is_joined) for one in found) for found in (bases, sides))
     )
-
-
-def newline_of(opening: MarkerLine, text: str) -> str:
-    """The newline that an opening marker ends with."""
-    return "\r\n" if opening.of(text).endswith("\r\n") else "\n"
 
 
 def newline_size(text: str, newline: str) -> int:

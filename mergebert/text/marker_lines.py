@@ -10,6 +10,17 @@ Span = tuple[int, int]  # start and end, in characters
 
 _SMALLEST = 7  # unless a size is given
 
+# fossil's markers are five fixed strings (mergeMarker in its merge3.c). How long they go on has changed, and newer
+# versions add a line number.
+_FOSSIL = re.compile(
+    r"(?:< BEGIN MERGE CONFLICT: local copy shown first <+"
+    r"|# SUGGESTED CONFLICT RESOLUTION follows #+"
+    r"|\| COMMON ANCESTOR content follows \|+"
+    r"|= MERGED IN content follows =+"
+    r"|> END MERGE CONFLICT >+)(?: \(line \d+\))?"
+)
+_FOSSIL_SIZE = 7
+
 
 @dataclass(frozen=True, slots=True)
 class MarkerLine:
@@ -25,6 +36,15 @@ class MarkerLine:
     def of(self, text: str) -> str:
         """The line itself, with its newline."""
         return text[self.start : self.end]
+
+    def newline(self, text: str) -> str:
+        """The newline that such a line ends with, unless the text ends there."""
+        return "\r\n" if self.of(text).endswith("\r\n") else "\n"
+
+    @property
+    def is_fossil(self) -> bool:
+        """Whether this is one of fossil's markers."""
+        return self.size == _FOSSIL_SIZE and _FOSSIL.fullmatch(f"{self.mark} {self.label}") is not None
 
 
 @dataclass(slots=True)
@@ -56,6 +76,12 @@ class MarkerGroup:
             self.is_whole or is_labelled or self.is_loose or any(one.mark in "|=" for one in self.lines)
         )
 
+    def takes(self, line: MarkerLine) -> bool:
+        """Whether `line` is a marker of this conflict and not text of a version."""
+        if self.lines[0].is_fossil:
+            return line.is_fossil
+        return line.mark in "|=>" or is_jj_section([*self.lines[:2], line])
+
 
 def marker_groups(text: str, marker_size: int | None = None) -> list[MarkerGroup]:
     """The markers of `text` put together, in order of their first lines; all of `marker_size`, or each of seven or more.
@@ -73,7 +99,7 @@ def marker_lines(text: str, marker_size: int | None) -> Iterator[MarkerLine]:
     """The lines of `text` that can be markers, of one size or of each from seven on."""
     least = (marker_size or _SMALLEST) - 1
     # A newline is searched for many times faster than the start of a line.
-    pattern = re.compile(rf"\n(([<>|=+%\\-])\2{{{least},}}+)( [^\n]*)?\r?(?=(\n|\Z))")
+    pattern = re.compile(rf"\n(([<>|=+%#\\-])\2{{{least},}}+)( [^\n]*)?\r?(?=(\n|\Z))")
     for match in pattern.finditer("\n" + text):
         run, mark, label, newline = match.groups()
         if marker_size in (None, len(run)):
@@ -104,11 +130,10 @@ class _Pairing:
             self._start(line, groups)
         elif not groups:
             self._take_outside(line)
-        elif line.mark == ">":
+        elif groups[-1].takes(line):
             groups[-1].lines.append(line)
-            self._closed.append(groups.pop())
-        elif line.mark in "|=" or is_jj_section([*groups[-1].lines[:2], line]):
-            groups[-1].lines.append(line)
+            if line.mark == ">":
+                self._closed.append(groups.pop())
 
     def found(self) -> Iterator[MarkerGroup]:
         """Every group so far, closed or not."""

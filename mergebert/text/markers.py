@@ -1,6 +1,7 @@
-"""Conflict markers: `parse` and `render`, an inverse pair for every style in which git and jj write conflicts.
+"""Conflict markers: `parse` and `render`, an inverse pair for every style in which git, jj and fossil write conflicts.
 
-git: merge, diff3 and zdiff3 markers of any length. jj: diffs, snapshots, and its copy of git's diff3.
+git: merge, diff3 and zdiff3 markers of any length. jj: diffs, snapshots, and its copy of git's diff3. fossil: its one
+style, with or without the resolution that it suggests.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mergebert.text.threeway import ThreeWay
 DEFAULT_MARKER_SIZE = 7  # git's own, see gitattributes(5) conflict-marker-size
 
 MERGE, DIFF3, JJ_DIFF, JJ_SNAPSHOT, JJ_GIT = "merge", "diff3", "jj-diff", "jj-snapshot", "jj-git"
+FOSSIL = "fossil"
 
 UNCLOSED = "This conflict has no closing marker; restore it or remove the other markers."
 UNOPENED = "This marker closes a conflict that is not there; restore the others or remove it."
@@ -25,6 +27,7 @@ SECTIONS_UNFIT = "The sections of this conflict do not fit together; restore the
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _JJ_INFO = re.compile(r"conflict \d+ of \d+", re.IGNORECASE)
 _JJ_NAME = re.compile(r"\b[k-z]{8} [0-9a-f]{8}\b|^side #\d", re.IGNORECASE)  # a change and a commit; a number
+_FOSSIL_LABELS = ThreeWay("common ancestor", "local copy", "merged in")  # what its markers call the versions
 _MARKER_RUN = re.compile(r"^(?:<+|\|+|=+|>+)", re.MULTILINE)
 _ANY_MARKER = re.compile(r"^(?:<{7,}|>{7,})(?: |\r?$)", re.MULTILINE)
 
@@ -43,8 +46,9 @@ class Markers:
 class Conflict:
     """One conflict hunk: what each side wrote between the markers, and the markers themselves.
 
-    `written` is the hunk as it stands where that is not the markers and the sides one after the other: jj's own styles,
-    whose `markers` are the diff3 ones that say the same. Of more than two sides, `sides` holds the first two.
+    `written` is the hunk as it stands where that is not the markers and the sides one after the other: jj's own styles
+    and fossil's, whose `markers` are the diff3 ones that say the same. Of more than two sides, `sides` holds the first
+    two.
     """
 
     sides: ThreeWay[str]
@@ -228,10 +232,28 @@ def _found(text: str, group: MarkerGroup) -> MarkedConflict | TornMarkers:
     is_jj = is_jj_section(group.lines)
     if is_jj and any(line.mark == "=" for line in group.lines):  # then a side could start with such a line
         is_jj = _JJ_INFO.match(first.label) is not None
-    found = _jj_conflict(text, group.lines) if is_jj else _git_conflict(text, group.lines)
+    read = _jj_conflict if is_jj else _fossil_conflict if first.is_fossil else _git_conflict
+    found = read(text, group.lines)
     if found is None:
         return TornMarkers(first.start, last.end, SECTIONS_UNFIT if is_jj else MARKERS_UNFIT, reopened)
     return found
+
+
+def _fossil_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:
+    """What fossil wrote; the resolution it suggests belongs to no version."""
+    opening, *inner, closing = lines
+    if "".join(line.mark for line in inner) not in ("|=", "#|="):
+        return None
+    bar, separator = inner[-2:]
+    spans = ThreeWay(
+        (bar.end, separator.start), (opening.end, inner[0].start), (separator.end, closing.start)
+    )
+    conflict = Conflict(
+        spans.map(lambda span: text[slice(*span)]),
+        _diff3_markers(text, opening, closing, _FOSSIL_LABELS),
+        text[opening.start : closing.end],
+    )
+    return MarkedConflict(opening.start, closing.end, FOSSIL, conflict, ThreeWay(*spans))
 
 
 def _git_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:
@@ -247,9 +269,9 @@ def _git_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | No
     )
     written = ""
     if is_jj and not closing.of(text).endswith("\n"):  # jj has moved the newline into every version
-        from mergebert.text.jj_sections import newline_of, newline_size  # what git writes needs none of it
+        from mergebert.text.jj_sections import newline_size  # what git writes needs none of it
 
-        newline, written = newline_of(opening, text), text[opening.start : closing.end]
+        newline, written = opening.newline(text), text[opening.start : closing.end]
         spans = spans.map(
             lambda span: span and (span[0], span[1] - newline_size(text[slice(*span)], newline))
         )
@@ -279,33 +301,37 @@ def _middle(lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine 
 
 
 def _jj_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:
-    from mergebert.text.jj_sections import jj_versions, newline_of  # what git writes needs none of it
+    from mergebert.text.jj_sections import jj_versions  # what git writes needs none of it
 
     opening, closing = lines[0], lines[-1]
     versions = jj_versions(text, lines)
     if versions is None:
         return None
     shown = ThreeWay(versions.bases[0], versions.sides[0], versions.sides[1])
-    newline = newline_of(opening, text)
-
-    def marker(mark: str, label: str, end: str = newline) -> str:
-        return mark * opening.size + (f" {label}" if label else "") + end
-
-    markers = Markers(
-        marker("<", shown.ours.label),
-        marker("|", shown.base.label),
-        marker("=", ""),
-        marker(">", shown.theirs.label, newline if closing.of(text).endswith("\n") else ""),
-    )
     conflict = Conflict(
         shown.map(lambda version: version.text),
-        markers,
+        _diff3_markers(text, opening, closing, shown.map(lambda version: version.label)),
         text[opening.start : closing.end],
         len(versions.sides),
     )
     style = JJ_DIFF if any(line.mark == "%" for line in lines) else JJ_SNAPSHOT
     spans = shown.map(lambda version: version.span)
     return MarkedConflict(opening.start, closing.end, style, conflict, spans)
+
+
+def _diff3_markers(text: str, opening: MarkerLine, closing: MarkerLine, labels: ThreeWay[str]) -> Markers:
+    """Markers in git's diff3 style, of the size and with the newlines of those that stand in `text`."""
+    newline = opening.newline(text)
+
+    def marker(mark: str, label: str, end: str = newline) -> str:
+        return mark * opening.size + (f" {label}" if label else "") + end
+
+    return Markers(
+        marker("<", labels.ours),
+        marker("|", labels.base),
+        marker("=", ""),
+        marker(">", labels.theirs, newline if closing.of(text).endswith("\n") else ""),
+    )
 
 
 def _label(marker: str) -> str:

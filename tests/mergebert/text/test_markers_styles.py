@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mergebert.errors import MarkerError
 from mergebert.text.markers import (
     DIFF3,
+    FOSSIL,
     JJ_DIFF,
     JJ_GIT,
     JJ_SNAPSHOT,
@@ -118,6 +119,28 @@ def write_git(versions: Versions, has_base: bool) -> str:
             versions.marker("="),
             versions.shown.theirs,
             versions.marker(">", LABELS.theirs),
+        ]
+    )
+
+
+def write_fossil(versions: Versions, suggestion: str | None, has_line_numbers: bool) -> str:
+    """The conflict as fossil writes it, with what it suggests, if anything, between ours and the base."""
+
+    def marker(mark: str, words: str) -> str:
+        number = " (line 7)" if has_line_numbers else ""
+        return versions.marker(mark, f"{words} ".ljust(57, mark) + number)
+
+    head = "SUGGESTED CONFLICT RESOLUTION follows"
+    return "".join(
+        [
+            marker("<", "BEGIN MERGE CONFLICT: local copy shown first"),
+            versions.shown.ours,
+            "" if suggestion is None else marker("#", head) + suggestion,
+            marker("|", "COMMON ANCESTOR content follows"),
+            versions.shown.base,
+            marker("=", "MERGED IN content follows"),
+            versions.shown.theirs,
+            marker(">", "END MERGE CONFLICT"),
         ]
     )
 
@@ -232,12 +255,14 @@ def texts(draw: st.DrawFn, newline: str, may_lack_newline: bool = False) -> str:
 
 
 @st.composite
-def conflicts(draw: st.DrawFn, at_end: bool = False, most_sides: int = 2) -> tuple[Versions, str, str]:
+def conflicts(
+    draw: st.DrawFn, at_end: bool = False, most_sides: int = 2, marker_sizes: Sequence[int] = (11, 7, 8, 40)
+) -> tuple[Versions, str, str]:
     """Versions and the text before and after them, of which nothing looks like a marker of this size."""
     newline = draw(st.sampled_from(["\n", "\r\n"]))
     lacks = at_end and draw(st.booleans())
     sides = draw(st.integers(2, most_sides))
-    size = draw(st.sampled_from([11, 7, 8, 40]))
+    size = draw(st.sampled_from(marker_sizes))
     some = [draw(texts(newline, lacks)) for _ in range(2 * sides - 1)]
     versions = Versions(tuple(some[: sides - 1]), tuple(some[sides - 1 :]), size, newline)
     quoted = f"<<<<<<<{newline}a{newline}=======\nb{newline}" if size > 7 else ""
@@ -271,6 +296,23 @@ def test_git_styles_are_found_again(given_: tuple[Versions, str, str], has_base:
     assert one.conflict.labels == (LABELS if has_base else ThreeWay("", LABELS.ours, LABELS.theirs))
     assert one.style == (DIFF3 if has_base else MERGE)
     assert one.spans.base is None or has_base
+
+
+@given(conflicts(marker_sizes=(7,)), st.none() | texts("\n"), st.booleans(), st.data())
+@settings(max_examples=150)
+def test_the_style_of_fossil_is_found_again_whatever_the_versions_quote(
+    given_: tuple[Versions, str, str], suggestion: str | None, has_line_numbers: bool, data: st.DataObject
+) -> None:
+    versions, before, after = given_
+    marks = st.sampled_from([*"=|>#%", ""])
+    quoting = [
+        "".join(versions.marker(mark, label) for mark in data.draw(marks) for label in ("", "x")) + text
+        for text in versions.all
+    ]
+    versions = replace(versions, bases=tuple(quoting[:1]), sides=tuple(quoting[1:]))
+    one = found_again(before, write_fossil(versions, suggestion, has_line_numbers), after, versions.size)
+    assert (one.style, one.conflict.sides) == (FOSSIL, versions.shown)
+    assert None not in tuple(one.spans)
 
 
 @given(conflicts(at_end=True))
@@ -371,6 +413,11 @@ FRAGMENTS = [
     *MARKS,
     *(f"{mark} x" for mark in MARKS),
     "<<<<<<< conflict 1 of 1",
+    "<<<<<<< BEGIN MERGE CONFLICT: local copy shown first <<<<<<<<<<<<",
+    "####### SUGGESTED CONFLICT RESOLUTION follows ###################",
+    "||||||| COMMON ANCESTOR content follows |||||||||||||||||||||||||",
+    "======= MERGED IN content follows ===============================",
+    ">>>>>>> END MERGE CONFLICT >>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>",
     "+a",
     "-b",
     " c",

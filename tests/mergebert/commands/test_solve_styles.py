@@ -1,4 +1,4 @@
-"""A file that jj left in conflict is solved like one of git's; a conflict of three sides is left to the person."""
+"""A file that jj or fossil left in conflict is solved like one of git's; a conflict of three sides is left to the person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from tests.mergebert.fake_resolver import FakeResolver
 
 CASES = Path(__file__).parents[1] / "text" / "cases_markers"
 TWO_SIDED = sorted(
-    case.name for case in CASES.glob("jj_*") if "three_sides" not in case.name and "first" not in case.name
+    case.name
+    for style in ("jj", "fossil")
+    for case in CASES.glob(f"{style}*")
+    if "three_sides" not in case.name and "first" not in case.name
 )
 THREE_SIDES = (CASES / "jj_three_sides_diff" / "text").read_text()
 TWO_SIDES = """\
@@ -39,7 +42,7 @@ def solved(path: Path, resolver: FakeResolver) -> FileReport:
 
 
 @pytest.mark.parametrize("name", TWO_SIDED)
-def test_a_conflict_of_every_style_of_jj_is_replaced_by_what_is_sure(name: str, tmp_path: Path) -> None:
+def test_a_conflict_of_every_style_is_replaced_by_what_is_sure(name: str, tmp_path: Path) -> None:
     path = tmp_path / "app.py"
     content = (CASES / name / "text").read_bytes()
     path.write_bytes(content)
