@@ -22,6 +22,7 @@ import msgspec
 from mergebert.errors import ModelBundleError
 from mergebert.ranking.acceptance import Calibration
 from mergebert.ranking.codes import Codes, codes, feature_names, foreign_code
+from mergebert.ranking.columns import SPECIAL_TOKENS
 
 FORMAT = 2
 MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
@@ -50,6 +51,18 @@ class Manifest:
     languages: tuple[str, ...]  # on which the bundle was measured
     calibration: Calibration
     files: dict[str, str]  # name -> sha256
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    vocab: dict[str, int]  # which also gives added tokens their numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokenizer:
+    """What is checked of tokenizer.json: read by its library it would take ten times as long."""
+
+    model: _Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +162,8 @@ def _check_meaning(manifest: Manifest, folder: Path) -> None:
         )
     for names in (manifest.features.first, manifest.features.ranker):
         _check_features(names, folder)
+    if TOKENIZER in manifest.files:
+        _check_special_tokens(folder / TOKENIZER)
     if not all(map(_is_rising, (manifest.calibration.best, manifest.calibration.other))):
         raise ModelBundleError(
             f"{folder / MANIFEST} has a calibration curve out of order; install the bundle again."
@@ -168,6 +183,18 @@ def _check_features(names: Sequence[str], folder: Path) -> None:
             raise ModelBundleError(
                 f"{folder} lists the feature {following!r} out of order (behind {name!r}); export it again."
             )
+
+
+def _check_special_tokens(path: Path) -> None:
+    """Raises ModelBundleError unless a tokenizer numbers the special tokens as the columns do."""
+    try:
+        numbers = msgspec.json.decode(path.read_bytes(), type=_Tokenizer).model.vocab
+    except ValueError as error:
+        raise ModelBundleError(f"{path} is not a tokenizer; install the bundle again.") from error
+    if [numbers.get(token) for token in SPECIAL_TOKENS] != list(range(len(SPECIAL_TOKENS))):
+        raise ModelBundleError(
+            f"{path} numbers its special tokens otherwise than mergebert does; install the bundle again."
+        )
 
 
 def _is_rising(curve: tuple[tuple[float, float], ...]) -> bool:

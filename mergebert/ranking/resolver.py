@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.errors import ModelBundleError
 from mergebert.ranking.acceptance import checked
 from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
 from mergebert.ranking.classifier import (
@@ -21,7 +20,7 @@ from mergebert.ranking.classifier import (
     candidate_logs,
     classifier_features,
 )
-from mergebert.ranking.columns import SPECIAL_TOKENS, Subwords
+from mergebert.ranking.columns import Subwords
 from mergebert.ranking.evidence import ConflictKey, FileEvidence, FileMerge
 from mergebert.ranking.model_input import Described, described
 from mergebert.ranking.neighbours import (
@@ -64,7 +63,7 @@ class Resolver:
         self.subwords: Subwords = _no_subwords
         if bundle.has_classifier:
             self.classifier = OnnxClassifier(bundle.file(MODEL), threads)
-            self.subwords = _tokenizer_of(bundle)
+            self.subwords = SubwordTokenizer(bundle.file(TOKENIZER))
 
     @classmethod
     def load(cls, bundle: Path | None = None, threads: int = 1) -> Resolver:
@@ -186,16 +185,6 @@ def _predictions(
 def _calibrated(scores: NDArray[np.float64], points: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     known, values = zip(*points, strict=True)
     return np.asarray(np.interp(scores, known, values))
-
-
-def _tokenizer_of(bundle: Bundle) -> SubwordTokenizer:
-    """The tokenizer of a bundle; raises ModelBundleError where its special tokens have other numbers than the columns give."""
-    found = SubwordTokenizer(bundle.file(TOKENIZER))
-    if found.ids_of(SPECIAL_TOKENS) != list(range(len(SPECIAL_TOKENS))):
-        raise ModelBundleError(
-            f"{bundle.file(TOKENIZER)} numbers its special tokens otherwise than mergebert does; install the bundle again."
-        )
-    return found
 
 
 def _no_subwords(token: str) -> Sequence[int]:

@@ -17,10 +17,6 @@ class SubwordTokenizer:
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._known: dict[str, Sequence[int]] = {}
 
-    def ids_of(self, tokens: Sequence[str]) -> list[int | None]:
-        """The ids of whole entries of the vocabulary; None where there is no such entry."""
-        return [self._tokenizer.token_to_id(token) for token in tokens]
-
     def __call__(self, token: str) -> Sequence[int]:
         """The subword ids of one token."""
         found = self._known.get(token)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,30 @@ def test_a_feature_that_nobody_works_out_is_told(bundle: Path, ranker: str) -> N
 def test_features_out_of_order_are_told(bundle: Path, ranker: str, names: list[str]) -> None:
     rewrite(bundle, lambda manifest: manifest["features"].update({ranker: names}))
     assert f"lists the feature {names[1]!r} out of order (behind {names[0]!r})" in refusal(bundle)
+
+
+def swapped(tokenizer: dict[str, Any]) -> None:
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary["[GAP]"], vocabulary["[NEWLINE]"] = vocabulary["[NEWLINE]"], vocabulary["[GAP]"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (swapped, "numbers its special tokens otherwise than mergebert does"),
+        (lambda tokenizer: tokenizer["model"]["vocab"].pop("[UNK]"), "numbers its special tokens otherwise"),
+        (lambda tokenizer: tokenizer["model"].pop("vocab"), "is not a tokenizer"),
+    ],
+)
+def test_other_special_tokens_are_told(
+    bundle: Path, change: Callable[[dict[str, Any]], Any], sentence: str
+) -> None:
+    tokenizer = json.loads((bundle / TOKENIZER).read_text())
+    change(tokenizer)
+    (bundle / TOKENIZER).write_text(json.dumps(tokenizer))
+    digest = sha256((bundle / TOKENIZER).read_bytes()).hexdigest()
+    rewrite(bundle, lambda manifest: manifest["files"].update({TOKENIZER: digest}))
+    assert f"{bundle / TOKENIZER} {sentence}" in refusal(bundle)
 
 
 def test_the_shipped_ranker_reads_every_feature() -> None:
