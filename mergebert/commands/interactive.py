@@ -74,23 +74,23 @@ class Dialogue:
 class Terminal:
     """Where questions are asked: lines in, plain text out."""
 
-    source: TextIO
-    target: TextIO
+    input: TextIO
+    output: TextIO
 
     def say(self, line: str = "") -> None:
         """Prints a line."""
-        print(line, file=self.target)
+        print(line, file=self.output)
 
     def say_diff(self, lines: Sequence[str]) -> None:
         """Prints the lines of a diff, coloured where that is wanted."""
-        is_coloured = has_colour(self.target)
+        is_coloured = has_colour(self.output)
         for line in lines:
             self.say(coloured(line) if is_coloured else line)
 
     def read(self, question: str) -> str | None:
         """The answer without its newline; None at the end of input."""
-        print(question, end="", file=self.target, flush=True)
-        line = self.source.readline()
+        print(question, end="", file=self.output, flush=True)
+        line = self.input.readline()
         return line.strip() if line else None
 
 
@@ -109,7 +109,7 @@ class NamedMerge:
         """The open conflict of this key."""
         return self.merge.conflicts[key]
 
-    def place(self, key: ConflictKey) -> str:
+    def path_and_line(self, key: ConflictKey) -> str:
         """Where a conflict stands, for people."""
         return f"{visible(str(self.paths[key[0]]))}:{self.conflict(key).line}"
 
@@ -201,7 +201,7 @@ def _ranked_anew(
     for key in newly:
         best = offers[key].resolutions[0]
         talk.say(
-            f"{merge.place(key)} is now sure: {best.pattern} ({best.method}), {percent(best.confidence)}"
+            f"{merge.path_and_line(key)} is now sure: {best.pattern} ({best.method}), {percent(best.confidence)}"
         )
     return offers
 
@@ -211,7 +211,7 @@ def _present(talk: Terminal, merge: NamedMerge, key: ConflictKey, offer: RankedC
     conflict = merge.conflict(key).conflict
     sides, labels = conflict.sides, conflict.labels
     talk.say()
-    talk.say(f"== {merge.place(key)}")
+    talk.say(f"== {merge.path_and_line(key)}")
     for name, label, text in (("ours", labels.ours, sides.ours), ("theirs", labels.theirs, sides.theirs)):
         talk.say(f"-- {name} ({visible(label) or 'no name'})")
         if conflict.has_base:

@@ -180,14 +180,14 @@ def _tell(reports: Sequence[FileReport], is_dry: bool) -> None:
 
 def _lines(report: FileReport, conflict: Solved, is_dry: bool) -> list[str]:
     """What is said about one conflict."""
-    place = f"{visible(str(report.path))}:{conflict.line}: "
+    path_and_line = f"{visible(str(report.path))}:{conflict.line}: "
     if conflict.text is None:
         reason = "not sure enough" if conflict.has_base else "its base is not known"
-        return [f"{place}left to you, {reason}"]
+        return [f"{path_and_line}left to you, {reason}"]
     how = conflict.how
     verdict = f"{how.pattern} ({how.method}), {percent(how.confidence)}" if how else "your answer"
     shown = [f"    {line}" for line in shown_lines(conflict.text)] if is_dry else []
-    return [f"{place}{verdict}", *shown]
+    return [f"{path_and_line}{verdict}", *shown]
 
 
 def _summary(report: FileReport, is_dry: bool) -> str:

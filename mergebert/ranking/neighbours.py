@@ -73,7 +73,7 @@ def _kind(origins: Sequence[tuple[str, str]]) -> int:
     )
 
 
-def answer_of(options: Sequence[Candidate], text: str) -> Floats | None:
+def chosen_distribution(options: Sequence[Candidate], text: str) -> Floats | None:
     """The distribution after a person chose `text`: even over the candidates equal to it; None where none is."""
     key = whitespace_key(text)
     hits = np.array([whitespace_key(option.text) == key for option in options], float)

@@ -26,7 +26,7 @@ from mergebert.ranking.model_input import Described, described
 from mergebert.ranking.neighbours import (
     NEIGHBOUR_FEATURES,
     Prediction,
-    answer_of,
+    chosen_distribution,
     kind_of,
     neighbour_features,
 )
@@ -85,12 +85,10 @@ class Resolver:
         """
         evidences = [FileEvidence(file) for file in files]
         scored = self.scored_files(evidences)
-        places = [(file, index) for file, ones in enumerate(scored) for index in range(len(ones))]
+        keys = [(file, index) for file, ones in enumerate(scored) for index in range(len(ones))]
         everything = [one for ones in scored for one in ones]
-        asked = [at for at, place in enumerate(places) if wanted is None or place in wanted]
-        probabilities = self._probabilities(
-            everything, _predictions(everything, places, answers or {}), asked
-        )
+        asked = [at for at, key in enumerate(keys) if wanted is None or key in wanted]
+        probabilities = self._probabilities(everything, _predictions(everything, keys, answers or {}), asked)
         resolutions = dict(zip(asked, probabilities, strict=True))
         ranked = iter(
             self._ranked(one.described, resolutions.get(at), max_error) for at, one in enumerate(everything)
@@ -172,13 +170,13 @@ class Resolver:
 
 
 def _predictions(
-    conflicts: Sequence[ScoredConflict], places: Sequence[ConflictKey], answers: Answers
+    conflicts: Sequence[ScoredConflict], keys: Sequence[ConflictKey], answers: Answers
 ) -> list[Prediction]:
     found = []
-    for one, place in zip(conflicts, places, strict=True):
-        text = answers.get(place)
-        answer = None if text is None else answer_of(one.described.options, text)
-        found.append(Prediction(place[0], one.kinds, one.first, answer))
+    for one, key in zip(conflicts, keys, strict=True):
+        text = answers.get(key)
+        answer = None if text is None else chosen_distribution(one.described.options, text)
+        found.append(Prediction(key[0], one.kinds, one.first, answer))
     return found
 
 

@@ -12,22 +12,22 @@ from mergebert.text.threeway import ThreeWay
 
 @dataclass(frozen=True, slots=True)
 class OpenConflict:
-    """A conflict that is still open: its index in the text, the part it stands in and its place there."""
+    """A conflict that is still open: its index in the text, the part it stands in and its index there."""
 
     index: int
     part: OpenPart
-    place: int
+    index_in_part: int
     line: int
     stages: ThreeWay[str] | None = None  # the whole versions, where this conflict ends the text
 
     @property
     def conflict(self) -> Conflict:
         """The conflict, with its base where that is known."""
-        return self.part.conflicts[self.place]
+        return self.part.conflicts[self.index_in_part]
 
     def accepts(self, text: str) -> bool:
         """Whether `text` may stand here: no text outside the markers is lost by it, and no third side."""
-        fits = self.part.resolved({self.place: self.ended(text)}) is not None
+        fits = self.part.resolved({self.index_in_part: self.ended(text)}) is not None
         return fits and self.conflict.is_two_sided
 
     def ended(self, text: str) -> str:
@@ -52,10 +52,10 @@ class ConflictedText:
         index, line = 0, 1
         for part in self.parts:
             if isinstance(part, OpenPart):
-                for place, conflict in enumerate(part.conflicts):
+                for at, conflict in enumerate(part.conflicts):
                     is_last = part is self.parts[-1] and conflict is part.parts[-1]
                     first = line + part.agreed[0].count("\n")
-                    yield OpenConflict(index + place, part, place, first, self.stages if is_last else None)
+                    yield OpenConflict(index + at, part, at, first, self.stages if is_last else None)
                 index += len(part.conflicts)
             elif isinstance(part, AnsweredPart):
                 index += 1
@@ -100,7 +100,7 @@ class ConflictedText:
 
 def _resolved(conflicts: Sequence[OpenConflict], texts: Mapping[int, str]) -> str | None:
     """What stands for the part that holds these conflicts once they are resolved; None if that would lose text."""
-    return conflicts[0].part.resolved({one.place: one.ended(texts[one.index]) for one in conflicts})
+    return conflicts[0].part.resolved({one.index_in_part: one.ended(texts[one.index]) for one in conflicts})
 
 
 def with_final_newline(text: str, sides: ThreeWay[str], stages: ThreeWay[str]) -> str:

@@ -31,7 +31,7 @@ class OpenPart:
         return tuple(part for part in self.parts if isinstance(part, Conflict))
 
     def resolved(self, texts: Mapping[int, str]) -> str | None:
-        """The text of this part with the conflicts in `texts`, keyed by place, resolved.
+        """The text of this part with the conflicts in `texts`, keyed by index, resolved.
 
         None if text outside the markers would be lost.
         """

@@ -11,13 +11,12 @@ from collections.abc import Hashable, Sequence
 from enum import Enum
 from math import log
 
-from mergebert.text.align import Change, Hunk, ThreeWayDiff
+from mergebert.text.align import Change, Hunk, Keys, ThreeWayDiff
 from mergebert.text.threeway import ThreeWay
 
 BASE, OURS, THEIRS = 0, 1, 2
 Source = tuple[int, int]
 LABEL_HUNKS = 400  # deeper than this the search for a label is not worth its stack
-Keys = ThreeWay[Sequence[Hashable]]
 
 
 class Pattern(Enum):
@@ -54,7 +53,7 @@ _SIDES = {
 _LESS_BASE = frozenset(pattern for pattern in PATTERNS if pattern.value.endswith("-base"))
 
 
-def apply(pattern: Pattern, hunk: Hunk, keys: Keys) -> list[Source]:
+def apply(pattern: Pattern, hunk: Hunk, keys: ThreeWay[Keys]) -> list[Source]:
     """The sources that `pattern` takes of `hunk`; "less base" drops every key that the base part also holds."""
     sequences, ranges = tuple(keys), tuple(hunk.ranges)
     taken = [(side, at) for side in _SIDES[pattern] for at in ranges[side]]
@@ -64,7 +63,7 @@ def apply(pattern: Pattern, hunk: Hunk, keys: Keys) -> list[Source]:
     return [(side, at) for side, at in taken if sequences[side][at] not in in_base]
 
 
-def merged_sources(diff: ThreeWayDiff, keys: Keys, chosen: Sequence[Pattern]) -> list[Source]:
+def merged_sources(diff: ThreeWayDiff, keys: ThreeWay[Keys], chosen: Sequence[Pattern]) -> list[Source]:
     """The sources of the whole merge, the n-th disputed hunk resolved by the n-th of `chosen`."""
     sources: list[Source] = []
     patterns = iter(chosen)
@@ -83,7 +82,7 @@ def undisputed_sources(hunk: Hunk) -> list[Source]:
 
 
 def label(
-    diff: ThreeWayDiff, keys: Keys, resolution: Sequence[Hashable], limit: int = 64
+    diff: ThreeWayDiff, keys: ThreeWay[Keys], resolution: Keys, limit: int = 64
 ) -> list[tuple[Pattern, ...]]:
     """Every choice of patterns (at most `limit`) that makes the keys of `resolution`: the inverse of `apply`."""
     sequences = tuple(keys)

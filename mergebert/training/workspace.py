@@ -27,27 +27,27 @@ class Workspace:
     config: TrainConfig
 
     @property
-    def source(self) -> Path:
+    def shared(self) -> Path:
         """The folder with what may be shared."""
         return self.config.shared or self.config.workspace
 
     @property
     def tokenizer(self) -> Path:
         """The subword vocabulary."""
-        return self.source / "tokenizer.json"
+        return self.shared / "tokenizer.json"
 
     @property
     def pretrained(self) -> Path:
         """The folder of the pretrained encoder."""
-        return self.source / "pretrained"
+        return self.shared / "pretrained"
 
     def prepared(self, repository: str) -> Path:
         """The arrays of a repository."""
-        return self.source / "prepared" / f"{file_name(repository)}.npz"
+        return self.shared / "prepared" / f"{file_name(repository)}.npz"
 
     def clean(self, repository: str) -> Path:
         """The windows of a repository's cleanly merged files."""
-        return self.source / "clean" / f"{file_name(repository)}.npz"
+        return self.shared / "clean" / f"{file_name(repository)}.npz"
 
     def network(self, fold: int) -> Path:
         """The folder of the classifier of a fold."""

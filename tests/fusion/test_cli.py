@@ -60,7 +60,7 @@ def test_the_methods_are_listed_with_what_they_need(capsys: pytest.CaptureFixtur
 def test_every_method_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuse", "explain", name]) == 0
     shown = capsys.readouterr().out
-    assert METHODS[name].source in shown
+    assert METHODS[name].reference in shown
     assert "W" in shown, "the equation is missing"
     assert main(["fuse", "explain", name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == name

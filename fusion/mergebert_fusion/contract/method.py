@@ -60,11 +60,11 @@ Survey: TypeAlias = Generator[Pass[Any], Any, F]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """What a method declares of itself: its name, its source, its parameters and what it needs."""
+    """What a method declares of itself: its name, its reference, its parameters and what it needs."""
 
     name: str
     summary: str  # one line of `fuse list`
-    source: str  # paper and arXiv number
+    reference: str  # paper and arXiv number
     family: Family
     base: BaseUse
     parameters: type = NoParameters

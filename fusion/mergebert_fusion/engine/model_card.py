@@ -20,7 +20,7 @@ def _lines(plan: Plan, facts: Mapping[str, Any]) -> Iterator[str]:
     if plan.base is not None:
         yield from ("base_model:", f"- {plan.base.path}")
     yield from ("---", "", f"# {_title(plan)}", "")
-    yield f"Merged with `{method.name}`: {method.summary}. Source: {method.source}."
+    yield f"Merged with `{method.name}`: {method.summary}. Source: {method.reference}."
     yield from ("", "| input | path | sha256 of the weights |", "|---|---|---|")
     for name, model in facts["inputs"].items():
         digests = "<br>".join(

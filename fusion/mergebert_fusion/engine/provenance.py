@@ -64,7 +64,7 @@ def provenance(
     return {
         "format": FORMAT,
         "method": recipe.method.name,
-        "source": recipe.method.source,
+        "source": recipe.method.reference,
         "recipe": recipe.text,
         "seed": recipe.seed,
         "dtype": recipe.dtype,

@@ -88,7 +88,7 @@ def grain(parameters: Any) -> Grain:
 METHOD = MergeMethod(
     name="breadcrumbs",
     summary="task arithmetic without the largest and the smallest changes",
-    source="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
+    reference="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

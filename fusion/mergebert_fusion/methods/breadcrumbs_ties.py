@@ -32,7 +32,7 @@ def breadcrumbs_ties(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 METHOD = MergeMethod(
     name="breadcrumbs_ties",
     summary="the changes that are neither large nor small, merged where they agree in sign",
-    source="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
+    reference="Davari and Belilovsky, Model Breadcrumbs, arXiv 2312.06795",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

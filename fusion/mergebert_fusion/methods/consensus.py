@@ -37,7 +37,7 @@ def consensus(block: Block[Parameters, tall_masks.ModelParameters, TiesStatistic
 METHOD = MergeMethod(
     name="consensus",
     summary="the summed changes without the entries that fewer than k models use",
-    source="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
+    reference="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
     family=Family.MASKS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -58,7 +58,7 @@ def grain(parameters: Any) -> Grain:
 METHOD = MergeMethod(
     name="dare_linear",
     summary="task arithmetic with most entries dropped at random and the rest rescaled",
-    source="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
+    reference="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -35,7 +35,7 @@ def dare_ties(block: Block[Parameters, ModelParameters, None]) -> Tensor:
 METHOD = MergeMethod(
     name="dare_ties",
     summary="task vectors with most entries dropped at random, merged where they agree in sign",
-    source="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
+    reference="Yu et al., Language Models are Super Mario (DARE), arXiv 2311.03099",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

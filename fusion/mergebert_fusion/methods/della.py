@@ -91,7 +91,7 @@ def check(parameters: Any, each: tuple[ModelParameters, ...], names: tuple[str, 
 METHOD = MergeMethod(
     name="della",
     summary="small changes dropped at random more often than large ones, merged where they agree in sign",
-    source="Deep et al., DELLA-Merging, arXiv 2406.11617",
+    reference="Deep et al., DELLA-Merging, arXiv 2406.11617",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

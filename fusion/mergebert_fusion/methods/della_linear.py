@@ -29,7 +29,7 @@ def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tupl
 METHOD = MergeMethod(
     name="della_linear",
     summary="task arithmetic with small changes dropped at random more often than large ones",
-    source="Deep et al., DELLA-Merging, arXiv 2406.11617",
+    reference="Deep et al., DELLA-Merging, arXiv 2406.11617",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -104,7 +104,7 @@ def _quotient(own: float, masked: float) -> float:
 METHOD = MergeMethod(
     name="emr",
     summary="one elected vector for all models, with a mask and a rescaler to restore each",
-    source="Huang et al., EMR-Merging, arXiv 2405.17461",
+    reference="Huang et al., EMR-Merging, arXiv 2405.17461",
     family=Family.MASKS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

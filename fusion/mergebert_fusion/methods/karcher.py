@@ -79,7 +79,7 @@ def _step(sphere: Directions, point: Sequence[float], weights: Sequence[float]) 
 METHOD = MergeMethod(
     name="karcher",
     summary="the mean of several models on the sphere, at their mean length",
-    source="Karcher, 1977; for weights: mergekit; Wang et al., arXiv 2603.04972",
+    reference="Karcher, 1977; for weights: mergekit; Wang et al., arXiv 2603.04972",
     family=Family.AVERAGES,
     base=BaseUse.UNUSED,
     parameters=Parameters,

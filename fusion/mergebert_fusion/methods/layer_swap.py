@@ -171,7 +171,7 @@ def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tupl
 METHOD = MergeMethod(
     name="layer_swap",
     summary="bottom and top layers of a language expert around the middle layers of a task expert",
-    source="Bandarkar et al., Layer Swapping, arXiv 2410.01335",
+    reference="Bandarkar et al., Layer Swapping, arXiv 2410.01335",
     family=Family.LAYERS,
     base=BaseUse.OPTIONAL,
     parameters=Parameters,

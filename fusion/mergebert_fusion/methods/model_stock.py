@@ -54,7 +54,7 @@ def share(cosines: Sequence[float | None], models: int) -> float:
 METHOD = MergeMethod(
     name="model_stock",
     summary="the mean of the models, drawn towards the base as far as their changes disagree",
-    source="Jang et al., Model Stock, arXiv 2403.19522",
+    reference="Jang et al., Model Stock, arXiv 2403.19522",
     family=Family.AVERAGES,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -60,7 +60,7 @@ def check(parameters: object, each: tuple[ModelParameters, ...], names: tuple[st
 METHOD = MergeMethod(
     name="multislerp",
     summary="the mean direction of several models or of their changes, at their mean length",
-    source="mergekit (no paper)",
+    reference="mergekit (no paper)",
     family=Family.AVERAGES,
     base=BaseUse.OPTIONAL,
     parameters=Parameters,

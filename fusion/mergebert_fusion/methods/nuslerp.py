@@ -72,7 +72,7 @@ def _rows_interpolated(t: float, first: Tensor, second: Tensor) -> Tensor:
 METHOD = MergeMethod(
     name="nuslerp",
     summary="what two models changed, interpolated along the arc between the changes",
-    source="mergekit (no paper)",
+    reference="mergekit (no paper)",
     family=Family.AVERAGES,
     base=BaseUse.OPTIONAL,
     parameters=Parameters,

@@ -119,7 +119,7 @@ def _novel(block: OpcmBlock, vector: Tensor, state: Tensor) -> Tensor:
 METHOD = SequentialMethod(
     name="opcm",
     summary="one model after the other, each projected away from what is merged already",
-    source="Tang et al., Merging Models on the Fly Without Retraining, arXiv 2501.09522",
+    reference="Tang et al., Merging Models on the Fly Without Retraining, arXiv 2501.09522",
     family=Family.SEQUENTIAL,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -29,7 +29,7 @@ def passed(block: Block[None, ModelParameters, None]) -> Tensor:
 METHOD = MergeMethod(
     name="passthrough",
     summary="the tensors of one model as they are, for stacking slices",
-    source="mergekit, no paper",
+    reference="mergekit, no paper",
     family=Family.LAYERS,
     base=BaseUse.UNUSED,
     model_parameters=ModelParameters,

@@ -185,7 +185,7 @@ def _magnitudes(block: PcbBlock) -> list[Tensor]:
 METHOD = MergeMethod(
     name="pcb",
     summary="each entry weighed by its size within its model and its agreement with the others",
-    source="Du et al., Parameter Competition Balancing for Model Merging, arXiv 2410.02396",
+    reference="Du et al., Parameter Competition Balancing for Model Merging, arXiv 2410.02396",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

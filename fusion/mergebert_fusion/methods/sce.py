@@ -65,7 +65,7 @@ def _variances(vectors: Sequence[Tensor]) -> Tensor:
 METHOD = MergeMethod(
     name="sce",
     summary="the changes in which models differ most, models weighted by how much they changed",
-    source="Wan et al., FuseChat, arXiv 2408.07990",
+    reference="Wan et al., FuseChat, arXiv 2408.07990",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -42,7 +42,7 @@ def slerp(block: Block[Parameters, NoParameters, None]) -> Tensor:
 METHOD = MergeMethod(
     name="slerp",
     summary="two models interpolated along the arc between them",
-    source="Shoemake, SIGGRAPH 1985; for weights: mergekit",
+    reference="Shoemake, SIGGRAPH 1985; for weights: mergekit",
     family=Family.AVERAGES,
     base=BaseUse.FIRST,
     parameters=Parameters,

@@ -114,7 +114,7 @@ def _trimmed(block: Block[P, ModelParameters, TiesStatistics], thresholds: Thres
 METHOD = MergeMethod(
     name="tall_masks",
     summary="one vector for all models and a mask for each, to restore every one of them",
-    source="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
+    reference="Wang et al., Localizing Task Information for Improved Model Merging and Compression, arXiv 2405.07813",
     family=Family.MASKS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

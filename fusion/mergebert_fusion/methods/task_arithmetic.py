@@ -60,7 +60,7 @@ def check(parameters: Parameters, each: tuple[ModelParameters, ...], names: tupl
 METHOD = MergeMethod(
     name="task_arithmetic",
     summary="the base plus the scaled sum of what each model changed",
-    source="Ilharco et al., Editing Models with Task Arithmetic, arXiv 2212.04089",
+    reference="Ilharco et al., Editing Models with Task Arithmetic, arXiv 2212.04089",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -136,7 +136,7 @@ def _trimmed(block: TiesBlock, thresholds: Thresholds) -> list[Tensor]:
 METHOD = MergeMethod(
     name="ties",
     summary="the largest changes of each model, merged where they agree in sign",
-    source="Yadav et al., TIES-Merging, arXiv 2306.01708",
+    reference="Yadav et al., TIES-Merging, arXiv 2306.01708",
     family=Family.TASK_VECTORS,
     base=BaseUse.REQUIRED,
     parameters=Parameters,

@@ -82,7 +82,7 @@ def method_as_json(method: AnyMethod) -> dict[str, Any]:
         "name": method.name,
         "aliases": list(method.aliases),
         "summary": method.summary,
-        "source": method.source,
+        "source": method.reference,
         "family": method.family.value,
         "base": method.base.value,
         "least_models": method.least_models,
@@ -101,7 +101,7 @@ def explained(method: AnyMethod) -> Iterator[str]:
     yield f"{method.name}: {method.summary}"
     if method.aliases:
         yield f"also called {', '.join(method.aliases)}"
-    yield f"source: {method.source}"
+    yield f"source: {method.reference}"
     yield f"needs: {'; '.join(_needs(method))}"
     if isinstance(method, MergeMethod):
         yield f"reads: every input {1 + method.passes} time(s)"

@@ -83,11 +83,11 @@ class Supervisor:
         saved: Sequence[str] = (),
     ) -> int:
         """Posts a new task, with these texts changed or saved; the generation that its answers will carry."""
-        for uri, source in texts.items():
-            if source is None:
+        for uri, editor_text in texts.items():
+            if editor_text is None:
                 self._texts.pop(uri, None)
             else:
-                self._texts[uri] = source
+                self._texts[uri] = editor_text
         texts = {**self._pending.texts, **texts}
         saved = (*self._pending.saved, *saved)
         self._ask(RankingTask(self.generation + 1, texts, settings, tuple(folders), saved))

@@ -41,10 +41,10 @@ class Feedback:
         """Remembers what is suggested in a text of the editor at this moment."""
         if not item.uri:
             return
-        text = self._texts.setdefault(item.uri, _Text(file, item.source.path))
+        text = self._texts.setdefault(item.uri, _Text(file, item.editor_text.path))
         if len(text.file.line_merge.conflicts) != len(file.line_merge.conflicts):  # another merge
             text.suggested, text.kept = {}, {}
-        text.file, text.path = file, item.source.path
+        text.file, text.path = file, item.editor_text.path
         text.suggested |= {index: _suggested(offer) for index, offer in offers.items()}
 
     def forget(self, uri: str) -> None:

@@ -22,27 +22,29 @@ class MergeText:
     """A text of a merge; `uri` is empty for a file that no editor has open."""
 
     uri: str
-    source: EditorText
+    editor_text: EditorText
 
     @property
     def name(self) -> str:
         """Its URI, or the path of a file that no editor has open."""
-        return self.uri or self.source.path or ""
+        return self.uri or self.editor_text.path or ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Reconciled:
     """A reconciled text and what it was reconciled with."""
 
-    source: EditorText
+    editor_text: EditorText
     versions: Versions | None
     before: MergedFile | None
     here: ReconciledText
 
-    def holds_for(self, source: EditorText, versions: Versions | None, before: MergedFile | None) -> bool:
+    def holds_for(
+        self, editor_text: EditorText, versions: Versions | None, before: MergedFile | None
+    ) -> bool:
         """Whether reconciling again would give the same result; a text compared with itself does."""
         known = (self.before, self.here.file.line_merge)
-        return self.source == source and self.versions is versions and before in known
+        return self.editor_text == editor_text and self.versions is versions and before in known
 
 
 class Merges:
@@ -58,12 +60,12 @@ class Merges:
 
     def take(self, texts: Mapping[str, EditorText | None]) -> None:
         """Takes over texts that have changed, and lets go of closed ones."""
-        for uri, source in texts.items():
-            if source is None:
+        for uri, editor_text in texts.items():
+            if editor_text is None:
                 for held in (self._texts, self._before, self._reconciled):
                     held.pop(uri, None)
             else:
-                self._texts[uri] = source
+                self._texts[uri] = editor_text
         if None in texts.values():
             paths = frozenset(Path(one.path) for one in self._texts.values() if one.path)
             self._repositories.forget(paths)
@@ -71,24 +73,24 @@ class Merges:
 
     def text(self, uri: str) -> MergeText | None:
         """A text of the editor."""
-        source = self._texts.get(uri)
-        return MergeText(uri, source) if source else None
+        editor_text = self._texts.get(uri)
+        return MergeText(uri, editor_text) if editor_text else None
 
     def by_work_tree(self) -> dict[MergeKey, list[MergeText]]:
         """The texts that hold conflicts or did, by the work tree that they belong to; others stand alone."""
         found: dict[MergeKey, list[MergeText]] = {}
-        for uri, source in self._texts.items():
-            if len(source.text) > LARGEST_TEXT:
+        for uri, editor_text in self._texts.items():
+            if len(editor_text.text) > LARGEST_TEXT:
                 continue
-            repository = self.repository(source)
-            is_unmerged = repository is not None and repository.is_unmerged(Path(source.path or ""))
-            if is_unmerged or uri in self._before or resolvable(source.text):
-                found.setdefault(repository or uri, []).append(MergeText(uri, source))
+            repository = self.repository(editor_text)
+            is_unmerged = repository is not None and repository.is_unmerged(Path(editor_text.path or ""))
+            if is_unmerged or uri in self._before or resolvable(editor_text.text):
+                found.setdefault(repository or uri, []).append(MergeText(uri, editor_text))
         return found
 
-    def repository(self, source: EditorText) -> Repository | None:
+    def repository(self, editor_text: EditorText) -> Repository | None:
         """The work tree that a text lies in, if it is a file of one."""
-        return self._repositories.around(Path(source.path)) if source.path else None
+        return self._repositories.around(Path(editor_text.path)) if editor_text.path else None
 
     def work_trees(self, folders: Sequence[str]) -> Iterator[Repository]:
         """The work trees around these folders, each once."""
@@ -99,36 +101,36 @@ class Merges:
         self, repository: Repository, items: Sequence[MergeText], check: Callable[[], None]
     ) -> list[MergeText]:
         """The files of a merge that no editor has open, up to MOST_CONFLICTS conflicts in all."""
-        held = {repository.name_of(Path(item.source.path or "")) for item in items}
-        size = sum(len(resolvable(item.source.text)) for item in items)
+        held = {repository.name_of(Path(item.editor_text.path or "")) for item in items}
+        size = sum(len(resolvable(item.editor_text.text)) for item in items)
         rest = []
         for name in repository.unmerged():
             if name in held:
                 continue
             check()
             path = repository.root / name
-            source = self._files.read(path, name)
-            count = len(resolvable(source.text)) if source else 0
-            if source is None or not (count or repository.versions_of(path)):
+            editor_text = self._files.read(path, name)
+            count = len(resolvable(editor_text.text)) if editor_text else 0
+            if editor_text is None or not (count or repository.versions_of(path)):
                 continue
             size += max(count, 1)
             if size <= MOST_CONFLICTS:
-                rest.append(MergeText("", source))
+                rest.append(MergeText("", editor_text))
         return rest
 
     def reconciled(self, key: MergeKey, item: MergeText) -> ReconciledText:
         """The text reconciled with what git knows of it, or with what it was before."""
-        source, versions = item.source, None
-        if isinstance(key, Repository) and source.path:
-            path = Path(source.path)
-            source = replace(source, name=key.name_of(path) or source.name)
+        editor_text, versions = item.editor_text, None
+        if isinstance(key, Repository) and editor_text.path:
+            path = Path(editor_text.path)
+            editor_text = replace(editor_text, name=key.name_of(path) or editor_text.name)
             versions = key.versions_of(path)
         before = self._before.get(item.name) if versions is None and item.uri else None
         last = self._reconciled.get(item.name)
-        if last is not None and last.holds_for(source, versions, before):
+        if last is not None and last.holds_for(editor_text, versions, before):
             return last.here
-        here = reconciled_text(source, versions, before)
-        self._reconciled[item.name] = _Reconciled(source, versions, before, here)
+        here = reconciled_text(editor_text, versions, before)
+        self._reconciled[item.name] = _Reconciled(editor_text, versions, before, here)
         if item.uri and versions is None:
             self._before[item.uri] = here.file.line_merge
         return here

@@ -74,7 +74,7 @@ class Ranking:
         """Takes over what has changed."""
         self._merges.take(task.texts)
         self._saved += task.saved  # a task that is called off must not take them along
-        self._closed |= {uri for uri, source in task.texts.items() if source is None}
+        self._closed |= {uri for uri, editor_text in task.texts.items() if editor_text is None}
         self._folders = task.folders
         if task.settings != self._settings:
             self._settings = task.settings
@@ -116,7 +116,7 @@ class Ranking:
     def others(self) -> list[str]:
         """The paths of the files in the last answers that no editor has open."""
         items = (item for merge in self._ranked.values() for item in merge.items)
-        return [item.source.path for item in items if not item.uri and item.source.path]
+        return [item.editor_text.path for item in items if not item.uri and item.editor_text.path]
 
     def _steps(self, key: MergeKey, items: Sequence[MergeText]) -> Iterator[Report]:
         """What is offered for one merge: what is quick first, what takes longer when nothing newer is asked."""
@@ -150,8 +150,8 @@ class Ranking:
         files = [
             {
                 "uri": item.uri,
-                "path": item.source.path,
-                "text": None if item.uri else item.source.text,
+                "path": item.editor_text.path,
+                "text": None if item.uri else item.editor_text.text,
                 "answered": len(here.file.answers),
                 "suggested": [one.to_json() for one in suggested(here, found, self._settings.suggestions)],
             }
@@ -178,8 +178,8 @@ class Ranking:
 
 def _near(merge: _Merge, last: Sequence[MergeText]) -> frozenset[ConflictKey]:
     """The conflicts next to the edit that was made since `last`; none where that is unknown, or all are near."""
-    before = {item.name: item.source for item in last}
-    changed = [at for at, item in enumerate(merge.items) if before.get(item.name) != item.source]
+    before = {item.name: item.editor_text for item in last}
+    changed = [at for at, item in enumerate(merge.items) if before.get(item.name) != item.editor_text]
     if (
         len(changed) != 1
         or merge.items[changed[0]].name not in before
@@ -187,7 +187,7 @@ def _near(merge: _Merge, last: Sequence[MergeText]) -> frozenset[ConflictKey]:
     ):
         return frozenset()
     at = changed[0]
-    edited = _first_change(before[merge.items[at].name], merge.items[at].source)
+    edited = _first_change(before[merge.items[at].name], merge.items[at].editor_text)
     nearest = sorted(merge.reconciled[at].open_parts, key=lambda part: abs(part.start - edited))
     return frozenset((at, slot.index) for part in nearest[:NEAR] for slot in part.slots)
 

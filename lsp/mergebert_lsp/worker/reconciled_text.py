@@ -39,7 +39,7 @@ class LocatedPart:
 
     def resolved(self, texts: Mapping[int, str]) -> str | None:
         """What stands here once the slots in `texts`, keyed by index, are resolved; None if that would lose text."""
-        found = self.part.resolved({slot.place: slot.ended(texts[slot.index]) for slot in self.slots})
+        found = self.part.resolved({slot.index_in_part: slot.ended(texts[slot.index]) for slot in self.slots})
         if found is None:
             return None
         lead, tail = len(self.part.agreed[0]), len(self.part.agreed[-1])
@@ -55,18 +55,18 @@ class ReconciledText:
 
 
 def reconciled_text(
-    source: EditorText, versions: Versions | None, before: MergedFile | None
+    editor_text: EditorText, versions: Versions | None, before: MergedFile | None
 ) -> ReconciledText:
-    """`source` reconciled with git's line merge of its versions, or with the merge that it was `before`.
+    """`editor_text` reconciled with git's line merge of its versions, or with the merge that it was `before`.
 
     That merge holds conflicts which a person has resolved since: so a text that no repository knows teaches too.
     """
-    marks = resolvable(source.text)
-    merged = split_at(source.text, marks)
+    marks = resolvable(editor_text.text)
+    merged = split_at(editor_text.text, marks)
     other = versions.line_merge if versions else before
     parts = unreconciled(merged) if other is None else reconciled(merged, other)
-    file = ConflictedText(source.name, parts, versions.stages if versions else None)
-    return ReconciledText(file, tuple(_open_parts(source.text, marks, file)))
+    file = ConflictedText(editor_text.name, parts, versions.stages if versions else None)
+    return ReconciledText(file, tuple(_open_parts(editor_text.text, marks, file)))
 
 
 def resolvable(text: str) -> tuple[MarkedConflict, ...]:

@@ -15,11 +15,11 @@ def pinned_codes(space: Workspace) -> Codes:
 
     Raises DatasetError where this version means something else by a number, or nobody wrote down what was meant.
     """
-    path = space.source / "codes.json"
+    path = space.shared / "codes.json"
     if not path.exists():
-        if (space.source / "prepared").exists():
+        if (space.shared / "prepared").exists():
             raise DatasetError(
-                f"{space.source} does not say which codes it was prepared with; use a new one."
+                f"{space.shared} does not say which codes it was prepared with; use a new one."
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, codes())
@@ -27,6 +27,6 @@ def pinned_codes(space: Workspace) -> Codes:
     foreign = foreign_code(found)
     if foreign is not None:
         raise DatasetError(
-            f"{space.source} was prepared with other {foreign} than this version of mergebert has; use a new one."
+            f"{space.shared} was prepared with other {foreign} than this version of mergebert has; use a new one."
         )
     return found

@@ -50,7 +50,7 @@ def compared_grades(config: TrainConfig, jobs: int) -> Measured:
 def _run(config: TrainConfig, grades: str, hunks: int) -> TrainConfig:
     ranker = replace(config.ranker, hunks=hunks, folds=FOLDS)
     space = Workspace(config)
-    return replace(config, workspace=space.grades / grades, shared=space.source, grades=grades, ranker=ranker)
+    return replace(config, workspace=space.grades / grades, shared=space.shared, grades=grades, ranker=ranker)
 
 
 def _figures(run: TrainConfig) -> dict[str, dict[str, Any]]:

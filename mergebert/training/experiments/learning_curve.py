@@ -54,7 +54,7 @@ def config_of(config: TrainConfig, share: Fraction) -> TrainConfig:
     if share == 1:
         return config
     folder = Workspace(config).curve / _name(share)
-    return replace(config, workspace=folder, shared=Workspace(config).source, repositories=float(share))
+    return replace(config, workspace=folder, shared=Workspace(config).shared, repositories=float(share))
 
 
 def prepare_tests(config: TrainConfig, jobs: int) -> None:

@@ -80,10 +80,10 @@ def fit_first(config: TrainConfig, fold: int | None) -> None:
     if target.exists():
         return
     folds = tree_folds(prepared_names(config, TRAIN), config.ranker.folds)
-    training = (one for one in repositories_of(config, TRAIN) if folds[one.name] != fold)
+    training = (one for one in prepared_repositories(config, TRAIN) if folds[one.name] != fold)
     data = table(map(first_pass, training), training_conflicts(config))
     booster = boosted_trees(data, config.ranker, config.seed)
-    for one in repositories_of(config, DEVELOPMENT if fold is None else TRAIN):
+    for one in prepared_repositories(config, DEVELOPMENT if fold is None else TRAIN):
         if fold is None or folds[one.name] == fold:
             write_arrays(space.first_pass(one.name), {"first": probabilities_of(booster, first_pass(one))})
     with Draft(target) as draft:
@@ -99,7 +99,7 @@ def fit_second(config: TrainConfig, variant: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     chosen = training_conflicts(config)
     views = (MergeScope.MERGE, MergeScope.ANSWERS)
-    training = repositories_of(config, TRAIN)
+    training = prepared_repositories(config, TRAIN)
     data = table((_features(space, one, variant, view) for one in training for view in views), chosen)
     booster = boosted_trees(data, config.ranker, config.seed)
     calibration, metrics, probe = _on_development(space, booster, variant)
@@ -121,7 +121,7 @@ def fit_second(config: TrainConfig, variant: str) -> None:
 
 def training_conflicts(config: TrainConfig) -> dict[str, NDArray[np.bool_]]:
     """Which conflicts of each training repository the trees of a run learn from."""
-    return drawn_conflicts(repositories_of(config, TRAIN), config.ranker, config.seed, config.grades)
+    return drawn_conflicts(prepared_repositories(config, TRAIN), config.ranker, config.seed, config.grades)
 
 
 def _on_development(
@@ -129,7 +129,7 @@ def _on_development(
 ) -> tuple[dict[str, Any], dict[str, Any], Floats]:
     """The calibration on development repositories, the figures there, and some rows to prove an export with."""
     config = space.config
-    repositories = list(repositories_of(config, DEVELOPMENT))
+    repositories = list(prepared_repositories(config, DEVELOPMENT))
     merges = [_features(space, one, variant, MergeScope.MERGE) for one in repositories]
 
     def seen(view: MergeScope) -> list[tuple[PreparedRepository, NDArray[np.float64]]]:
@@ -170,7 +170,7 @@ def tree_folds(repositories: Sequence[str], folds: int) -> dict[str, int]:
     return {name: at % folds for at, name in enumerate(order)}
 
 
-def repositories_of(config: TrainConfig, split: str) -> Iterator[PreparedRepository]:
+def prepared_repositories(config: TrainConfig, split: str) -> Iterator[PreparedRepository]:
     """The prepared repositories of a split, one after the other; those of training forget the context of some merges,
     all others that of every merge."""
     space = Workspace(config)

@@ -28,7 +28,7 @@ class ModelParameters:
 METHOD = MergeMethod(
     name="test",
     summary="x",
-    source="x",
+    reference="x",
     family=Family.AVERAGES,
     base=BaseUse.UNUSED,
     parameters=Parameters,

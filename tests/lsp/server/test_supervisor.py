@@ -91,13 +91,15 @@ async def supervised(
         await made.ended()
 
 
-def source(text: str) -> EditorText:
+def editor_text(text: str) -> EditorText:
     return EditorText(text, None, "a.py")
 
 
 async def test_the_worker_gets_what_has_changed() -> None:
     async with supervised(ECHO) as (made, received):
-        generation = made.post({"a": source("1"), "b": source("2")}, WorkerSettings(suggestions=5), ["/f"])
+        generation = made.post(
+            {"a": editor_text("1"), "b": editor_text("2")}, WorkerSettings(suggestions=5), ["/f"]
+        )
         await received.wait(lambda all_: len(all_.messages) == 1)
         made.post({"a": None}, WorkerSettings(), saved=["b"])
         await received.wait(lambda all_: len(all_.messages) == 2)
@@ -114,7 +116,7 @@ async def test_the_worker_gets_what_has_changed() -> None:
 async def test_questions_that_nobody_has_taken_are_one() -> None:
     async with supervised(SLOW) as (made, received):
         for at in range(50):
-            made.post({"a": source(str(at)), str(at): source("")}, WorkerSettings())
+            made.post({"a": editor_text(str(at)), str(at): editor_text("")}, WorkerSettings())
         await received.wait(lambda all_: any(one.get("generation") == 50 for one in all_.messages))
 
     done = [one for one in received.messages if one["kind"] == "done"]
@@ -124,9 +126,9 @@ async def test_questions_that_nobody_has_taken_are_one() -> None:
 
 async def test_a_worker_that_dies_is_replaced_and_told_everything(tmp_path: Path) -> None:
     async with supervised(f"MARK = {str(tmp_path / 'mark')!r}\n{DIES_ONCE}") as (made, received):
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: len(all_.messages) == 1)
-        made.post({"b": source("2")}, WorkerSettings())
+        made.post({"b": editor_text("2")}, WorkerSettings())
         await received.wait(lambda all_: len(all_.messages) == 2)
 
     assert {uri: one["text"] for uri, one in received.messages[-1]["texts"].items()} == {"a": "1", "b": "2"}
@@ -136,9 +138,9 @@ async def test_a_worker_that_dies_is_replaced_and_told_everything(tmp_path: Path
 @pytest.mark.parametrize("program", [DIES, NONSENSE])
 async def test_a_worker_that_dies_again_and_again_is_given_up_with_one_message(program: str) -> None:
     async with supervised(program) as (made, received):
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: bool(all_.complaints))
-        made.post({"a": source("2")}, WorkerSettings())
+        made.post({"a": editor_text("2")}, WorkerSettings())
         await asyncio.sleep(0.1)
 
     assert received.complaints == [GAVE_UP]
@@ -158,9 +160,9 @@ async def test_a_whole_merge_without_texts_is_asked_for_again_when_the_worker_di
 
 async def test_nobody_waits_for_a_worker_that_was_given_up() -> None:
     async with supervised(DIES) as (made, received):
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: bool(all_.complaints))
-        generation = made.post({"a": source("2")}, WorkerSettings())
+        generation = made.post({"a": editor_text("2")}, WorkerSettings())
         await received.wait(lambda all_: all_.messages[-1]["generation"] == generation)
 
     assert not made.is_busy
@@ -169,7 +171,7 @@ async def test_nobody_waits_for_a_worker_that_was_given_up() -> None:
 async def test_a_worker_that_hangs_is_replaced_and_told_everything(tmp_path: Path) -> None:
     program = f"MARK = {str(tmp_path / 'mark')!r}\n{HANGS_FIRST}"
     async with supervised(program, longest_silence=4) as (made, received):
-        made.post({"a": source("1")}, WorkerSettings(suggestions=5))
+        made.post({"a": editor_text("1")}, WorkerSettings(suggestions=5))
         await received.wait(lambda all_: bool(all_.messages))
 
     assert received.messages[0]["texts"]["a"]["text"] == "1"
@@ -179,7 +181,7 @@ async def test_a_worker_that_hangs_is_replaced_and_told_everything(tmp_path: Pat
 
 async def test_a_worker_that_hangs_again_and_again_is_given_up() -> None:
     async with supervised("", HANGS, longest_silence=0.2) as (made, received):
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: bool(all_.messages))
 
     assert received.complaints == [HUNG, GAVE_UP]
@@ -187,11 +189,11 @@ async def test_a_worker_that_hangs_again_and_again_is_given_up() -> None:
 
 async def test_a_worker_that_says_how_far_it_is_is_left_alone() -> None:
     async with supervised(BUSY, longest_silence=5) as (made, received):
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: not made.is_busy)
         made._longest_silence = 0.8  # it has started, which can take longer
         await asyncio.sleep(1)  # nothing is owed
-        made.post({"a": source("2")}, WorkerSettings())
+        made.post({"a": editor_text("2")}, WorkerSettings())
         await received.wait(lambda all_: not made.is_busy)
 
     assert [one["generation"] for one in received.messages if one["kind"] == "done"] == [1, 2]
@@ -200,7 +202,7 @@ async def test_a_worker_that_says_how_far_it_is_is_left_alone() -> None:
 
 async def test_a_worker_that_cannot_be_started_is_said_so_once() -> None:
     async with supervised("", ("/nowhere/python",)) as (made, received):
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: bool(all_.complaints))
 
     assert "cannot be started" in received.complaints[0]
@@ -209,9 +211,9 @@ async def test_a_worker_that_cannot_be_started_is_said_so_once() -> None:
 
 async def test_work_can_be_called_off_until_the_next_question() -> None:
     async with supervised(ECHO) as (made, received):
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         made.halt()
-        made.post({"a": source("2")}, WorkerSettings())
+        made.post({"a": editor_text("2")}, WorkerSettings())
         await received.wait(lambda all_: any(one["generation"] == 3 for one in all_.messages))
         made.halt()
         await received.wait(lambda all_: any(one["generation"] == 4 for one in all_.messages))
@@ -223,6 +225,6 @@ async def test_work_can_be_called_off_until_the_next_question() -> None:
 async def test_nothing_is_started_once_it_is_closed() -> None:
     async with supervised(ECHO) as (made, _):
         made.close()
-        made.post({"a": source("1")}, WorkerSettings())
+        made.post({"a": editor_text("1")}, WorkerSettings())
         await asyncio.sleep(0.05)
         assert not made._running

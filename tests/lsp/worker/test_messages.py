@@ -21,11 +21,11 @@ suggested = st.builds(
     sides=st.none() | st.builds(ThreeWay, texts, texts, texts),
     choices=st.dictionaries(texts, texts, max_size=2),
 )
-sources = st.none() | st.builds(EditorText, texts, st.none() | texts, texts)
+editor_texts = st.none() | st.builds(EditorText, texts, st.none() | texts, texts)
 tasks = st.builds(
     RankingTask,
     generation=st.integers(0),
-    texts=st.dictionaries(texts, sources, max_size=2),
+    texts=st.dictionaries(texts, editor_texts, max_size=2),
     settings=st.builds(
         WorkerSettings, st.none() | st.floats(0, 1), st.none() | texts, st.integers(1, 9), st.booleans()
     ),

@@ -22,7 +22,7 @@ lines = st.sampled_from(["a\n", "b\n", "c\n", "d\n", "\n"])
 texts = st.lists(lines, max_size=14).map("".join)
 
 
-def source(text: str) -> EditorText:
+def editor_text(text: str) -> EditorText:
     return EditorText(text, None, "a.py")
 
 
@@ -30,7 +30,7 @@ def source(text: str) -> EditorText:
 def test_every_conflict_of_every_style_stands_where_it_is_marked(case: Path) -> None:
     text = "x = 1\n" + (case / "text").read_bytes().decode()
     marks = resolvable(text)
-    here = reconciled_text(source(text), None, None)
+    here = reconciled_text(editor_text(text), None, None)
     assert [(place.start, place.text) for place in here.open_parts] == [
         (one.start, text[one.start : one.end]) for one in marks
     ]
@@ -45,7 +45,7 @@ def test_with_gits_own_cut_places_hold_every_conflict_once_and_keep_the_rest(
 ) -> None:
     stages = ThreeWay(base, ours, theirs)
     text = merge_of(stages.map(str.encode), ("o", "a", "b"), 7, style).decode()
-    here = reconciled_text(source(text), Versions(stages, line_merge(stages)), None)
+    here = reconciled_text(editor_text(text), Versions(stages, line_merge(stages)), None)
 
     assert sum(place.count for place in here.open_parts) == len(resolvable(text))
     for place in here.open_parts:
@@ -64,9 +64,9 @@ def test_with_gits_own_cut_places_hold_every_conflict_once_and_keep_the_rest(
 
 def test_what_was_resolved_since_is_an_answer() -> None:
     around = "1\n2\n3\n{}4\n5\n6\n{}7\n8\n9\n"
-    before = reconciled_text(source(around.format(TWO_WAY, DIFF3)), None, None)
-    after = reconciled_text(source(around.format("b\n", DIFF3)), None, before.file.line_merge)
-    again = reconciled_text(source(around.format("b\n", "")), None, after.file.line_merge)
+    before = reconciled_text(editor_text(around.format(TWO_WAY, DIFF3)), None, None)
+    after = reconciled_text(editor_text(around.format("b\n", DIFF3)), None, before.file.line_merge)
+    again = reconciled_text(editor_text(around.format("b\n", "")), None, after.file.line_merge)
 
     assert before.file.answers == {}
     assert after.file.answers == {0: "b\n"}
@@ -77,8 +77,8 @@ def test_what_was_resolved_since_is_an_answer() -> None:
 
 def test_taking_an_answer_back_opens_the_conflict_again() -> None:
     around = "1\n2\n3\n{}4\n5\n6\n"
-    before = reconciled_text(source(around.format(TWO_WAY)), None, None)
-    after = reconciled_text(source(around.format("b\n")), None, before.file.line_merge)
-    back = reconciled_text(source(around.format(TWO_WAY)), None, after.file.line_merge)
+    before = reconciled_text(editor_text(around.format(TWO_WAY)), None, None)
+    after = reconciled_text(editor_text(around.format("b\n")), None, before.file.line_merge)
+    back = reconciled_text(editor_text(around.format(TWO_WAY)), None, after.file.line_merge)
     assert back.file.answers == {}
     assert [place.text for place in back.open_parts] == [TWO_WAY]

@@ -12,7 +12,7 @@ from mergebert.ranking.neighbours import (
     KINDS,
     NEIGHBOUR_FEATURES,
     Prediction,
-    answer_of,
+    chosen_distribution,
     kind_of,
     neighbour_features,
 )
@@ -204,9 +204,9 @@ def test_the_plainest_way_gives_the_kind(origins: list[Origin], kind: str) -> No
 def test_an_answer_takes_all_probability() -> None:
     options = [Candidate(text, (Origin("empty"),)) for text in ("a b\n", "c\n", "ab\n")]
     for text, wanted in (("c", [0.0, 1.0, 0.0]), (" ab ", [0.5, 0.0, 0.5])):
-        found = answer_of(options, text)
+        found = chosen_distribution(options, text)
         assert found is not None and found.tolist() == wanted
 
 
 def test_an_answer_nobody_proposed_says_nothing() -> None:
-    assert answer_of([Candidate("a\n", (Origin("empty"),))], "something new\n") is None
+    assert chosen_distribution([Candidate("a\n", (Origin("empty"),))], "something new\n") is None

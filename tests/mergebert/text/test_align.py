@@ -7,7 +7,7 @@ from mergebert.text.align import Change, Hunk, ThreeWayDiff, three_way_diff
 from mergebert.text.threeway import ThreeWay
 from tests.mergebert.strategies import SMALL_KEYS, edited_keys, key_triples
 
-Keys = ThreeWay[list[str]]
+KeyLists = ThreeWay[list[str]]
 any_keys = key_triples | edited_keys()
 
 MIRRORED = {Change.OURS: Change.THEIRS, Change.THEIRS: Change.OURS}
@@ -19,13 +19,13 @@ def mirrored(found: ThreeWayDiff) -> ThreeWayDiff:
     )
 
 
-def parts(hunk: Hunk, keys: Keys) -> ThreeWay[list[str]]:
+def parts(hunk: Hunk, keys: KeyLists) -> ThreeWay[list[str]]:
     """The keys of each side in a hunk."""
     return ThreeWay(*(side[r.start : r.stop] for side, r in zip(keys, hunk.ranges, strict=True)))
 
 
 @given(any_keys, st.booleans())
-def test_hunks_tile_each_sequence(keys: Keys, trims: bool) -> None:
+def test_hunks_tile_each_sequence(keys: KeyLists, trims: bool) -> None:
     at = [0, 0, 0]
     for hunk in three_way_diff(keys, trims).hunks:
         for side, part in enumerate(hunk.ranges):
@@ -36,7 +36,7 @@ def test_hunks_tile_each_sequence(keys: Keys, trims: bool) -> None:
 
 
 @given(any_keys, st.booleans())
-def test_hunks_say_who_changed_the_base(keys: Keys, trims: bool) -> None:
+def test_hunks_say_who_changed_the_base(keys: KeyLists, trims: bool) -> None:
     for hunk in three_way_diff(keys, trims).hunks:
         base, ours, theirs = parts(hunk, keys)
         if hunk.change is Change.NONE:
@@ -52,7 +52,7 @@ def test_hunks_say_who_changed_the_base(keys: Keys, trims: bool) -> None:
 
 
 @given(any_keys, st.booleans())
-def test_swapping_ours_and_theirs_mirrors(keys: Keys, trims: bool) -> None:
+def test_swapping_ours_and_theirs_mirrors(keys: KeyLists, trims: bool) -> None:
     assert three_way_diff(keys.swapped(), trims) == mirrored(three_way_diff(keys, trims))
 
 
@@ -67,14 +67,14 @@ def test_an_unchanged_side_disputes_nothing(base: list[str], changed: list[str],
 
 
 @given(any_keys)
-def test_trimmed_hunks_begin_and_end_differently(keys: Keys) -> None:
+def test_trimmed_hunks_begin_and_end_differently(keys: KeyLists) -> None:
     for hunk in three_way_diff(keys).disputed:
         _, ours, theirs = parts(hunk, keys)
         assert not (ours and theirs) or (ours[0] != theirs[0] and ours[-1] != theirs[-1])
 
 
 @given(any_keys)
-def test_trimming_only_moves_what_both_wrote_alike(keys: Keys) -> None:
+def test_trimming_only_moves_what_both_wrote_alike(keys: KeyLists) -> None:
     whole, trimmed = three_way_diff(keys, False), three_way_diff(keys, True)
     assert len(whole.disputed) == len(trimmed.disputed)
     assert [hunk for hunk in whole.hunks if hunk.change is Change.NONE] == (

@@ -26,7 +26,7 @@ from mergebert.text.patterns import (
 from mergebert.text.threeway import ThreeWay
 from tests.mergebert.strategies import SMALL_KEYS, edited_keys, key_triples
 
-Keys = ThreeWay[list[str]]
+KeyLists = ThreeWay[list[str]]
 any_keys = key_triples | edited_keys()
 
 MIRRORED = {
@@ -39,11 +39,11 @@ MIRRORED = {
 MIRRORED |= {other: one for one, other in MIRRORED.items()}
 
 
-def whole(keys: Keys) -> Hunk:
+def whole(keys: KeyLists) -> Hunk:
     return Hunk(Change.DISPUTED, keys.map(lambda side: range(len(side))))
 
 
-def spelt(keys: Keys, sources: list[Source]) -> list[str]:
+def spelt(keys: KeyLists, sources: list[Source]) -> list[str]:
     sides = tuple(keys)
     return [sides[side][at] for side, at in sources]
 
@@ -77,7 +77,7 @@ def test_the_order_of_patterns_is_the_order_of_the_classifier() -> None:
 
 
 @given(any_keys, st.sampled_from(PATTERNS))
-def test_sources_stand_in_the_hunk_and_none_twice(keys: Keys, pattern: Pattern) -> None:
+def test_sources_stand_in_the_hunk_and_none_twice(keys: KeyLists, pattern: Pattern) -> None:
     for hunk in three_way_diff(keys).hunks:
         sources = apply(pattern, hunk, keys)
         assert len(set(sources)) == len(sources)
@@ -85,7 +85,7 @@ def test_sources_stand_in_the_hunk_and_none_twice(keys: Keys, pattern: Pattern) 
 
 
 @given(any_keys, st.sampled_from(PATTERNS))
-def test_swapping_ours_and_theirs_mirrors_patterns(keys: Keys, pattern: Pattern) -> None:
+def test_swapping_ours_and_theirs_mirrors_patterns(keys: KeyLists, pattern: Pattern) -> None:
     other = {BASE: BASE, OURS: THEIRS, THEIRS: OURS}
     for hunk in three_way_diff(keys).hunks:
         swapped = Hunk(hunk.change, hunk.ranges.swapped())
@@ -105,7 +105,7 @@ def test_the_clean_merge_is_the_changed_side(base: list[str], changed: list[str]
 
 
 @given(any_keys, st.booleans(), st.data())
-def test_label_is_the_inverse_of_apply(keys: Keys, trims: bool, data: st.DataObject) -> None:
+def test_label_is_the_inverse_of_apply(keys: KeyLists, trims: bool, data: st.DataObject) -> None:
     diff = three_way_diff(keys, trims)
     count = len(diff.disputed)
     chosen = data.draw(st.lists(st.sampled_from(PATTERNS), min_size=count, max_size=count))
@@ -120,7 +120,7 @@ def test_label_is_the_inverse_of_apply(keys: Keys, trims: bool, data: st.DataObj
 
 
 @given(any_keys, SMALL_KEYS)
-def test_a_label_never_lies(keys: Keys, resolution: list[str]) -> None:
+def test_a_label_never_lies(keys: KeyLists, resolution: list[str]) -> None:
     diff = three_way_diff(keys)
     ways = product(PATTERNS, repeat=len(diff.disputed))
     found = label(diff, keys, resolution, limit=10_000)
@@ -140,7 +140,7 @@ def test_labels_stop_at_their_limit() -> None:
     assert len(label(diff, keys, list("x-x-x-x"), limit=3)) == 3
 
 
-def many(count: int) -> Keys:
+def many(count: int) -> KeyLists:
     """Keys with `count` disputed hunks."""
     sides = ([f"{name}{at // 2}" if at % 2 else f"same {at}" for at in range(2 * count)] for name in "bot")
     return ThreeWay(*sides)

@@ -31,6 +31,6 @@ def test_other_codes_than_those_prepared_with_are_refused(
 
 
 def test_arrays_of_unknown_meaning_are_refused(space: Workspace) -> None:
-    (space.source / "prepared").mkdir(parents=True)
+    (space.shared / "prepared").mkdir(parents=True)
     with pytest.raises(DatasetError, match="does not say which codes it was prepared with"):
         pinned_codes(space)
