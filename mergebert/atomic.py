@@ -36,6 +36,13 @@ def write_atomically(path: str, content: bytes) -> None:
     replace_file(path, lambda output: write_all(output, content))
 
 
+def write_json(path: Path, value: object) -> None:
+    """Replaces a file, or makes it, with one JSON value, indented for people, in one step."""
+    import json  # which no merge needs
+
+    write_atomically(str(path), (json.dumps(value, indent=1) + "\n").encode())
+
+
 def overwrite(path: str, content: bytes) -> None:
     """Writes over a file whose folder takes no new ones; raises OSError, nothing changed, if it won't fit."""
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))

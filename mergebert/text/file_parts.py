@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mergebert.text.diff import common_prefix
-from mergebert.text.markers import Conflict, Item, lines_of
+from mergebert.text.markers import Conflict, Item, conflicts_in, lines_of
 from mergebert.text.threeway import ThreeWay
 
 
@@ -28,7 +28,7 @@ class OpenPart:
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
         """The conflicts among the parts."""
-        return tuple(part for part in self.parts if isinstance(part, Conflict))
+        return conflicts_in(self.parts)
 
     def resolved(self, texts: Mapping[int, str]) -> str | None:
         """The text of this part with the conflicts in `texts`, keyed by index, resolved.

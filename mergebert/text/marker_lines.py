@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 Span = tuple[int, int]  # start and end, in characters
 
-_SMALLEST = 7  # unless a size is given
+DEFAULT_MARKER_SIZE = 7  # git's own, see gitattributes(5) conflict-marker-size; jj's and fossil's too
 
 # fossil's markers are five fixed strings (mergeMarker in its merge3.c). How long they go on has changed, and newer
 # versions add a line number.
@@ -19,7 +19,6 @@ _FOSSIL = re.compile(
     r"|= MERGED IN content follows =+"
     r"|> END MERGE CONFLICT >+)(?: \(line \d+\))?"
 )
-_FOSSIL_SIZE = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class MarkerLine:
     @property
     def is_fossil(self) -> bool:
         """Whether this is one of fossil's markers."""
-        return self.size == _FOSSIL_SIZE and _FOSSIL.fullmatch(f"{self.mark} {self.label}") is not None
+        return self.size == DEFAULT_MARKER_SIZE and _FOSSIL.fullmatch(f"{self.mark} {self.label}") is not None
 
 
 @dataclass(slots=True)
@@ -97,7 +96,7 @@ def marker_groups(text: str, marker_size: int | None = None) -> list[MarkerGroup
 
 def marker_lines(text: str, marker_size: int | None) -> Iterator[MarkerLine]:
     """The lines of `text` that can be markers, of one size or of each from seven on."""
-    least = (marker_size or _SMALLEST) - 1
+    least = (marker_size or DEFAULT_MARKER_SIZE) - 1
     # A newline is searched for many times faster than the start of a line.
     pattern = re.compile(rf"\n(([<>|=+%#\\-])\2{{{least},}}+)( [^\n]*)?\r?(?=(\n|\Z))")
     for match in pattern.finditer("\n" + text):

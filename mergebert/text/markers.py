@@ -11,10 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebert.errors import MarkerError
-from mergebert.text.marker_lines import MarkerGroup, MarkerLine, Span, is_jj_section, marker_groups
+from mergebert.text.marker_lines import DEFAULT_MARKER_SIZE as DEFAULT_MARKER_SIZE
+from mergebert.text.marker_lines import (
+    MarkerGroup,
+    MarkerLine,
+    Span,
+    is_jj_section,
+    marker_groups,
+    marker_lines,
+)
 from mergebert.text.threeway import ThreeWay
-
-DEFAULT_MARKER_SIZE = 7  # git's own, see gitattributes(5) conflict-marker-size
 
 MERGE, DIFF3, JJ_DIFF, JJ_SNAPSHOT, JJ_GIT = "merge", "diff3", "jj-diff", "jj-snapshot", "jj-git"
 FOSSIL = "fossil"
@@ -29,7 +35,7 @@ _JJ_INFO = re.compile(r"conflict \d+ of \d+", re.IGNORECASE)
 _JJ_NAME = re.compile(r"\b[k-z]{8} [0-9a-f]{8}\b|^side #\d", re.IGNORECASE)  # a change and a commit; a number
 _FOSSIL_LABELS = ThreeWay("common ancestor", "local copy", "merged in")  # what its markers call the versions
 _MARKER_RUN = re.compile(r"^(?:<+|\|+|=+|>+)", re.MULTILINE)
-_ANY_MARKER = re.compile(r"^(?:<{7,}|>{7,})(?: |\r?$)", re.MULTILINE)
+_ANY_MARKER = re.compile(rf"^([<>])\1{{{DEFAULT_MARKER_SIZE - 1},}}(?: |\r?$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,11 @@ class Conflict:
 Item = str | Conflict  # of a file: agreed text, or a conflict
 
 
+def conflicts_in(items: Iterable[Item]) -> tuple[Conflict, ...]:
+    """The conflicts among `items`, in order."""
+    return tuple(item for item in items if isinstance(item, Conflict))
+
+
 @dataclass(frozen=True, slots=True)
 class MergedFile:
     """A line merge: agreed text and conflicts, in file order."""
@@ -93,7 +104,7 @@ class MergedFile:
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
         """The conflicts in file order."""
-        return tuple(part for part in self.parts if isinstance(part, Conflict))
+        return conflicts_in(self.parts)
 
     def side(self, name: str) -> str:
         """The whole text of one version, `base`, `ours` or `theirs`, as far as the line merge holds it."""
@@ -132,6 +143,11 @@ class TornMarkers:
 def has_markers(text: str) -> bool:
     """Whether a line of `text` could be the opening or closing marker of a conflict."""
     return _ANY_MARKER.search(text) is not None
+
+
+def has_separator(text: str) -> bool:
+    """Whether a line of `text` reads as the separator of a conflict with git's usual markers."""
+    return any(line.mark == "=" and line.is_bare for line in marker_lines(text, DEFAULT_MARKER_SIZE))
 
 
 def clear_marker_size(texts: Iterable[str], size: int = DEFAULT_MARKER_SIZE) -> int:

@@ -97,7 +97,9 @@ class TrainConfig:
     shared: Path | None = None  # another workspace whose tokenizer, arrays and encoder are used
     repositories: PositiveShare = 1.0  # share of the training repositories that is learnt from
     seed: Natural = 0
-    folds: Several = 2  # networks, each trained on the repositories the others do not see
+    folds: Several = (
+        2  # networks, each trained without a share; the ranker learns from one that has not seen the answers
+    )
     tokenizer_files: Positive = 4000
     grades: Annotated[str, msgspec.Meta(pattern="^[abcd]+$")] = (
         "abcd"  # of located resolutions that network and ranker are trained on, the surest first

@@ -1,8 +1,7 @@
-"""What training keeps in files: named arrays and JSON, there whole or not at all."""
+"""What training keeps in files: named arrays, there whole or not at all."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.atomic import Draft, write_atomically
+from mergebert.atomic import Draft
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -27,8 +26,3 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], is_compressed: 
     save = np.savez_compressed if is_compressed else np.savez
     with Draft(path) as draft, draft.open("wb") as out:
         save(out, **arrays)  # type: ignore[arg-type]
-
-
-def write_json(path: Path, value: object) -> None:
-    """Writes one JSON value for people and programs."""
-    write_atomically(str(path), (json.dumps(value, indent=1) + "\n").encode("utf-8"))

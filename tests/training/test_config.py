@@ -66,7 +66,7 @@ def test_the_shipped_configuration_can_be_read() -> None:
         ),
         (NEEDED + "model = 3\n", "expected `object`, got `int` at `model`"),
         (NEEDED + 'grades = "abe"\n', "at `grades`"),
-        (NEEDED + "folds = -1\n", "expected `int` >= 2 at `folds`"),
+        (NEEDED + "folds = 1\n", "expected `int` >= 2 at `folds`"),
         (NEEDED + "seed = -1\n", "expected `int` >= 0 at `seed`"),
         (NEEDED + "tokenizer_files = -3\n", "expected `int` >= 1 at `tokenizer_files`"),
         (NEEDED + "repositories = -0.5\n", "expected `float` > 0.0 at `repositories`"),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mergebert.errors import DatasetError, InputError
+from mergebert.errors import DatasetError
 from mergebert.ranking.bundle import MODEL, TOKENIZER, load_bundle
 from mergebert.ranking.evidence import FileMerge
 from mergebert.ranking.resolver import Resolver
@@ -25,7 +24,6 @@ from mergebert.training.dataset.prepare import capped
 from mergebert.training.dataset.prepared import PreparedRepository, prepared_names
 from mergebert.training.export import bundle as bundle_export
 from mergebert.training.export import onnx_network
-from mergebert.training.network.stages import train_networks
 from mergebert.training.ranker import fit
 from mergebert.training.ranker.fit import BASELINE, NETWORK, tree_folds
 from mergebert.training.ranker.tables import MergeScope
@@ -222,11 +220,6 @@ def test_trees_speak_of_repositories_they_have_not_seen(settings: TrainConfig) -
     assert tree_folds(TABLE[TRAIN][::-1], 2) == folds
     asked = Workspace(settings).ranker / "first"
     assert len(list(asked.iterdir())) == len(TABLE[TRAIN]) + len(TABLE[DEVELOPMENT])
-
-
-def test_one_fold_is_refused(settings: TrainConfig) -> None:
-    with pytest.raises(InputError, match="folds = 2"):
-        train_networks(replace(settings, folds=1))
 
 
 def test_data_that_is_not_there_is_told(tmp_path: Path) -> None:

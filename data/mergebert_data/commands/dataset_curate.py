@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from mergebert.atomic import write_json
 from mergebert_data.commands import shared_arguments
 from mergebert_data.commands.mined_folder import file_progress, print_json, updated_facts
 from mergebert_data.commands.progress import waiting
@@ -14,7 +15,6 @@ from mergebert_data.dataset.families import assigned_by_family
 from mergebert_data.dataset.leaks import leak_report, leak_table
 from mergebert_data.dataset.splits import SPLITS_FILE, known_splits, read_splits, split_table
 from mergebert_data.dataset.statistics import recounted, write_statistics
-from mergebert_data.dataset.store import write_json
 
 
 def add_split(parser: ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mergebert.example import GRADES, ConflictExample
-from mergebert_data.dataset.markdown import markdown_table, share_table, with_share
+from mergebert.markdown import markdown_table
+from mergebert_data.dataset.count_tables import share_table, with_share
 from mergebert_data.locate.majority_vote import METHODS
 
 NOT_LOCATED = "not located"

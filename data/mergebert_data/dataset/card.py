@@ -11,9 +11,9 @@ from typing import Any
 import mergebert
 from mergebert.atomic import Draft
 from mergebert.example import GRADES
+from mergebert.markdown import markdown_table
 from mergebert_data.dataset.agreement import NOT_LOCATED
 from mergebert_data.dataset.card_counts import CardCounts
-from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.pictures import draw
 from mergebert_data.dataset.splits import DEVELOPMENT, SPLITS, TEST, TRAIN
 from mergebert_data.history.licences import UNKNOWN

@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mergebert.markdown import markdown_table
 from mergebert.text.languages import by_name
 from mergebert.text.markers import parse_line_merge
 from mergebert_data.dataset.duplicate_index import EXACT, NEAR, DuplicateIndex, conflict_content
-from mergebert_data.dataset.markdown import markdown_table
 from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
 from mergebert_data.dataset.store import (
     BOOLEAN,

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mergebert.markdown import markdown_table
 from mergebert_data.dataset.dedupe import Duplicate, FoundDuplicates, names_of
-from mergebert_data.dataset.markdown import markdown_table
 
 SHOWN = 20
 

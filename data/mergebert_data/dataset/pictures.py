@@ -10,15 +10,14 @@ from typing import Any
 
 from mergebert.errors import MergebertError
 from mergebert.example import GRADES
+from mergebert.pictures import STYLE, empty_figure, save_figure
 from mergebert_data.dataset.agreement import NOT_LOCATED
 from mergebert_data.dataset.card_counts import CardCounts
 from mergebert_data.dataset.splits import SPLITS
 from mergebert_data.dataset.statistics import NO_CANDIDATE
 
-FORMATS = ("png", "svg")
 STEMS = ("splits", "patterns", "grades")
-# The salt makes the same SVG byte for byte; text stays text, to be searched and read aloud.
-_STYLE: dict[Any, Any] = {"svg.hashsalt": "mergebert", "svg.fonttype": "none", "font.size": 9.0}
+_STYLE = {**STYLE, "svg.fonttype": "none"}  # text stays text, to be searched and read aloud
 _NAMED = 9  # patterns with a colour of their own
 _OTHERS = "another candidate"
 # Tableau 10 as Vega has it; grey for what is no pattern.
@@ -55,7 +54,7 @@ def draw(figures: CardCounts, folder: Path) -> list[Path]:
     charts = (_split_chart(figures), _pattern_chart(figures), _grade_chart(figures))
     with matplotlib.rc_context(_STYLE):
         for stem, chart in zip(STEMS, charts, strict=True):
-            _save(_bars(chart, figures.languages), folder / stem)
+            save_figure(_bars(chart, figures.languages), folder / stem)
     return [folder / f"{stem}.png" for stem in STEMS]
 
 
@@ -88,14 +87,10 @@ def _grade_chart(figures: CardCounts) -> Chart:
 
 
 def _bars(chart: Chart, languages: Sequence[str]) -> Any:
-    # Not pyplot: it would look for a screen and keep every figure.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
     shown = [name for name in languages if sum(chart.counts.get(name, {}).values())]
-    figure = Figure(figsize=(7.6, 1.6 + 0.28 * len(shown)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = empty_figure(7.6, 1.6 + 0.28 * len(shown))
     axes = figure.subplots()
     left = [0.0] * len(shown)
     for part, colour in chart.parts.items():
@@ -118,9 +113,3 @@ def _bars(chart: Chart, languages: Sequence[str]) -> Any:
 def _width(chart: Chart, language: str, part: str) -> float:
     counts = chart.counts.get(language, {})
     return counts.get(part, 0) / (sum(counts.values()) if chart.is_share else 1)
-
-
-def _save(figure: Any, stem: Path) -> None:
-    for form in FORMATS:
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(stem.with_suffix(f".{form}"), dpi=150, metadata=metadata)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
-from mergebert_data.dataset.store import write_json
 from mergebert_data.history.licences import UNKNOWN, licence_of
 from mergebert_data.history.repository import SourceRepository, open_repository
 

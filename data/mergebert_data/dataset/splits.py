@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.errors import DatasetError
-from mergebert_data.dataset.markdown import markdown_table
+from mergebert.markdown import markdown_table
 from mergebert_data.dataset.seeded_draw import draw
 from mergebert_data.dataset.statistics import main_language
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mergebert.atomic import Draft
+from mergebert.atomic import Draft, write_json
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT
+from mergebert.markdown import markdown_table
 from mergebert_data.dataset.agreement import Agreement, agreement_tables
-from mergebert_data.dataset.markdown import markdown_table, share_table, with_share
-from mergebert_data.dataset.store import read_rows, write_json
+from mergebert_data.dataset.count_tables import share_table, with_share
+from mergebert_data.dataset.store import read_rows
 
 NO_CANDIDATE = "none of the candidates"
 
@@ -114,7 +115,7 @@ def repository_table(statistics: Mapping[str, Any], split_of: Mapping[str, str])
         )
         for name, counts in counted
     ]
-    return markdown_table(header, rows, words=3)
+    return markdown_table(header, rows, left=range(3))
 
 
 def _languages(

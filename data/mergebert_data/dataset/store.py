@@ -181,12 +181,6 @@ def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Sche
             writer.write_table(pa.Table.from_pylist(piece, schema))
 
 
-def write_json(path: Path, value: object) -> None:
-    """Writes one JSON value, indented for people."""
-    with Draft(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-
-
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:

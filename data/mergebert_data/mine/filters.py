@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from mergebert.errors import InputError
 from mergebert.text.languages import TEXT, Language, by_name, language_of
-from mergebert.text.markers import MergedFile, has_markers
+from mergebert.text.markers import MergedFile, has_markers, has_separator
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.replay import Stage
 from mergebert_data.mine.generated import (
@@ -22,7 +21,6 @@ LARGEST_FILE = 1_000_000  # bytes
 MOST_CONFLICTS = 200  # in one file
 
 NO_LANGUAGE = "not a programming language"
-_SEPARATOR = re.compile(r"^={7}\r?$", re.MULTILINE)
 
 
 def language_at(path: str, attributes: Mapping[str, str]) -> Language:
@@ -93,9 +91,7 @@ def conflicts_drop_reason(parsed: MergedFile) -> str | None:
     count = len(parsed.conflicts)
     if not count:
         return "no conflict when cut by lines"
-    if any(
-        not conflict.has_base or _SEPARATOR.search(conflict.sides.theirs) for conflict in parsed.conflicts
-    ):
+    if any(not conflict.has_base or has_separator(conflict.sides.theirs) for conflict in parsed.conflicts):
         return "a line of code that reads as a marker"
     return "too many conflicts" if count > MOST_CONFLICTS else None
 

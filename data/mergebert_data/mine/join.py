@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mergebert.atomic import write_json
 from mergebert_data.dataset.families import assigned_by_family
 from mergebert_data.dataset.repositories import write_facts
 from mergebert_data.dataset.splits import SPLITS_FILE, known_splits
@@ -18,7 +19,6 @@ from mergebert_data.dataset.store import (
     parquet_writer,
     read_rows,
     read_shard,
-    write_json,
     write_json_lines,
 )
 from mergebert_data.mine.plan import MiningSettings, Plan

@@ -16,12 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.manifest import example_row, read_manifest, text_sha256
 from mergebert_data.dataset.splits import SPLITS_FILE
 from mergebert_data.dataset.statistics import recounted, write_statistics
-from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, parquet_writer, write_json
+from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, parquet_writer
 from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.replay import ScratchRepository
 from mergebert_data.history.repository import SourceRepository

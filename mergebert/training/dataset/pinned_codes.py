@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.ranking.codes import Codes, codes, foreign_code
-from mergebert.training.storage import write_json
 from mergebert.training.workspace import Workspace
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
@@ -44,7 +45,6 @@ from mergebert.training.evaluation.outcomes import (
     conflict_id,
     outcomes_of,
 )
-from mergebert.training.storage import write_json
 
 SPLITS = (TEST, DEVELOPMENT, TRAIN)
 AHEAD = 8  # merges handed out to each process; answers are taken in order, and a few merges take long

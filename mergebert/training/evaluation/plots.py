@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mergebert.pictures import STYLE, empty_figure, save_figure
 from mergebert.training.evaluation.metrics import Outcome, figures, reliability, risk_coverage
 from mergebert.training.evaluation.outcomes import GIT, ranking_tools
-
-FORMATS = ("png", "svg")
-STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "mergebert",
-    "font.size": 9.0,
-}  # the salt makes the same SVG byte for byte
 
 
 def draw(outcomes: Mapping[str, Sequence[Outcome]], folder: Path) -> None:
@@ -22,8 +17,8 @@ def draw(outcomes: Mapping[str, Sequence[Outcome]], folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE):
-        _save(_reliability(outcomes), folder / "reliability")
-        _save(_risk_coverage(outcomes), folder / "risk-coverage")
+        save_figure(_reliability(outcomes), folder / "reliability")
+        save_figure(_risk_coverage(outcomes), folder / "risk-coverage")
 
 
 def draw_curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[str]], folder: Path) -> None:
@@ -31,11 +26,11 @@ def draw_curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        _save(_curve(points, lines), folder / "curve")
+        save_figure(_curve(points, lines), folder / "curve")
 
 
 def _curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[str]]) -> Any:
-    figure = _figure(7.6, 5.6)
+    figure = empty_figure(7.6, 5.6)
     panels = figure.subplots(-(-len(lines) // 2), 2, squeeze=False).ravel()
     taught = [point["conflicts taught"] for point in points]
     for axes, (name, tools) in zip(panels, lines.items(), strict=False):
@@ -69,24 +64,8 @@ def _bars(found: Sequence[Mapping[str, float | None]]) -> list[list[float]]:
     return [[100 * below for below, _ in reach], [100 * above for _, above in reach]]
 
 
-def _save(figure: Any, stem: Path) -> None:
-    for form in FORMATS:
-        metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(stem.with_suffix(f".{form}"), dpi=150, metadata=metadata)
-
-
-def _figure(width: float, height: float) -> Any:
-    # Not pyplot: it would look for a screen and keep every figure.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _axes(x: str, y: str, title: str) -> tuple[Any, Any]:
-    figure = _figure(5.2, 4.4)
+    figure = empty_figure(5.2, 4.4)
     axes = figure.subplots()
     axes.set(xlabel=x, ylabel=y, title=title)
     axes.grid(alpha=0.25)

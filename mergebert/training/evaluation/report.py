@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -163,12 +163,6 @@ def _table(title: str, report: Mapping[str, Any], columns: Mapping[str, tuple[st
         for tool, found in tools.items():
             rows.append([f"  {tool}", *(cell(found[name], shown) for name, shown in columns.values())])
     return padded_table(rows)
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[int]) -> str:
-    """A Markdown table with the columns at `left` flush left, the others flush right."""
-    marks = ["---" if at in left else "---:" for at in range(len(head))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, marks, *rows))
 
 
 def padded_table(rows: Sequence[Sequence[str]]) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mergebert.atomic import write_json
+from mergebert.markdown import markdown_table
 from mergebert.training.config import TrainConfig
-from mergebert.training.evaluation.report import markdown_table
 from mergebert.training.processes import in_processes
 from mergebert.training.ranker.fit import BASELINE, FittedRanker, fit_first, fit_second, training_conflicts
-from mergebert.training.storage import write_json
 from mergebert.training.workspace import Workspace
 
 CHOICES = ("a", "ab", "abc", "abcd")

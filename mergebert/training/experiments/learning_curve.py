@@ -18,12 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mergebert.atomic import write_json
+from mergebert.markdown import markdown_table
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import TEST, TRAIN, repositories_of
 from mergebert.training.dataset.prepared import EVERY_GRADE, PreparedRepository, prepared_names
 from mergebert.training.dataset.stages import prepare_repositories
 from mergebert.training.evaluation.metrics import Outcome, differences, figures
-from mergebert.training.evaluation.report import cell, markdown_table
+from mergebert.training.evaluation.report import cell
 from mergebert.training.network.finetune import trained_networks
 from mergebert.training.network.loop import device
 from mergebert.training.network.scoring import conflicts_to_score, scores_of
@@ -33,7 +35,7 @@ from mergebert.training.ranker.boosting import probabilities_of
 from mergebert.training.ranker.fit import BASELINE, NETWORK, FittedRanker, fit_rankers
 from mergebert.training.ranker.ranked_conflicts import ranked_conflicts
 from mergebert.training.ranker.tables import MergeScope, first_pass, second_pass
-from mergebert.training.storage import Arrays, write_json
+from mergebert.training.storage import Arrays
 from mergebert.training.workspace import Workspace
 
 SHOWN = ("accuracy@1", "accuracy@3", "coverage at 90%", "coverage at 95%")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mergebert.errors import DatasetError, InputError
+from mergebert.errors import DatasetError
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import DEVELOPMENT, TRAIN
 from mergebert.training.dataset.prepared import EVERY_GRADE, SURE_GRADES, PreparedRepository, prepared_names
@@ -33,11 +33,7 @@ def pretrain_encoder(config: TrainConfig) -> None:
 
 
 def train_networks(config: TrainConfig) -> None:
-    """Trains the classifier of every fold, side by side; raises InputError for fewer than two folds."""
-    if config.folds < 2:
-        raise InputError(
-            "A run needs `folds = 2` or more, or the ranker would learn from a network that knows the answers."
-        )
+    """Trains the classifier of every fold, side by side."""
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_train_one, args=(config, fold)) for fold in range(config.folds)]
     for worker in workers:

@@ -13,7 +13,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.atomic import Draft
+from mergebert.atomic import Draft, write_json
 from mergebert.ranking.classifier import CLASSIFIER_FEATURES
 from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES
 from mergebert.training.config import TrainConfig
@@ -38,7 +38,7 @@ from mergebert.training.ranker.tables import (
     second_pass,
     table,
 )
-from mergebert.training.storage import read_arrays, write_arrays, write_json
+from mergebert.training.storage import read_arrays, write_arrays
 from mergebert.training.workspace import Workspace
 
 NETWORK, BASELINE = "network", "baseline"

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from mergebert.errors import InputError, MergebertError
+from mergebert.pictures import FORMATS
 from mergebert_data.dataset.card import Card, card_text, write_card
 from mergebert_data.dataset.card_counts import CardCounts, card_counts
 from mergebert_data.dataset.export import ExportOptions, write_export
 from mergebert_data.dataset.flat_rows import SCHEMA, RowMetadata, flat_rows
-from mergebert_data.dataset.pictures import FORMATS, STEMS, draw
+from mergebert_data.dataset.pictures import STEMS, draw
 from mergebert_data.dataset.repositories import RepositoryFacts
 from mergebert_data.dataset.store import read_rows
 from tests.data.mined_rows import TWO, Hunk, file_of, mined_folder, numbered

@@ -1,14 +1,10 @@
-"""Counts as Markdown tables."""
+"""Counts as Markdown tables, and with their share of all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table, the first columns of words and the others of numbers."""
-    lines = [header, ["---"] * words + ["---:"] * (len(header) - words), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+from mergebert.markdown import markdown_table
 
 
 def share_table(title: str, counts: Mapping[str, int], digits: int = 1) -> str:
