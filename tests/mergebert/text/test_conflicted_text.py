@@ -80,6 +80,13 @@ def test_a_resolution_may_not_lose_what_stands_outside_the_markers() -> None:
     assert text.resolved({0: "a\nx\nsame\n"}) == ("a\nx\nsame\n", {0})
 
 
+def test_one_line_is_not_both_that_stand_around_the_markers() -> None:
+    versions = ThreeWay("one\n", "same\na\nsame\n", "same\nx\nsame\n")
+    text = conflicted(versions, "zdiff3")
+    assert text.resolved({0: "same\n"}) == (shown(versions, "zdiff3"), frozenset())
+    assert text.resolved({0: "same\nsame\n"}) == ("same\nsame\n", {0})
+
+
 def test_the_line_merge_of_another_merge_is_not_put_in() -> None:
     standing = shown(ThreeWay("a\n", "b\n", "c\n"), "")
     other = parse(shown(ThreeWay("a\n", "b\n", "d\n"), "diff3"))
@@ -104,6 +111,22 @@ def test_the_line_merge_of_another_merge_is_not_put_in() -> None:
 def test_the_final_newline_is_merged(text: str, stages: ThreeWay[str], wanted: str) -> None:
     sides = ThreeWay("b\n", "ours\n", "theirs\n")
     assert with_final_newline(text, sides, stages) == wanted
+
+
+@pytest.mark.parametrize(
+    ("stages", "wanted"),
+    [
+        (ThreeWay("same", "same\n", "other"), "same\n"),
+        (ThreeWay("same\n", "same", "other\n"), "same"),
+        (ThreeWay("same", "other", "same\n"), "same\n"),
+        (ThreeWay("same\n", "other\n", "same"), "same"),
+    ],
+)
+def test_a_side_that_differs_from_the_base_in_its_end_alone_gives_the_end(
+    stages: ThreeWay[str], wanted: str
+) -> None:
+    sides = stages.map(lambda text: text.removesuffix("\n") + "\n")
+    assert with_final_newline("same\n", sides, stages) == wanted
 
 
 def test_the_oracle_and_the_line_merge_agree(tmp_path: Path) -> None:
