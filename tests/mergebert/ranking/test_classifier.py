@@ -59,7 +59,7 @@ def test_batches_are_padded_behind(sizes: list[int]) -> None:
         assert (ids[row, size:] == PAD).all() and (kinds[row, size:] == 0).all()
 
 
-def test_belief_in_a_text_is_the_sum_over_the_ways_to_make_it() -> None:
+def test_the_probability_of_a_text_is_the_sum_over_the_ways_to_make_it() -> None:
     ours, theirs = Pattern.TAKE_OURS, Pattern.TAKE_THEIRS
     tokens, lines = Origin("tokens", (ours, theirs)), Origin("lines", (ours,))
     classes = np.full(len(CONFLICT_CLASSES), -9.0, np.float32)
@@ -95,12 +95,14 @@ def test_what_the_classifier_says_of_candidates(conflict: Conflict, data: st.Dat
     )
 
 
-def test_belief_in_a_text_counts_each_class_once() -> None:
+def test_the_probability_of_a_text_counts_each_class_once() -> None:
     mixed = [Origin("line merge", (pattern,)) for pattern in (Pattern.TAKE_BASE, Pattern.OURS_LESS_BASE)]
     classes = np.full(len(CONFLICT_CLASSES), log(0.01), np.float32)
     classes[conflict_class(mixed[0])] = log(0.8)
-    [belief] = candidate_logs(Scores(classes, np.zeros((0, 9), np.float32)), [Candidate("x", tuple(mixed))])
-    assert exp(belief) == pytest.approx(0.8)
+    [logarithm] = candidate_logs(
+        Scores(classes, np.zeros((0, 9), np.float32)), [Candidate("x", tuple(mixed))]
+    )
+    assert exp(logarithm) == pytest.approx(0.8)
 
 
 def test_token_merges_of_other_patterns_are_other_ways() -> None:
@@ -110,8 +112,8 @@ def test_token_merges_of_other_patterns_are_other_ways() -> None:
     classes[conflict_class(merges[0])] = log(0.8)
     hunks = np.full((1, len(PATTERNS)), log(0.05), np.float32)
     hunks[0, PATTERNS.index(Pattern.TAKE_OURS)] = log(0.6)
-    [belief] = candidate_logs(Scores(classes, hunks), [Candidate("x", merges)])
-    assert exp(belief) == pytest.approx(0.8 * (0.6 + 0.05))
+    [logarithm] = candidate_logs(Scores(classes, hunks), [Candidate("x", merges)])
+    assert exp(logarithm) == pytest.approx(0.8 * (0.6 + 0.05))
 
 
 def test_a_network_is_asked_in_batches_and_answers_in_order(tmp_path: Path) -> None:

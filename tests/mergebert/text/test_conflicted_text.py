@@ -88,9 +88,9 @@ def test_one_line_is_not_both_that_stand_around_the_markers() -> None:
 
 
 def test_the_line_merge_of_another_merge_is_not_put_in() -> None:
-    standing = shown(ThreeWay("a\n", "b\n", "c\n"), "")
+    work_tree = shown(ThreeWay("a\n", "b\n", "c\n"), "")
     other = parse(shown(ThreeWay("a\n", "b\n", "d\n"), "diff3"))
-    text = ConflictedText("a.txt", reconciled(parse(standing), other))
+    text = ConflictedText("a.txt", reconciled(parse(work_tree), other))
     [one] = text.open_conflicts
     assert (one.conflict.sides, one.conflict.has_base) == (ThreeWay("", "b\n", "c\n"), False)
     assert text.line_merge == MergedFile((one.conflict,))

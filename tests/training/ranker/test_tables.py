@@ -176,11 +176,11 @@ def neighbours_by_hand(
         members = [at for at, other in enumerate(groups) if other == group]
         files = [known[at][1].path for at in members]
         kinds = [np.array([kind_of(option) for option in known[at][0].options]) for at in members]
-        beliefs = [
+        predictions = [
             Prediction(files.index(path), own, rows[at][:-1])
             for at, path, own in zip(members, files, kinds, strict=True)
         ]
-        found += neighbour_features(beliefs)
+        found += neighbour_features(predictions)
     return found
 
 
