@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +106,38 @@ def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
     calls = {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
     assert not imported(path) & {"pickle", "marshal", "shelve", "dill", "joblib"}
     assert not calls & {"eval", "exec"}
+
+
+@pytest.fixture(scope="module")
+def plan() -> dict[str, Any]:
+    """What tools/house.py defines."""
+    return runpy.run_path(str(ROOT / "tools" / "house.py"))
+
+
+def built(plan: dict[str, Any], imports: Mapping[str, str]) -> Any:
+    """A package of these modules, each with the modules that it imports."""
+    graph = {module: frozenset(targets.split()) for module, targets in imports.items()}
+    return plan["House"]("package", 0, 0, graph, {})
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_no_import_makes_a_circle_or_runs_upward(package: Path, plan: dict[str, Any]) -> None:
+    one = plan["house"](ROOT, package.relative_to(ROOT).as_posix())
+    assert plan["circles"](one.imports) == plan["circles"](one.rooms) == plan["upward"](one) == []
+
+
+def test_a_circle_of_rooms_through_different_modules_is_found(plan: dict[str, Any]) -> None:
+    circle = {"a.x": "b.x b.y", "a.y": "b.x", "b.x": "c.x", "b.y": "c.x", "c.x": "", "c.y": "a.y", "d": "a.x"}
+    one = built(plan, circle)
+    assert (plan["circles"](one.imports), plan["circles"](one.rooms)) == ([], [["a", "b", "c"]])
+    assert plan["upward"](one) == [("c.y", "a.y")]
+    assert plan["floors"](one.rooms) == {"a": 1, "b": 1, "c": 1, "d": 2}
+
+
+def test_of_two_rooms_that_import_each_other_the_rarer_imports_run_upward(plan: dict[str, Any]) -> None:
+    one = built(plan, {"a.x": "b.x b.y", "b.x": "", "b.y": "", "b.z": "a.x"})
+    assert plan["circles"](one.rooms) == [["a", "b"]]
+    assert plan["upward"](one) == [("b.z", "a.x")]
 
 
 def test_import_contracts_list_the_whole_core() -> None:

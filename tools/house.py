@@ -1,7 +1,7 @@
 """Prints how each package is built, told from its imports: files, folders, floors, circles and imports that run upward.
 
 A room is a folder of a package or a file at its top. A room stands one floor above the highest room that it imports,
-so a house without circles has no import that runs upward. `python tools/house.py [ROOT]` prints the figures,
+so a house without circles of rooms has no import that runs upward. `python tools/house.py [ROOT]` prints the figures,
 `--rooms` also what each room imports, `--picture` the picture in CONTRIBUTING.md.
 """
 
@@ -141,18 +141,20 @@ def floors(graph: Graph) -> dict[str, int]:
 
 
 def upward(one: House) -> list[tuple[str, str]]:
-    """The imports of modules that run upward: of two rooms that import each other, those of the rarer direction."""
+    """The imports of modules that run upward: the rarest between two rooms of a circle, until no circle is left."""
     pairs: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for module, targets in sorted(one.imports.items()):
         for target in sorted(targets):
             pairs[room_of(module), room_of(target)].append((module, target))
-    return [
-        found
-        for (room, other), imports in pairs.items()
-        if room != other and (other, room) in pairs
-        for found in imports
-        if (len(imports), room) < (len(pairs[other, room]), other)
-    ]
+    rooms, found = one.rooms, []
+    while groups := circles(rooms):
+        inside = [
+            (room, other) for group in groups for room in group for other in rooms[room] if other in group
+        ]
+        rarest = min(inside, key=lambda pair: (len(pairs[pair]), pair))
+        found += pairs[rarest]
+        rooms = {**rooms, rarest[0]: rooms[rarest[0]] - {rarest[1]}}
+    return found
 
 
 def picture(root: Path) -> str:
@@ -180,14 +182,14 @@ def main() -> None:
         print(picture(arguments.root))
         return
     print(
-        f"{'package':<18}{'files':>6}{'lines':>7}{'code':>7}{'rooms':>6}{'floors':>7}{'circles':>8}{'upward':>7}"
+        f"{'package':<18}{'files':>6}{'lines':>7}{'code':>7}{'rooms':>6}{'floors':>7}{'circles':>8}{'of rooms':>9}{'upward':>7}"
     )
     for package in PACKAGES:
         one = house(arguments.root, package)
         levels = floors(one.rooms)
         print(
             f"{one.name:<18}{len(one.imports):>6}{one.lines:>7}{one.code:>7}{len(levels):>6}{max(levels.values()):>7}"
-            f"{len(circles(one.imports)):>8}{len(upward(one)):>7}"
+            f"{len(circles(one.imports)):>8}{len(circles(one.rooms)):>9}{len(upward(one)):>7}"
         )
         if arguments.rooms:
             _print_rooms(one, levels)
@@ -197,7 +199,7 @@ def _print_rooms(one: House, levels: Mapping[str, int]) -> None:
     for room in sorted(levels, key=lambda room: (-levels[room], room)):
         files = sum(room_of(module) == room for module in one.imports)
         print(f"  {levels[room]}  {room:<14}{files:>3}  {' '.join(sorted(one.rooms[room]))}")
-    for group in circles(one.imports):
+    for group in circles(one.imports) + circles(one.rooms):
         print(f"  circle: {' '.join(group)}")
     for module, target in upward(one):
         print(f"  upward: {module} -> {target}")
