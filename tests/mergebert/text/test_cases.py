@@ -1,12 +1,13 @@
 """Conflicts written by hand, one folder each: base, ours, theirs, and the file a person would want.
 
 To add one, make a folder `tests/cases/<language>/<what it is about>` with those four files. The three versions must
-conflict exactly once as git cuts them. What nobody proposes yet stands in `tests/cases_failing`, with the nearest
+conflict as git cuts them. What nobody proposes yet stands in `tests/cases_failing`, with the nearest
 that is proposed as `expected_today`.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,14 @@ def version(folder: Path, name: str) -> str:
 
 
 def proposed(folder: Path) -> list[str]:
-    """The whole file with each candidate of its one conflict in place."""
+    """The whole file with each candidate of each of its conflicts in place."""
     [base] = folder.glob("base.*")
     language = language_of(base.name)
     assert language.name == folder.parent.name
     merged = line_merge(ThreeWay(*(version(folder, name) for name in ("base", "ours", "theirs"))))
-    [conflict] = merged.conflicts
-    return [render(resolved(merged, {0: option.text})) for option in candidates(conflict, language)]
+    assert merged.conflicts
+    texts = [[option.text for option in candidates(one, language)] for one in merged.conflicts]
+    return [render(resolved(merged, dict(enumerate(chosen)))) for chosen in product(*texts)]
 
 
 @each("cases")

@@ -1,0 +1,27 @@
+package client;
+
+import java.time.Duration;
+
+final class Settings {
+    private final String host;
+    private final Duration timeout;
+    private final int retries;
+
+    Settings(String host, Duration timeout, int retries) {
+        this.host = host;
+        this.timeout = timeout;
+        this.retries = retries;
+    }
+
+    String host() {
+        return host;
+    }
+
+    Duration timeout() {
+        return timeout;
+    }
+
+    static Settings defaults() {
+        return new Settings("localhost", Duration.ofSeconds(10), 3);
+    }
+}
