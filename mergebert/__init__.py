@@ -1,6 +1,12 @@
 """Resolves git merge conflicts offline, and leaves alone what it is not sure of."""
 
+import os
+
 __version__ = "0.1.0"
+
+# onnxruntime reports home unless it is told not to before it is loaded: it writes into the caches and temporary
+# files of the user and looks up names on the network. Here, because this runs before every module of ours.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Where each public name lives: imported when asked for, because `mergebert merge` must start in milliseconds.
 _HOMES = {
