@@ -74,7 +74,7 @@ class ConflictExample:
 class FileExample:
     """One file of a replayed merge that both sides changed, with its provenance.
 
-    `stages` are the whole texts, `conflicted` is what `git merge-file --diff3` makes of them, `merged` what people
+    `stages` are the whole texts, `conflicted` is what git makes of them in the diff3 style, `merged` what people
     committed. The n-th of `conflicts` belongs to the n-th conflict of `conflicted`; a file of the kind `clean` has none.
     `flags` are the reasons why it would usually be left out: generated, vendored.
     """

@@ -6,6 +6,7 @@ written. This module is on the path of every merged file, so at its top it impor
 
 Exit codes: 0 merged, 1 conflicts left. Where nothing could be written at all it is 255, as with
 `git merge-file`: git then stops, while up to 128 it would take ours for the result and drop theirs unseen.
+What was written is newer than theirs: by that the registered line knows a driver that failed before it wrote.
 """
 
 from __future__ import annotations
@@ -13,17 +14,25 @@ from __future__ import annotations
 import os
 
 from mergebert.atomic import overwrite, replace_file, write_all, write_atomically
-from mergebert.git.command import MOST_CONFLICTS, LineMerge
+from mergebert.git.byte_merge import ByteMerge, Labels, byte_merge, is_binary
+from mergebert.git.caller import git_caller
+from mergebert.git.merge_options import DIFF3, options_of, settings_in_force
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from mergebert.settings import Settings
 
-MERGED, CONFLICTS, USAGE, NOTHING_WRITTEN = 0, 1, 129, 255  # 129 is git's own for a wrong command line
+MERGED, CONFLICTS, USAGE, INTERRUPTED, NOTHING_WRITTEN = (
+    0,
+    1,
+    129,
+    130,
+    255,
+)  # 129 is git's own for a wrong command line
 MARKER_SIZE = 7  # git's default
+LARGEST_MARKER = 1_000_000  # a repository's attributes can ask for more, and for all memory there is
+_TWO_SECONDS = 2_000_000_000  # in nanoseconds; no file system that git runs on tells times less finely
 SIZE_LIMIT = 10_000_000  # bytes of one version; beyond it nobody wrote the file by hand
-_BINARY_PROBE = 8000  # git looks for a NUL byte no further than here
-_DEFAULT_LABELS = ("base", "ours", "theirs")
 
 HELP = """\
 usage: mergebert merge BASE OURS THEIRS [-o OUT | --git] [-p PATH] [options]
@@ -69,16 +78,43 @@ _FLAGS = {"--git": "git", "--diff3": "diff3", "-h": "help", "--help": "help"}
 class MergeRequest:
     """What the command line asks for."""
 
-    def __init__(self, values: dict[str, str], flags: set[str], files: tuple[str, str, str]) -> None:
+    def __init__(self, values: dict[str, str], flags: set[str], files: Labels) -> None:
         self.files = files  # base, ours, theirs
         self.target = files[1] if "git" in flags else values.get("output")
         self.in_git = "git" in flags
         self.path = values.get("path") or values.get("output") or files[1]
         self.marker_size = _marker_size(values.get("marker_size", ""))
-        self.style = "diff3" if "diff3" in flags else ""
+        self.style = DIFF3 if "diff3" in flags else ""
         self.max_error = values.get("max_error")
-        given = [values.get(f"{side}_label", "") for side in _DEFAULT_LABELS]
-        self.labels = _labels(given, _fallback_labels() if self.in_git else files)
+        self.labels = tuple(values.get(f"{side}_label", "") for side in ("base", "ours", "theirs"))
+
+
+class FileMerge:
+    """A merge of one file: what was asked for, its three versions, and how git merges them here."""
+
+    def __init__(self, request: MergeRequest) -> None:
+        self.request = request
+        self.caller = (git_caller() or ()) if request.in_git else ()
+        base, ours, theirs = map(_content, request.files)
+        self.texts = (base, ours, theirs)
+        options = options_of(self.caller, settings_in_force())
+        self.options = options.with_style(request.style) if request.style else options
+
+    def line_merge(self) -> ByteMerge | None:
+        """git's own line merge; None where git does not merge these files."""
+        is_plain = os.devnull not in self.request.files
+        return byte_merge(self.texts, self.options, self.request.files if is_plain else None)
+
+    def labels(self) -> Labels:
+        """The labels of conflicts: those given, or else what git would write."""
+        request = self.request
+        given = [label if label not in ("%S", "%X", "%Y") else "" for label in request.labels]
+        if request.in_git and not any(given):
+            from mergebert.git.labels import labels_of
+
+            return labels_of(self.caller, request.path, self.texts)
+        base, ours, theirs = (one or other for one, other in zip(given, request.files, strict=True))
+        return base, ours, theirs
 
 
 def main(argv: list[str]) -> int:
@@ -93,9 +129,21 @@ def main(argv: list[str]) -> int:
         return MERGED
     try:
         return _merge(request)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except Exception as error:
         _say(f"nothing was written: {_reason(error)} see to it and merge again.")
+        _withdraw(request)
         return NOTHING_WRITTEN
+
+
+def _withdraw(request: MergeRequest) -> None:
+    """Takes the file away from git where no merge could be written: before 2.42 it would go on and keep ours."""
+    if request.in_git:
+        try:  # noqa: SIM105 - contextlib costs milliseconds
+            os.unlink(request.files[1])
+        except OSError:
+            pass
 
 
 def _request(argv: list[str]) -> MergeRequest | None:
@@ -131,76 +179,78 @@ def _request(argv: list[str]) -> MergeRequest | None:
 
 def _merge(request: MergeRequest) -> int:
     """The exit code of a merge; raises only while nothing has been written."""
-    sides = [_small_file(file) for file in request.files]  # now, because the result may take the place of one
-    line_merge = LineMerge(request.files, request.labels, request.marker_size)
-    if request.target is None:
-        code, shown = line_merge.content(request.style)
-        is_replaced = True
-    else:
-        code, is_replaced = _place(line_merge, request.target, request.style)
-        shown = b""
-    if code > MOST_CONFLICTS:
-        return _unmergeable(request)
-    if code and not is_replaced:
+    merge = FileMerge(request)
+    merged = merge.line_merge()
+    if merged is None:
+        return _unmerged(merge)
+    labels = merge.labels() if merged.has_conflicts else ("", "", "")
+    shown = merged.marked(labels, request.marker_size)
+    is_replaced = request.target is None or _place(request, shown)
+    if merged.has_conflicts and not is_replaced:
         _say(f"the folder of {request.target} takes no new file, so git's own conflicts are left.")
-    if code and is_replaced and None not in sides and os.environ.get("MERGEBERT") != "0":
-        return _resolve(request, tuple(side or b"" for side in sides), shown)
+    elif merged.has_conflicts and _is_for_the_model(merge):
+        return _resolve(merge, merged, labels, shown)
     if request.target is None:
         write_all(1, shown)
-    return CONFLICTS if code else MERGED
+    return CONFLICTS if merged.has_conflicts else MERGED
 
 
-def _place(line_merge: LineMerge, target: str, style: str) -> tuple[int, bool]:
-    """git's exit code, with its line merge in `target`, and whether `target` could be replaced in one step.
+def _is_for_the_model(merge: FileMerge) -> bool:
+    """Whether the model is asked at all: it is switched on, and the versions are such as people write."""
+    return os.environ.get("MERGEBERT") != "0" and max(map(len, merge.texts)) <= SIZE_LIMIT
 
-    Above MOST_CONFLICTS `target` is as it was. Raises OSError, `target` as it was, where there is no room.
-    """
-    codes: list[int] = []
 
-    def write(output: int) -> None:
-        codes.append(line_merge.write_to(output, style))
-        if codes[-1] > MOST_CONFLICTS:
-            raise OSError("git merge-file failed")
-
+def _place(request: MergeRequest, content: bytes) -> bool:
+    """Puts the merge into the result; whether in one step. Raises OSError, the result as it was, where there is no room."""
+    target = request.target or ""
     try:
-        replace_file(target, write)
-    except OSError:
-        # A folder that takes no new files, a full disk, or files git does not merge: this tells them apart.
-        code, content = line_merge.content(style)
-        if code <= MOST_CONFLICTS:
-            overwrite(target, content)
-        return code, False
-    return codes[-1], True
+        replace_file(target, lambda output: _write_stamped(request, output, content))
+    except OSError:  # a folder that takes no new files, or a full disk
+        overwrite(target, content)
+        _stamp(request, target)
+        return False
+    return True
 
 
-def _unmergeable(request: MergeRequest) -> int:
-    """The exit code for files git does not merge: of binary ones it keeps ours, a conflict, and so do we."""
-    with open(request.files[1], "rb") as file:
-        ours = file.read()
-    if not any(_is_binary(file) for file in request.files):
-        _say("nothing was written: git merge-file could not merge these files.")
-        return NOTHING_WRITTEN
+def _write_stamped(request: MergeRequest, output: int, content: bytes) -> None:
+    write_all(output, content)
+    if os.utime in os.supports_fd:
+        _stamp(request, output)
+
+
+def _stamp(request: MergeRequest, file: int | str) -> None:
+    """Makes the result newer than theirs, which is how the registered line knows that something was written."""
+    if request.in_git:
+        written = max(os.stat(file).st_mtime_ns, os.stat(request.files[2]).st_mtime_ns + _TWO_SECONDS)
+        os.utime(file, ns=(written, written))
+
+
+def _unmerged(merge: FileMerge) -> int:
+    """The exit code for files git does not merge: of binary ones it keeps the favoured side, or ours as a conflict."""
+    if not any(map(is_binary, merge.texts)):
+        raise OSError("git could not merge these files;")
+    request, favoured = merge.request, merge.options.favoured
+    kept = merge.texts[2] if favoured == "theirs" else merge.texts[1]
     if request.target is None:
-        write_all(1, ours)
-    elif not request.in_git:
-        write_atomically(request.target, ours)
+        write_all(1, kept)
+    else:
+        _place(request, kept)
+    if favoured:
+        return MERGED
     _say(f"{request.path} is binary: ours is kept; choose a version by hand.")
     return CONFLICTS
 
 
-def _resolve(request: MergeRequest, sides: tuple[bytes, ...], shown: bytes) -> int:
+def _resolve(merge: FileMerge, merged: ByteMerge, labels: Labels, shown: bytes) -> int:
     """The exit code after the model saw the conflicts; whatever goes wrong, git's line merge stays."""
     code, content = CONFLICTS, shown
     try:
-        if request.target is not None:
-            with open(request.target, "rb") as file:
-                shown = file.read()
-        answer = _supervised_answer(request, sides, shown)
+        answer = _supervised_answer(merge, merged, labels, shown)
         if answer:
-            code, content = _applied(request, answer)
+            code, content = _applied(merge.request, answer)
     except (Exception, KeyboardInterrupt) as error:
         _say(f"{_reason(error)} git's own conflicts are left.")
-    if request.target is None:
+    if merge.request.target is None:
         write_all(1, content)
     return code
 
@@ -212,8 +262,9 @@ def _applied(request: MergeRequest, answer: bytes) -> tuple[int, bytes]:
     resolved = json.loads(answer)
     content: bytes = resolved["text"].encode("utf-8")
     if request.target is not None:
-        write_atomically(request.target, content)
-    code = CONFLICTS if resolved["left"] else MERGED
+        replace_file(request.target, lambda output: _write_stamped(request, output, content))
+    # The last act, on the bytes written: whatever the model says, a marker is a conflict.
+    code = CONFLICTS if resolved["left"] or _has_marker(content, request.marker_size) else MERGED
     shown = f"resolved {resolved['resolved']} of {resolved['resolved'] + resolved['left']} conflicts in {request.path}"
     try:
         write_atomically(resolved["journal"], resolved["entry"].encode("utf-8"))
@@ -223,38 +274,46 @@ def _applied(request: MergeRequest, answer: bytes) -> tuple[int, bytes]:
     return code, content
 
 
-def _supervised_answer(request: MergeRequest, sides: tuple[bytes, ...], shown: bytes) -> bytes:
+def _has_marker(content: bytes, size: int) -> bool:
+    """Whether a line opens or closes a conflict; no version has such a line, or the model would not have been asked."""
+    import re
+
+    return re.search(rb"(?m)^(?:<{%d}|>{%d})(?: |\r?$)" % (size, size), content) is not None
+
+
+def _supervised_answer(merge: FileMerge, merged: ByteMerge, labels: Labels, shown: bytes) -> bytes:
     """What the child makes of the conflicts; where anything fails in it, it tells the user why."""
     from mergebert.driver.child import answer_of
     from mergebert.settings import load_settings
 
-    settings = load_settings({"max_error": request.max_error})
+    settings = load_settings({"max_error": merge.request.max_error})
 
     def task() -> bytes:
         try:
-            return _answer(request, sides, shown, settings)
+            return _answer(merge, merged, labels, settings)
         except BaseException as error:
             _say(f"{_reason(error)} git's own conflicts are left.")
             return b""
 
-    return answer_of(task, settings.timeout, lambda: _give_up(request, shown))
+    return answer_of(task, settings.timeout, lambda: _give_up(merge.request, shown))
 
 
-def _answer(request: MergeRequest, sides: tuple[bytes, ...], shown: bytes, settings: Settings) -> bytes:
+def _answer(merge: FileMerge, merged: ByteMerge, labels: Labels, settings: Settings) -> bytes:
     """The resolved text and the journal entry for it, as JSON; empty where there is none."""
     import json
 
     from mergebert.driver.resolved_merge import MergeJob, resolved_merge
     from mergebert.text.threeway import ThreeWay
 
+    request = merge.request
     job = MergeJob(
-        request.path,
-        ThreeWay(*sides),
-        shown,
-        request.labels,
-        request.marker_size,
-        request.style,
-        request.in_git,
+        path=request.path,
+        sides=ThreeWay(*merge.texts),
+        line_merge=merged,
+        labels=labels,
+        marker_size=request.marker_size,
+        options=merge.options,
+        in_git=request.in_git,
     )
     resolved = resolved_merge(job, settings)
     if resolved is None:
@@ -283,37 +342,20 @@ def _give_up(request: MergeRequest, shown: bytes) -> None:
 
 def _marker_size(text: str) -> int:
     """The marker size asked for; git's default for what is none, such as a placeholder left as it was."""
-    return int(text) if text.isdecimal() and int(text) else MARKER_SIZE
+    size = int(text) if text.isdecimal() and len(text) < 10 else 0
+    if size > LARGEST_MARKER:
+        raise ValueError(f"a marker of {size} characters is longer than {LARGEST_MARKER}.")
+    return size or MARKER_SIZE
 
 
-def _labels(given: list[str], fallback: tuple[str, ...]) -> tuple[str, str, str]:
-    """The labels for base, ours and theirs. Before 2.44 git passes `%S`, `%X` and `%Y` on as they stand."""
-    base, ours, theirs = (
-        label if label and label not in ("%S", "%X", "%Y") else other
-        for label, other in zip(given, fallback, strict=True)
-    )
-    return base, ours, theirs
-
-
-def _fallback_labels() -> tuple[str, str, str]:
-    """What to call the versions when git does not say: its own words where it merges one branch."""
-    heads = [value for name, value in os.environ.items() if name.startswith("GITHEAD_")]
-    return ("base", "HEAD", heads[0]) if len(heads) == 1 else _DEFAULT_LABELS
-
-
-def _small_file(path: str) -> bytes | None:
-    """The content of a file, or None for one that is too large for the model."""
-    if os.path.getsize(path) > SIZE_LIMIT:
-        return None
-    if not os.path.isfile(path):
-        raise OSError(f"{path} is not a regular file;")  # git merge-file takes a pipe for an empty file
+def _content(path: str) -> bytes:
+    """The content of a file; the null device is an empty one, as everywhere in git."""
+    if path == os.devnull:
+        return b""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{path} is not a regular file;")
     with open(path, "rb") as file:
         return file.read()
-
-
-def _is_binary(path: str) -> bool:
-    with open(path, "rb") as file:
-        return b"\0" in file.read(_BINARY_PROBE)
 
 
 def _reason(error: BaseException) -> str:

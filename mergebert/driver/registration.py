@@ -93,29 +93,30 @@ def driver_line(command: str, version: tuple[int, ...]) -> str:
     """The shell line git runs for each file.
 
     A driver that cannot start, because its environment is gone or broken, must not end as a conflict with
-    ours in the file and no markers: theirs would be dropped unseen. So a failure that left no markers is
-    merged by git. 255 is a merge that could not be written: there git is to stop.
+    ours in the file and no markers: theirs would be dropped unseen. What the driver has written is newer than
+    theirs; where nothing is, git's own merge-file merges. Where that fails as well, ours is removed: before 2.42
+    git would go on whatever the exit code, and commit it. Clients that give an empty label unquoted are met by `=`
+    and `""`.
     """
-    labels = " -s %S -x %X -y %Y" if version >= LABELS_SINCE else ""
-    names = "-L %X -L %S -L %Y" if version >= LABELS_SINCE else "-L ours -L base -L theirs"
-    merge = f"{command.replace('%', '%%')} merge --git %O %A %B -p %P -l %L{labels}"
-    has_markers = "grep -q '^<\\{%L\\}' %A"
-    by_git = f"git merge-file -q --marker-size=%L {names} %A %O %B || exit 1"
-    return f"{merge} || {{ test $? -eq 255 && exit 255; {has_markers} && exit 1; {by_git}; }}"
+    knows_labels = version >= LABELS_SINCE
+    labels = " --base-label=%S --ours-label=%X --theirs-label=%Y" if knows_labels else ""
+    names = '-L %X"" -L %S"" -L %Y""' if knows_labels else "-L ours -L base -L theirs"
+    algorithm = " --diff-algorithm=histogram" if knows_labels else ""
+    merge = f"{command.replace('%', '%%')} merge --git %O %A %B --path=%P --marker-size=%L{labels}"
+    by_git = f"git merge-file -q --marker-size=%L{algorithm} {names} %A %O %B"
+    return (
+        f"{merge}; code=$?; test %A -nt %B && exit $((code > 0)); "
+        f"{by_git}; code=$?; test $code -le 127 && exit $((code > 0)); rm -f %A; exit 255"
+    )
 
 
 def program() -> str:
     """How to start this mergebert from any folder, quoted for a shell.
 
-    The console script beside this Python, or the one that is running; where there is none, the interpreter
-    with the option that keeps it from importing out of the repository being merged.
+    The interpreter by its path, deaf to PYTHONPATH and to the current folder: git runs it inside the repository
+    being merged, where an empty entry in PYTHONPATH names that very folder and any `sitecustomize.py` in it would run.
     """
-    name = "mergebert.exe" if os.name == "nt" else "mergebert"
-    candidates = [Path(sys.executable).parent / name, Path(sys.argv[0]).absolute()]
-    for script in candidates:
-        if script.name == name and script.is_file() and os.access(script, os.X_OK):
-            return shlex.quote(script.as_posix())
-    return f"{shlex.quote(Path(sys.executable).as_posix())} -P -m mergebert"
+    return f"{shlex.quote(Path(sys.executable).as_posix())} -E -P -m mergebert"
 
 
 def attributes_file() -> Path:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mergebert.errors import InputError, MarkerError
-from mergebert.git.command import git_answer, merge_of
+from mergebert.errors import InputError
+from mergebert.git.byte_merge import ByteMerge, Labels
+from mergebert.git.command import git_answer
 from mergebert.git.line_merge import line_merge
+from mergebert.git.merge_options import MergeOptions
 from mergebert.ranking.open_merge import OpenMerge
 from mergebert.ranking.resolver import Resolver
 from mergebert.settings import Settings
@@ -18,10 +20,8 @@ from mergebert.text.markers import (
     Conflict,
     Markers,
     MergedFile,
-    clear_marker_size,
     has_markers,
     parse,
-    render,
 )
 from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay
@@ -38,11 +38,16 @@ class MergeJob:
 
     path: str
     sides: ThreeWay[bytes]
-    shown: bytes  # the line merge as it stands in the result
-    labels: tuple[str, str, str]
+    line_merge: ByteMerge
+    labels: Labels
     marker_size: int
-    style: str  # of `shown`; empty for the one the user chose
+    options: MergeOptions
     in_git: bool
+
+    @property
+    def shown(self) -> bytes:
+        """The line merge as it stands in the result."""
+        return self.line_merge.marked(self.labels, self.marker_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,10 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
     """
     stages = job.sides.map(_decoded)
     _refuse_marked(job, stages)
-    merged = line_merge(stages)
+    merged = line_merge(stages, job.options)
     if len(merged.conflicts) > CONFLICT_LIMIT:
         raise InputError(f"{job.path} has more than {CONFLICT_LIMIT} conflicts; none of them is guessed.")
-    conflicted = ConflictedText(job.path, reconciled(_shown(job, stages), merged), stages)
+    conflicted = ConflictedText(job.path, reconciled(_shown(job), merged), stages)
     offers = OpenMerge([conflicted], Resolver.load(settings.bundle), settings.max_error).offers({})
     best = {index: offer.resolutions[0] for (_, index), offer in offers.items() if offer.accepted}
     text, applied = conflicted.resolved({index: one.text for index, one in best.items()})
@@ -109,18 +114,13 @@ def _marker_size_of(path: str) -> int:
     return int(value[0]) if value and value[0].isdecimal() else DEFAULT_MARKER_SIZE
 
 
-def _shown(job: MergeJob, stages: ThreeWay[str]) -> MergedFile:
-    """The line merge that stands in the result, parsed with markers so long that no line is taken for one."""
-    size = clear_marker_size(stages, job.marker_size)
-    if size == job.marker_size:
-        return parse(job.shown.decode("utf-8"), size)
-    merged = parse(merge_of(job.sides, job.labels, size, job.style).decode("utf-8"), size)
-    shown = MergedFile(
+def _shown(job: MergeJob) -> MergedFile:
+    """The line merge that stands in the result, parsed while its markers are so long that no line is taken for one."""
+    size = job.line_merge.size
+    merged = parse(job.line_merge.marked(job.labels, size).decode("utf-8"), size)
+    return MergedFile(
         tuple(part if isinstance(part, str) else _resized(part, job.marker_size) for part in merged.parts)
     )
-    if render(shown).encode() != job.shown:
-        raise MarkerError(f"{job.path} has lines that look like conflict markers; resolve it by hand.")
-    return shown
 
 
 def _resized(conflict: Conflict, size: int) -> Conflict:

@@ -1,6 +1,6 @@
 """The only place that runs git.
 
-`LineMerge` is on the path of every merged file and imports nothing: `import subprocess` alone would cost more
+`lean_answer` is on the path of every merged file and imports nothing: `import subprocess` alone would cost more
 than git's own work. Everything else may take its time and goes through `git_output`.
 """
 
@@ -10,81 +10,36 @@ import os
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from mergebert.text.threeway import ThreeWay
-
-MOST_CONFLICTS = 127  # git merge-file counts conflicts up to here; above it, it failed
 TIMEOUT = 60  # seconds; no query of ours takes one, a stuck network file system does
 
 
-class LineMerge:
-    """The line merge of three files as `git merge-file` makes it, written to a descriptor or returned."""
+def lean_answer(arguments: list[str], environment: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+    """Exit code and output of a command, its complaints dropped; without the cost of `import subprocess`.
 
-    __slots__ = ("files", "labels", "marker_size")
-
-    def __init__(self, files: tuple[str, str, str], labels: tuple[str, str, str], marker_size: int) -> None:
-        self.files = files  # base, ours, theirs, as everywhere
-        self.labels = labels
-        self.marker_size = marker_size
-
-    def arguments(self, style: str = "") -> list[str]:
-        """The command line; without `style` (`diff3`, `zdiff3`) git takes the user's merge.conflictStyle."""
-        base, ours, theirs = self.labels
-        names = ["-L", ours, "-L", base, "-L", theirs]
-        styles = [f"--{style}"] if style else []
-        size = f"--marker-size={self.marker_size}"
-        files = (self.files[1], self.files[0], self.files[2])
-        return ["git", "merge-file", "-q", "-p", size, *styles, *names, "--", *files]
-
-    def write_to(self, output: int, style: str = "") -> int:
-        """git's exit code, the merge going to the descriptor `output`: conflicts, or above 127 a failure."""
-        if not hasattr(os, "posix_spawnp"):
-            return _exit_code_by_subprocess(self.arguments(style), output)
-        return _exit_code(self._started(output, style))
-
-    def content(self, style: str = "") -> tuple[int, bytes]:
-        """git's exit code and the merge itself; needs no room on any disk."""
-        if not hasattr(os, "posix_spawnp"):
-            return _content_by_subprocess(self.arguments(style))
-        reading, writing = os.pipe()
-        try:
-            child = self._started(writing, style)
-        except OSError:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
-        with open(reading, "rb") as pipe:
-            merged = pipe.read()
-        return _exit_code(child), merged
-
-    def _started(self, output: int, style: str) -> int:
-        redirected = [(os.POSIX_SPAWN_DUP2, output, 1)]
-        return os.posix_spawnp("git", self.arguments(style), os.environ, file_actions=redirected)
-
-
-def _exit_code(child: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256
-
-
-def merge_of(
-    texts: ThreeWay[bytes], labels: tuple[str, str, str], marker_size: int, style: str = "diff3"
-) -> bytes:
-    """The line merge of three texts as `git merge-file` makes it; raises GitError where it refuses them."""
-    import tempfile
-
-    from mergebert.errors import GitError
-
-    with tempfile.TemporaryDirectory(prefix="mergebert-") as folder:
-        names = [os.path.join(folder, name) for name in ("base", "ours", "theirs")]
-        for name, text in zip(names, texts, strict=True):
-            with open(name, "wb") as file:
-                file.write(text)
-        code, merged = LineMerge((names[0], names[1], names[2]), labels, marker_size).content(style)
-    if code > MOST_CONFLICTS:
-        raise GitError("git merge-file refused these texts; it merges no binary files.")
-    return merged
+    A command ended by a signal has an exit code above 128, as in a shell.
+    """
+    environment = os.environ if environment is None else environment
+    if not hasattr(os, "posix_spawnp"):
+        return _answer_by_subprocess(arguments, environment)
+    reading, writing = os.pipe()
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, writing, 1),
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+    ]
+    try:
+        child = os.posix_spawnp(arguments[0], arguments, environment, file_actions=actions)
+    except OSError:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    with open(reading, "rb") as pipe:
+        output = pipe.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256, output
 
 
 def git_output(arguments: list[str], cwd: Path | None = None, stdin: bytes | None = None) -> bytes:
@@ -141,7 +96,7 @@ def shell_answer(command: str, cwd: Path) -> tuple[int, str]:
             timeout=TIMEOUT,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return MOST_CONFLICTS, str(error)
+        return 127, str(error)  # as a shell that finds no such command
     return done.returncode, done.stderr.decode("utf-8", "replace").strip()
 
 
@@ -168,15 +123,16 @@ def config_values(section: str, cwd: Path | None = None) -> dict[str, str]:
     }
 
 
-def _exit_code_by_subprocess(arguments: list[str], output: int) -> int:
-    """The exit code where the system has no posix_spawn (Windows)."""
+def _answer_by_subprocess(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
+    """The answer where the system has no posix_spawn (Windows)."""
     import subprocess
 
-    return subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=output, check=False).returncode % 256
-
-
-def _content_by_subprocess(arguments: list[str]) -> tuple[int, bytes]:
-    import subprocess
-
-    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        arguments,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
     return done.returncode % 256, done.stdout

@@ -1,24 +1,29 @@
-"""The line merge of three texts: agreed text and conflicts, exactly as `git merge-file --diff3` has them."""
+"""The line merge of three texts as git makes it within a merge: agreed text and conflicts, each with its base."""
 
 from __future__ import annotations
 
 from mergebert.errors import GitError, InputError
-from mergebert.git.command import merge_of
-from mergebert.text.markers import MergedFile, clear_marker_size, parse
+from mergebert.git.byte_merge import byte_merge
+from mergebert.git.merge_options import DIFF3, MergeOptions
+from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
 
+_LABELS = ("base", "ours", "theirs")
 
-def line_merge(versions: ThreeWay[str]) -> MergedFile:
-    """The line merge of `versions`, every conflict with its base.
 
-    Raises InputError where a version is not text, GitError where git is not there.
+def line_merge(versions: ThreeWay[str], options: MergeOptions | None = None) -> MergedFile:
+    """The line merge of `versions` with these options, those of a plain `git merge` where none are given.
+
+    Raises InputError where a version is not text, GitError where git is not there or refuses them.
     """
-    size = clear_marker_size(versions)  # so that only real markers are parsed
+    base, ours, theirs = versions.map(_encoded)
     try:
-        content = merge_of(versions.map(_encoded), ("base", "ours", "theirs"), size)
+        merged = byte_merge((base, ours, theirs), (options or MergeOptions()).with_style(DIFF3))
     except FileNotFoundError as error:
         raise GitError("git is not installed, or not on the PATH.") from error
-    return parse(content.decode("utf-8", "surrogateescape"), size)
+    if merged is None:
+        raise GitError("git could not merge these texts.")
+    return parse(merged.marked(_LABELS, merged.size).decode("utf-8", "surrogateescape"), merged.size)
 
 
 def _encoded(text: str) -> bytes:

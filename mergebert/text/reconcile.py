@@ -1,7 +1,7 @@
 """What a file in the work tree still holds of a merge: the open conflicts, and the answers of a person.
 
 git's default markers show no base, leave common lines out of a hunk and join neighbouring hunks. The index
-still has all three versions, so they are merged by lines again (`git merge-file --diff3`), and both texts are compared here.
+still has all three versions, so they are merged by lines again in the diff3 style, and both texts are compared here.
 """
 
 from __future__ import annotations

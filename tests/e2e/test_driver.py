@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from mergebert.driver import registration
 from mergebert.driver.registration import install, scope_of
-from tests.e2e.driver_program import driver_program, plain_program
+from tests.e2e.driver_program import driver_program
 
 BASE = {"app.py": "a\nb\nc\n"}
 OURS = {"app.py": "a\nours\nc\n"}
@@ -68,7 +67,8 @@ def test_a_part_of_the_conflicts(installed, style: str) -> None:
     installed.diverge(base, ours, theirs)
     assert installed.run("merge", "theirs").returncode == 1
     found = installed.read(next(iter(base))).decode()
-    shown = "||||||| base\ntwo\n" if style != "merge" else ""
+    common = installed.git("rev-parse", "--short", installed.git("merge-base", "HEAD", "theirs"))
+    shown = f"||||||| {common}\ntwo\n" if style != "merge" else ""
     left = f"<<<<<<< HEAD\nours two\n{shown}=======\nunsure\n>>>>>>> theirs\n"
     assert found == f"theirs one\n{KEPT}{left}"
 
@@ -147,39 +147,18 @@ def test_rerere_in_another_place_of_the_file(installed) -> None:
     assert installed.read("app.py").decode() == f"{KEPT}a\nby hand\nc\n"
 
 
-def test_a_hostile_repository_runs_nothing(
-    registered, repository, tmp_path: Path, isolated_git: Path
-) -> None:
-    registered(plain_program(tmp_path / "bin"), repository.path)
-    evil = f"open({str(isolated_git / 'owned')!r}, 'w').close()\nraise SystemExit(0)\n"
-    names = (
-        "argparse",
-        "sitecustomize",
-        "usercustomize",
-        "signal",
-        "json",
-        "numpy",
-        "re",
-        "mergebert/__init__",
-    )
-    files = {f"{name}.py": evil for name in names}
-    repository.diverge(BASE | files, OURS, UNSURE)
-    repository.run("merge", "theirs", env={"MERGEBERT_BUNDLE": str(tmp_path / "nowhere")})
-    assert repository.read("app.py") == conflict("ours", "unsure")
-    assert not (isolated_git / "owned").exists()
-
-
-def test_a_hostile_repository_runs_nothing_without_a_console_script(
-    repository, monkeypatch: pytest.MonkeyPatch, isolated_git: Path
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent.parent))
-    command = f"{sys.executable} -P -m mergebert"
-    monkeypatch.setattr(registration, "program", lambda: command)
+@pytest.mark.parametrize("path", ["", ":", ".", "vendor"])
+def test_a_hostile_repository_runs_nothing(path: str, repository, tmp_path: Path, isolated_git: Path) -> None:
+    """As registered by `mergebert install`; an empty entry of PYTHONPATH names the repository."""
     install(scope_of("--local", repository.path))
-    evil = f"open({str(isolated_git / 'owned')!r}, 'w').close()\n"
-    files = {f"{name}.py": evil for name in ("argparse", "signal", "json", "mergebert/__init__")}
+    evil = f"open({str(isolated_git / 'owned')!r}, 'w').close()\nraise SystemExit(0)\n"
+    names = ("argparse", "sitecustomize", "usercustomize", "signal", "json", "numpy", "re")
+    modules = (*names, "mergebert/__init__", "mergebert/__main__")
+    files = {f"{folder}{name}.py": evil for name in modules for folder in ("", "vendor/")}
     repository.diverge(BASE | files, OURS, UNSURE)
-    repository.run("merge", "theirs", env={"MERGEBERT_BUNDLE": str(isolated_git)})
+    environment = {"MERGEBERT_BUNDLE": str(tmp_path / "nowhere"), "PYTHONPATH": path}
+    done = repository.run("merge", "theirs", env=environment)
+    assert "There is no model bundle" in done.stderr  # it was mergebert that ran
     assert repository.read("app.py") == conflict("ours", "unsure")
     assert not (isolated_git / "owned").exists()
 

@@ -37,7 +37,8 @@ def test_contracts(name: str, style: str, budget: str, tmp_path: Path, isolated_
     with (isolated_git / ".gitconfig").open("a", encoding="utf-8") as config:
         config.write(f"[merge]\n\tconflictStyle = {style}\n")
     versions = tuple(text.encode() for text in MERGES[name])
-    conflicts, left = line_merge(versions, tmp_path / "work")  # type: ignore[arg-type]
+    options = [] if style == "merge" else [f"--{style}"]
+    conflicts, left = line_merge(versions, tmp_path / "work", *options)  # type: ignore[arg-type]
     command = [str(plain_program(tmp_path / "bin")), "merge", "--git", "base", "ours", "theirs", "-p", name]
     done = subprocess.run(
         [*command, "--max-error", budget], cwd=tmp_path / "work", capture_output=True, check=False

@@ -26,8 +26,8 @@ _LEAST_SHARE = 0.0005  # of patterns worth a line
 _MINED = """\
 ## How it was mined
 
-Every two-parent merge of the repositories was replayed with `git merge-tree`; what git could not merge was cut with
-`git merge-file --diff3`. Where the resolution stands in the committed file was looked for by three methods that
+Every two-parent merge of the repositories was replayed with `git merge-tree`; the conflicts are those of git's own merge
+of the file, in the diff3 style. Where the resolution stands in the committed file was looked for by three methods that
 work on different grounds: by alignment of the lines around it (`aligned`), by the shortest context that stands once in
 the file (`unique`), and by candidate resolution (`candidate`). What they agree on is the `grade`: {grades}. What no
 method could prove has no `resolution`: it was not guessed.

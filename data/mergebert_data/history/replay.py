@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,8 +34,6 @@ SETTINGS = tuple(
 MERGE_TREE_OPTIONS = ("--write-tree", "-z", "--no-messages", "--allow-unrelated-histories")
 BATCH_SECONDS = 900  # for one batch; a merge whose rename search never ends must not hold up the rest
 MERGE_SECONDS = 60
-MERGE_FILE = ("merge-file", "-p", "--diff3", "-L", "ours", "-L", "base", "-L", "theirs")
-REFUSED = 128  # exit status of git merge-file from here on is an error; 0 to 127 count conflicts
 FILE_MODES = ("100644", "100755")
 
 
@@ -143,17 +140,6 @@ class ScratchRepository:
                 f"{self.source.git_dir} was moved or deleted while it was mined; bring it back and mine again."
             )
 
-    def line_merge(self, stages: ThreeWay[str]) -> str | None:
-        """The text that `git merge-file --diff3` makes of three; None if git refuses."""
-        names = ThreeWay("base", "ours", "theirs").map(lambda side: self.folder / side)
-        for name, text in zip(names, stages, strict=True):
-            with open(name, "wb", opener=_opened_untruncated) as file:
-                file.write(text.encode("utf-8", "surrogateescape"))
-                file.truncate()
-        merged = self.git_result(*MERGE_FILE, str(names.ours), str(names.base), str(names.theirs))
-        refused = not 0 <= merged.status < REFUSED
-        return None if refused else merged.output.decode("utf-8", "surrogateescape")
-
     def replayed(self, merges: Sequence[MergeCommit]) -> Iterator[Replay]:
         """The replay of each merge, in order: one git process for all from git 2.39 on, and one more for each it fails at."""
         while merges:
@@ -203,11 +189,6 @@ class ScratchRepository:
             kill_after_timeout=seconds,
         )
         return b"%d\0%b\0" % (status, answer)
-
-
-def _opened_untruncated(path: str, flags: int) -> int:
-    """The file, opened without truncation: some file systems wait for the disk when a truncated file is written."""
-    return os.open(path, flags & ~os.O_TRUNC, 0o600)
 
 
 def parsed_conflicts(answer: bytes) -> Iterator[tuple[ConflictedFile, ...] | None]:

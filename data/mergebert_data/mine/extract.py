@@ -18,6 +18,7 @@ from mergebert_data.history.attributes import Attributes
 from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.provenance import Provenance, ProvenanceReader
 from mergebert_data.history.replay import FILE_MODES, ConflictedFile, Replay, ScratchRepository
+from mergebert_data.history.stored_merge import stored_merge
 from mergebert_data.locate.majority_vote import Location, locations
 from mergebert_data.mine.cleanly_merged import MOST_FILES, clean_files, in_drawn_order, is_drawn
 from mergebert_data.mine.filters import (
@@ -213,9 +214,9 @@ class Extractor:
         if flags and not self.keep_flagged:
             return f"{flags[0]} file"
         stages = ThreeWay(*versions)
-        conflicted = self.scratch.line_merge(stages)
+        conflicted = stored_merge(stages)
         if conflicted is None:
-            return "refused by git merge-file"
+            return "refused by git"
         try:
             parsed = parse_line_merge(conflicted)
         except MarkerError:

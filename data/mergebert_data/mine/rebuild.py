@@ -26,6 +26,7 @@ from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, parquet_
 from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.replay import ScratchRepository
 from mergebert_data.history.repository import SourceRepository
+from mergebert_data.history.stored_merge import stored_merge
 from mergebert_data.mine.filters import text_of
 
 NOT_GIVEN = "repository not given"
@@ -87,7 +88,7 @@ def rebuilt_row(
     if len(texts) < len(contents):
         return MISSING
     stages = ThreeWay(*texts[:3])
-    conflicted = scratch.line_merge(stages)
+    conflicted = stored_merge(stages)
     if conflicted is None or text_sha256(conflicted) != row["conflicted_sha256"]:
         return CUT_OTHERWISE
     return example_row(row, dict(zip(_SIDES, stages, strict=True)), conflicted, texts[3])

@@ -116,17 +116,6 @@ def test_a_criss_cross_merge_is_replayed(repository: Repository) -> None:
         assert b"<<<<<<<<<" in (scratch.contents([file.blobs.base])[0] or b"")
 
 
-def test_what_git_merge_file_makes(repository: Repository) -> None:
-    repository.commit("begin", {"a.py": BASE})
-    with scratch_of(repository) as scratch:
-        assert scratch.line_merge(ThreeWay(BASE, OURS, THEIRS)) == (
-            "one\n<<<<<<< ours\nTWO\n||||||| base\ntwo\n=======\n2\n>>>>>>> theirs\nthree\n"
-        )
-        assert scratch.line_merge(ThreeWay("a\r\n", "\ufeffa\r\n", "a\r\n")) == "\ufeffa\r\n"
-        assert scratch.line_merge(ThreeWay("a\0\n", "b\n", "c\n")) is None
-        assert scratch.line_merge(ThreeWay("", "", "a\n")) == "a\n"
-
-
 @pytest.mark.parametrize("cut_off", [0, 1])
 def test_an_answer_is_read_as_far_as_it_is_whole(cut_off: int) -> None:
     mode, blob = "100644", "b" * 40

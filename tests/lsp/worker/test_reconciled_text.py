@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.git.command import merge_of
 from mergebert.git.line_merge import line_merge
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.worker.messages import EditorText
 from mergebert_lsp.worker.reconciled_text import reconciled_text, resolvable
 from mergebert_lsp.worker.repository import Versions
 from tests.lsp.documents import DIFF3, TWO_WAY
+from tests.mergebert.marked_merge import marked_merge
 
 CASES = sorted((Path(__file__).parents[2] / "mergebert" / "text" / "cases_markers").iterdir())
 
@@ -44,7 +44,7 @@ def test_with_gits_own_cut_places_hold_every_conflict_once_and_keep_the_rest(
     base: str, ours: str, theirs: str, style: str
 ) -> None:
     stages = ThreeWay(base, ours, theirs)
-    text = merge_of(stages.map(str.encode), ("o", "a", "b"), 7, style).decode()
+    text = marked_merge(stages.map(str.encode), ("o", "a", "b"), 7, style).decode()
     here = reconciled_text(editor_text(text), Versions(stages, line_merge(stages)), None)
 
     assert sum(place.count for place in here.open_parts) == len(resolvable(text))

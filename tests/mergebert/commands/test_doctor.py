@@ -41,7 +41,7 @@ def failures(folder: Path) -> dict[str, str]:
 def test_all_is_well(installed, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(Namespace(json=False)) == 0
     said = capsys.readouterr().out
-    assert said.count("✓") == 7
+    assert said.count("✓") == 8
     assert "✗" not in said
     assert f"files: used for 2 of 3 files of {installed.path}" in said
 
@@ -81,6 +81,16 @@ def test_unbalanced_quotes(installed) -> None:
 def test_merge_bases_must_be_left_to_git(installed) -> None:
     installed.git("config", "--unset", "merge.mergebert.recursive")
     assert set(failures(installed.path)) == {"merge bases"}
+
+
+def test_strategy_options_must_be_seen(installed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "git_caller", lambda: None)
+    assert set(failures(installed.path)) == {"strategy options"}
+
+
+def test_a_driver_that_diffs_otherwise_than_git_is_told(installed) -> None:
+    installed.git("config", "merge.mergebert.driver", "git merge-file --marker-size=%L %A %O %B # %P")
+    assert failures(installed.path)["run"] == "a trial merge fails: exit code 1"
 
 
 def test_a_repository_whose_files_go_elsewhere(installed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from mergebert.driver import merge as driver
 from mergebert.driver import resolved_merge as module
 from mergebert.driver.journal import entries, journal_folder
 from mergebert.driver.merge import CONFLICTS, MERGED, NOTHING_WRITTEN, USAGE, main
-from mergebert.git.command import MOST_CONFLICTS
+from mergebert.git import byte_merge
+from mergebert.git.byte_merge import MOST_CONFLICTS
 from tests.e2e.driver_program import line_merge
 from tests.mergebert.fake_resolver import FakeResolver
 
@@ -59,6 +61,7 @@ def git_that_exits(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(git.parent))
     monkeypatch.setenv("MERGEBERT", "0")
+    monkeypatch.setattr(byte_merge, "_refused", set())  # what is known of the real one
 
 
 INPUTS = {
@@ -85,7 +88,8 @@ def test_without_a_model_the_result_is_gits(
 ) -> None:
     with (isolated_git / ".gitconfig").open("a", encoding="utf-8") as config:
         config.write(f"[merge]\n\tconflictStyle = {style}\n")
-    conflicts, wanted = line_merge(INPUTS[name], tmp_path / "oracle")
+    options = [] if style == "merge" else [f"--{style}"]
+    conflicts, wanted = line_merge(INPUTS[name], tmp_path / "oracle", *options)
     assert main([*put(INPUTS[name]), "--git", "-p", "src/app.py", "-l", "7"]) == min(conflicts, 1)
     assert Path("ours").read_bytes() == wanted
     assert sorted(os.listdir()) == ["base", "ours", "theirs"]
@@ -136,8 +140,7 @@ def test_the_switch_turns_the_model_off(monkeypatch: pytest.MonkeyPatch, tmp_pat
     [
         (["--git"], {}, ("base", "ours", "theirs")),
         (["--git", "-s", "%S", "-x", "%X", "-y", "%Y"], {}, ("base", "ours", "theirs")),
-        (["--git", "-s", "", "-x", "", "-y", ""], {"GITHEAD_1": "topic"}, ("base", "HEAD", "topic")),
-        (["--git"], {"GITHEAD_1": "one", "GITHEAD_2": "two"}, ("base", "ours", "theirs")),
+        (["--git", "-s", "", "-x", "", "-y", ""], {}, ("base", "ours", "theirs")),
         (["--git", "-s", "1234", "-x", "HEAD", "-y", "-topic x"], {}, ("1234", "HEAD", "-topic x")),
         (["-o", "ours"], {"GITHEAD_1": "topic"}, ("base", "ours", "theirs")),
     ],
@@ -211,7 +214,7 @@ def test_dashes_end_the_options() -> None:
 
 def test_missing_files_are_one_sentence_above_128(capfd: pytest.CaptureFixture[str]) -> None:
     put(CONFLICT)
-    assert main(["missing", "ours", "theirs", "--git"]) == NOTHING_WRITTEN
+    assert main(["missing", "ours", "theirs", "-o", "out"]) == NOTHING_WRITTEN
     assert main(["base", "ours", "theirs", "-o", "no/such/folder/out"]) == NOTHING_WRITTEN
     assert Path("ours").read_bytes() == OURS
     said = capfd.readouterr().err
@@ -223,9 +226,17 @@ def test_a_missing_git_is_one_sentence_above_128(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main([*put(CONFLICT), "--git"]) == NOTHING_WRITTEN
+    assert main([*put(CONFLICT), "-o", "ours"]) == NOTHING_WRITTEN
     assert Path("ours").read_bytes() == OURS
     assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_what_could_not_be_merged_is_taken_away_from_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 2.42 it goes on after any exit code, and commits the file that it finds."""
+    git_that_exits(MOST_CONFLICTS + 1, monkeypatch)
+    assert main([*put(CONFLICT), "--git"]) == NOTHING_WRITTEN
+    assert not Path("ours").exists()
+    assert Path("theirs").read_bytes() == THEIRS
 
 
 @pytest.mark.parametrize("target", ["ours", None])
@@ -243,7 +254,7 @@ def test_what_git_counts_is_written_and_what_it_fails_at_is_not(
     said = capfd.readouterr()
     assert Path("ours").read_bytes() == (b"from git\n" if is_written and target else OURS)
     assert said.out == ("from git\n" if is_written and not target else "")
-    failed = "mergebert: nothing was written: git merge-file could not merge these files.\n"
+    failed = "mergebert: nothing was written: git could not merge these files; see to it and merge again.\n"
     assert said.err == ("" if is_written else failed)
 
 
@@ -254,7 +265,7 @@ def test_in_place_too_only_what_git_counts_is_written(monkeypatch: pytest.Monkey
     monkeypatch.setattr(write, "_beside", refused)
     for code, wanted in ((MOST_CONFLICTS + 1, OURS), (MOST_CONFLICTS, b"from git\n")):
         git_that_exits(code, monkeypatch)
-        main([*put(CONFLICT), "--git"])
+        main([*put(CONFLICT), "-o", "ours"])
         assert Path("ours").read_bytes() == wanted
 
 
@@ -277,10 +288,15 @@ def test_a_folder_that_takes_no_file_gets_gits_merge_in_place(
 def test_a_disk_that_fills_up_after_the_line_merge(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def full(path: str, content: bytes) -> None:
-        raise OSError(28, "No space left on device", path)
+    replace, calls = write.replace_file, []
 
-    monkeypatch.setattr(driver, "write_atomically", full)
+    def full(path: str, write: Callable[[int], None]) -> None:
+        calls.append(path)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device", path)
+        replace(path, write)
+
+    monkeypatch.setattr(driver, "replace_file", full)
     assert main([*put(CONFLICT), "--git"]) == CONFLICTS
     assert Path("ours").read_bytes() == line_merge(CONFLICT, tmp_path / "oracle")[1]
     said = "mergebert: ours: No space left on device; git's own conflicts are left.\n"
@@ -304,9 +320,7 @@ def test_an_interrupt_in_the_journal_takes_nothing_back(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(path: str, content: bytes) -> None:
-        if path != "ours":
-            raise KeyboardInterrupt
-        write.write_atomically(path, content)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(driver, "write_atomically", interrupted)
     assert main([*put(CONFLICT), "--git", "-p", "app.py"]) == MERGED

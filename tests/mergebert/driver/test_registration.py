@@ -19,7 +19,6 @@ from mergebert.driver.registration import (
     uninstall,
 )
 from mergebert.errors import InputError
-from tests.e2e.driver_program import plain_program
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -121,48 +120,47 @@ def test_the_commands_say_what_they_did(
 
 
 def test_labels_are_asked_for_where_git_knows_them() -> None:
-    assert "-s %S -x %X -y %Y" in driver_line("mergebert", (2, 44, 0))
+    assert "--base-label=%S --ours-label=%X --theirs-label=%Y" in driver_line("mergebert", (2, 44, 0))
     assert "%S" not in driver_line("mergebert", (2, 43, 9))
     assert "/100%%/mergebert merge" in driver_line("/100%/mergebert", (2, 39))
 
 
-def test_the_program_is_the_console_script_beside_this_python(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["pytest"])
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin's" / "python"))
-    assert program() == f"{shlex.quote(sys.executable)} -P -m mergebert"
-    script = plain_program(tmp_path / "bin's")
-    assert program() == shlex.quote(str(script))
-    script.chmod(0o644)
-    assert program().endswith("-P -m mergebert")
-    other = plain_program(tmp_path / "other")
-    monkeypatch.setattr(sys, "argv", [str(other)])
-    assert program() == str(other)
+def test_the_program_is_this_python_deaf_to_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/it's here/python")
+    assert shlex.split(program()) == ["/opt/it's here/python", "-E", "-P", "-m", "mergebert"]
+
+
+WRITES = "echo merged > ours; touch -d '+5 seconds' ours"
 
 
 @pytest.mark.parametrize(
-    ("status", "action", "wanted"),
+    ("status", "action", "by_git", "wanted"),
     [
-        (0, "true", 0),
-        (1, "echo '<<<<<<< x' > ours", 1),
-        (137, "echo '<<<<<<< x' > ours", 1),
-        (1, "true", 3),
-        (127, "true", 3),
-        (255, "true", 255),
+        (0, WRITES, 9, 0),
+        (1, WRITES, 9, 1),
+        (137, WRITES, 9, 1),
+        (0, "true", 0, 0),  # whatever calls itself mergebert there has not merged
+        (1, "true", 3, 1),
+        (127, "true", 0, 0),
+        (2, "true", 255, 255),
+        (255, "rm ours", 255, 255),
     ],
 )
-def test_the_driver_line_trusts_no_failure_without_markers(
-    tmp_path: Path, status: int, action: str, wanted: int
+def test_the_driver_line_trusts_no_driver_that_has_written_nothing(
+    tmp_path: Path, status: int, action: str, by_git: int, wanted: int
 ) -> None:
-    """Program and git are stubs here: 3 says that git was asked to merge the file."""
-    for name, body in (("program", f"{action}; exit {status}"), ("git", "exit 3")):
+    """Program and git are stubs here; what they leave is what git goes on with."""
+    for name, body in (("program", f"{action}; exit {status}"), ("git", f"echo git >> ours; exit {by_git}")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
-    (tmp_path / "ours").write_text("ours\n", encoding="utf-8")
-    line = driver_line("./program", (2, 39)).replace("%B || exit 1;", "%B;")
+    for name in ("b", "ours", "t"):
+        (tmp_path / name).write_text(f"{name}\n", encoding="utf-8")
+    line = driver_line("./program", (2, 39))
     for placeholder, value in {"%A": "ours", "%O": "b", "%B": "t", "%P": "p", "%L": "7"}.items():
         line = line.replace(placeholder, value)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=environment, check=False)
     assert done.returncode == wanted
+    left = None if wanted == 255 else "merged\n" if action == WRITES else "ours\ngit\n"
+    assert ((tmp_path / "ours").read_text() if left else None) == left
+    assert (tmp_path / "ours").exists() == (left is not None)

@@ -10,10 +10,11 @@ import pytest
 
 from mergebert.driver import resolved_merge as module
 from mergebert.driver.resolved_merge import CONFLICT_LIMIT, MergeJob, resolved_merge
-from mergebert.errors import InputError, MarkerError
+from mergebert.errors import InputError
+from mergebert.git.byte_merge import ByteMerge, byte_merge
+from mergebert.git.merge_options import MergeOptions
 from mergebert.settings import Settings
 from mergebert.text.threeway import ThreeWay
-from tests.e2e.driver_program import line_merge
 from tests.mergebert.fake_resolver import FakeResolver
 
 KEPT = "".join(f"kept {number}\n" for number in range(6))
@@ -32,19 +33,18 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> FakeResolver:
     return fake
 
 
-def job(
-    versions: ThreeWay[str] | ThreeWay[bytes], folder: Path, style: str = "", marker_size: int = 7
-) -> MergeJob:
+def job(versions: ThreeWay[str] | ThreeWay[bytes], style: str = "merge", marker_size: int = 7) -> MergeJob:
     """The job the driver makes of these versions."""
     encoded = versions.map(lambda text: text if isinstance(text, bytes) else text.encode())
-    options = [f"--marker-size={marker_size}", *([f"--{style}"] if style else [])]
-    shown = line_merge((encoded.base, encoded.ours, encoded.theirs), folder, *options)[1]
-    return MergeJob("app.py", encoded, shown, ("base", "ours", "theirs"), marker_size, style, in_git=False)
+    options = MergeOptions(style=style)
+    merged = byte_merge((encoded.base, encoded.ours, encoded.theirs), options) or ByteMerge(b"", True, 7)
+    labels = ("base", "ours", "theirs")
+    return MergeJob("app.py", encoded, merged, labels, marker_size, options, in_git=False)
 
 
-@pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
-def test_what_is_not_accepted_stays_byte_for_byte(tmp_path: Path, style: str) -> None:
-    given = job(TWO_CONFLICTS, tmp_path, style)
+@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+def test_what_is_not_accepted_stays_byte_for_byte(style: str) -> None:
+    given = job(TWO_CONFLICTS, style)
     found = resolved_merge(given, Settings())
     assert found is not None
     assert found.left == 1
@@ -66,38 +66,31 @@ def test_the_child_loads_nothing_of_training() -> None:
     assert not {"torch", "transformers", "sklearn", "lightgbm", "git", "pyarrow"} & set(shown.stdout.split())
 
 
-def test_nothing_accepted_leaves_the_line_merge(tmp_path: Path) -> None:
-    assert resolved_merge(job(ThreeWay("a\n", "b\n", "c\n"), tmp_path), Settings()) is None
+def test_nothing_accepted_leaves_the_line_merge() -> None:
+    assert resolved_merge(job(ThreeWay("a\n", "b\n", "c\n")), Settings()) is None
 
 
 @pytest.mark.parametrize("size", [5, 7, 11])
-def test_every_marker_size_comes_back(tmp_path: Path, size: int) -> None:
-    given = job(TWO_CONFLICTS, tmp_path, "", size)
+def test_every_marker_size_comes_back(size: int) -> None:
+    given = job(TWO_CONFLICTS, "merge", size)
     found = resolved_merge(given, Settings())
     assert found is not None
     assert found.text.count("<") == size
     assert found.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
 
 
-@pytest.mark.parametrize("style", ["", "diff3"])
-def test_lines_that_look_like_separators_are_text(tmp_path: Path, style: str) -> None:
+@pytest.mark.parametrize("style", ["merge", "diff3"])
+def test_lines_that_look_like_separators_are_text(style: str) -> None:
     versions = TWO_CONFLICTS.map(lambda text: text.replace("ours two\n", "Ours two\n=======\n=========\n"))
-    given = job(versions, tmp_path, style)
+    given = job(versions, style)
     found = resolved_merge(given, Settings())
     assert found is not None
     assert found.text == "sure theirs one\n" + given.shown.decode()[given.shown.decode().index(KEPT) :]
 
 
-def test_a_text_that_is_not_what_git_would_write_is_left_alone(tmp_path: Path) -> None:
-    versions = TWO_CONFLICTS.map(lambda text: text.replace("ours two\n", "Ours two\n=======\n"))
-    given = job(versions, tmp_path)
-    with pytest.raises(MarkerError, match="lines that look like conflict markers"):
-        resolved_merge(replace(given, shown=given.shown.replace(b"two", b"2")), Settings())
-
-
-def test_marks_and_line_ends_stay(tmp_path: Path) -> None:
+def test_marks_and_line_ends_stay() -> None:
     versions = TWO_CONFLICTS.map(lambda text: "\ufeff" + text.replace("\n", "\r\n").removesuffix("\r\n"))
-    given = job(versions, tmp_path)
+    given = job(versions)
     found = resolved_merge(given, Settings())
     assert found is not None
     assert found.text.startswith("\ufeffsure theirs one\r\nkept 0\r\n")
@@ -105,8 +98,8 @@ def test_marks_and_line_ends_stay(tmp_path: Path) -> None:
     assert "\n" not in found.text.replace("\r\n", "")
 
 
-def test_a_last_line_without_newline_stays_so(tmp_path: Path) -> None:
-    found = resolved_merge(job(ThreeWay("a", "b", "sure"), tmp_path), Settings())
+def test_a_last_line_without_newline_stays_so() -> None:
+    found = resolved_merge(job(ThreeWay("a", "b", "sure")), Settings())
     assert found is not None
     assert found.text == "sure"
 
@@ -120,25 +113,23 @@ def test_a_last_line_without_newline_stays_so(tmp_path: Path) -> None:
         (ThreeWay("a\n>>>>>>>>> y\n", "b\n", "sure\n"), "markers already"),
     ],
 )
-def test_what_is_not_for_the_model_is_refused(tmp_path: Path, versions: ThreeWay, reason: str) -> None:
+def test_what_is_not_for_the_model_is_refused(versions: ThreeWay, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        resolved_merge(job(versions, tmp_path), Settings())
+        resolved_merge(job(versions), Settings())
 
 
-def test_a_file_full_of_conflicts_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_full_of_conflicts_is_left_alone() -> None:
     versions = (
         "".join(f"{word} {number}\n{KEPT}" for number in range(CONFLICT_LIMIT + 1))
         for word in ("base", "ours", "sure")
     )
     with pytest.raises(InputError, match="more than 200"):
-        resolved_merge(job(ThreeWay(*versions), tmp_path), Settings())
+        resolved_merge(job(ThreeWay(*versions)), Settings())
 
 
 def test_a_merge_of_merge_bases_is_gits(repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository.path)
-    versions = ThreeWay(b"a\n", b"b\n", b"sure\n")
-    shown = b"<<<<<<<<< ours\nb\n=========\nsure\n>>>>>>>>> theirs\n"
-    given = MergeJob("app.py", versions, shown, ("base", "ours", "theirs"), 9, "", in_git=True)
+    given = replace(job(ThreeWay("a\n", "b\n", "sure\n"), marker_size=9), in_git=True)
     with pytest.raises(InputError, match="base for another merge"):
         resolved_merge(given, Settings())
     repository.write({".gitattributes": "*.py conflict-marker-size=9\n"})

@@ -6,45 +6,18 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import GitError
-from mergebert.git.command import LineMerge, config_values, git_answer, git_output, git_version, merge_of
-from mergebert.text.threeway import ThreeWay
-from tests.e2e.driver_program import line_merge
-
-VERSIONS = (b"a\nb\nc\n", b"a\nB\nc\n", b"a\nX\nc\n")
+from mergebert.git.command import config_values, git_answer, git_output, git_version, lean_answer
 
 
-@pytest.fixture(params=["spawned", "by subprocess"])
-def merge(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LineMerge:
-    """A line merge that conflicts, on systems with and without posix_spawn."""
-    if request.param == "by subprocess":
+@pytest.mark.parametrize("has_spawn", [True, False])
+def test_a_lean_answer_is_exit_code_and_output(has_spawn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_spawn:
         monkeypatch.delattr(os, "posix_spawnp")
-    files = [str(tmp_path / name) for name in ("base", "ours", "-theirs")]
-    for file, content in zip(files, VERSIONS, strict=True):
-        Path(file).write_bytes(content)
-    return LineMerge((files[0], files[1], files[2]), ("base", "ours", "theirs"), 9)
-
-
-@pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
-def test_the_line_merge_is_gits_own(merge: LineMerge, tmp_path: Path, style: str) -> None:
-    options = ["--marker-size=9", *([f"--{style}"] if style else [])]
-    wanted = line_merge(VERSIONS, tmp_path / "oracle", *options)
-    assert merge.content(style) == wanted
-    with open(tmp_path / "out", "w+b") as file:
-        assert merge.write_to(file.fileno(), style) == wanted[0]
-        assert (tmp_path / "out").read_bytes() == wanted[1]
-
-
-def test_binary_files_are_a_failure_and_no_conflict(merge: LineMerge) -> None:
-    Path(merge.files[0]).write_bytes(b"\0")
-    assert merge.content() == (255, b"")
-
-
-def test_texts_in_memory_are_merged_the_same(tmp_path: Path) -> None:
-    code, wanted = line_merge(VERSIONS, tmp_path, "--diff3")
-    assert code == 1
-    assert merge_of(ThreeWay(*VERSIONS), ("base", "ours", "theirs"), 7) == wanted
-    with pytest.raises(GitError, match="binary"):
-        merge_of(ThreeWay(b"\0", b"a", b"b"), ("base", "ours", "theirs"), 7)
+    told = {"PATH": os.environ["PATH"], "WORD": "told"}
+    assert lean_answer(["sh", "-c", "echo $WORD; echo unheard >&2; exit 3"], told) == (3, b"told\n")
+    assert lean_answer(["sh", "-c", "cat; kill -9 $$"]) == (247, b"")
+    with pytest.raises(FileNotFoundError):
+        lean_answer(["no-such-program"])
 
 
 def test_git_answers_or_says_why(tmp_path: Path) -> None:

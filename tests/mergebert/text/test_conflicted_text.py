@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mergebert.git.command import merge_of
 from mergebert.text.conflicted_text import ConflictedText, with_final_newline
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay
 from tests.e2e.driver_program import line_merge as git_line_merge
+from tests.mergebert.marked_merge import marked_merge
 
 LABELS = ("base", "ours", "theirs")
 # Lines with and without letters: git joins neighbouring conflicts over lines that hold none.
@@ -24,7 +24,7 @@ STYLES = st.sampled_from(["", "zdiff3", "diff3"])
 
 def shown(versions: ThreeWay[str], style: str) -> str:
     """What git puts into the work tree in this style."""
-    return merge_of(versions.map(str.encode), LABELS, 7, style).decode()
+    return marked_merge(versions.map(str.encode), LABELS, 7, style).decode()
 
 
 def conflicted(versions: ThreeWay[str], style: str) -> ConflictedText:
@@ -131,4 +131,4 @@ def test_a_side_that_differs_from_the_base_in_its_end_alone_gives_the_end(
 
 def test_the_oracle_and_the_line_merge_agree(tmp_path: Path) -> None:
     versions = (b"a\nb\n", b"a\nB\n", b"a\nX\n")
-    assert merge_of(ThreeWay(*versions), LABELS, 7) == git_line_merge(versions, tmp_path, "--diff3")[1]
+    assert marked_merge(ThreeWay(*versions), LABELS, 7) == git_line_merge(versions, tmp_path, "--diff3")[1]

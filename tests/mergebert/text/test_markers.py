@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mergebert.errors import MarkerError
-from mergebert.git.command import merge_of
 from mergebert.text.markers import (
     DEFAULT_MARKER_SIZE,
     Conflict,
@@ -18,6 +17,7 @@ from mergebert.text.markers import (
     resolved,
 )
 from mergebert.text.threeway import ThreeWay
+from tests.mergebert.marked_merge import marked_merge
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 MARKS = ["<<<<<<<", ">>>>>>>", "=======", "|||||||", "<<<", ">>>", "===", "|||"]
@@ -144,7 +144,7 @@ def test_git_itself_writes_what_is_parsed(style: str, size: int, end: str) -> No
     base = BASE.replace("\n", end)
     ours = base.replace("line 3", f"same{end}ours").replace("line 11", "our end").removesuffix(end)
     theirs = base.replace("line 3", f"same{end}theirs").replace("line 11", "their end")
-    text = merge_of(ThreeWay(base, ours, theirs).map(str.encode), ("o", "a", "b"), size, style).decode()
+    text = marked_merge(ThreeWay(base, ours, theirs).map(str.encode), ("o", "a", "b"), size, style).decode()
 
     merged = parse(text, size)
 

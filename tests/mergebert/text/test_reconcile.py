@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from mergebert.text.file_parts import AnsweredPart, OpenPart
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
+from tests.mergebert.marked_merge import marked_merge
 
 BASE = "".join(f"line {number}\n" for number in range(40))
 
@@ -25,14 +25,9 @@ def edited(text: str, **lines: str) -> str:
     return text
 
 
-def shown(versions: ThreeWay[str], folder: Path, style: str = "") -> str:
+def shown(versions: ThreeWay[str], style: str = "") -> str:
     """What git puts into the work tree."""
-    for name, text in zip(("base", "ours", "theirs"), versions, strict=True):
-        (folder / name).write_bytes(text.encode())
-    labels = ["-L", "HEAD", "-L", "base", "-L", "topic"]
-    styles = [f"--{style}"] if style else []
-    command = ["git", "merge-file", "-p", "-q", *styles, *labels, "ours", "base", "theirs"]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).stdout.decode()
+    return marked_merge(versions.map(str.encode), ("base", "HEAD", "topic"), 7, style).decode()
 
 
 def opens(parts) -> list[OpenPart]:
@@ -56,8 +51,8 @@ TWO = ThreeWay(
 
 
 @pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
-def test_every_style_gets_the_base_of_the_diff3_cut(style: str, tmp_path: Path) -> None:
-    text = shown(TWO, tmp_path, style)
+def test_every_style_gets_the_base_of_the_diff3_cut(style: str) -> None:
+    text = shown(TWO, style)
     fresh = line_merge(TWO)
 
     parts = reconciled(parse(text), fresh)
@@ -69,21 +64,21 @@ def test_every_style_gets_the_base_of_the_diff3_cut(style: str, tmp_path: Path) 
     assert [one.conflicts[0].labels.ours for one in found] == ["HEAD", "HEAD"]
 
 
-def test_lines_git_left_out_of_a_conflict_must_stay(tmp_path: Path) -> None:
-    [first, _] = opens(reconciled(parse(shown(TWO, tmp_path)), line_merge(TWO)))
+def test_lines_git_left_out_of_a_conflict_must_stay() -> None:
+    [first, _] = opens(reconciled(parse(shown(TWO)), line_merge(TWO)))
 
     assert first.agreed == ("same first\n", "same last\n")
     assert first.resolved({0: "same first\nnew\nsame last\n"}) == "same first\nnew\nsame last\n"
     assert first.resolved({0: "line 5\n"}) is None
 
 
-def test_two_conflicts_that_git_joined_are_resolved_apart(tmp_path: Path) -> None:
+def test_two_conflicts_that_git_joined_are_resolved_apart() -> None:
     joined = ThreeWay(
         BASE,
         edited(BASE, l5="ours 5\n", l7="ours 7\n"),
         edited(BASE, l5="theirs 5\n", l7="theirs 7\n"),
     )
-    text = shown(joined, tmp_path)
+    text = shown(joined)
     assert text.count("<<<<<<<") == 1
     fresh = line_merge(joined)
     assert len(fresh.conflicts) == 2
@@ -96,12 +91,12 @@ def test_two_conflicts_that_git_joined_are_resolved_apart(tmp_path: Path) -> Non
     assert half == "A\nline 6\n<<<<<<< HEAD\nours 7\n=======\ntheirs 7\n>>>>>>> topic\n"
 
 
-def test_one_conflict_that_git_split_is_resolved_as_one(tmp_path: Path) -> None:
+def test_one_conflict_that_git_split_is_resolved_as_one() -> None:
     inner = "".join(f"inner {number}\n" for number in range(6))
     split = ThreeWay(
         BASE, edited(BASE, l5=f"ours a\n{inner}ours b\n"), edited(BASE, l5=f"theirs a\n{inner}theirs b\n")
     )
-    text = shown(split, tmp_path)
+    text = shown(split)
     assert text.count("<<<<<<<") == 2
     [window] = opens(reconciled(parse(text), line_merge(split)))
 
@@ -115,8 +110,8 @@ def test_one_conflict_that_git_split_is_resolved_as_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "answer", ["mine\n", "", "several\n\nlines of\nmine\n", "same first\nours 5\nsame last\n"]
 )
-def test_an_answer_is_found_between_unbroken_context(style: str, answer: str, tmp_path: Path) -> None:
-    merged = parse(shown(TWO, tmp_path, style))
+def test_an_answer_is_found_between_unbroken_context(style: str, answer: str) -> None:
+    merged = parse(shown(TWO, style))
     before, _, *rest = merged.parts
     around = ("same first\n", "same last\n") if style != "diff3" else ("", "")
     text = str(before).removesuffix(around[0]) + answer
@@ -129,8 +124,8 @@ def test_an_answer_is_found_between_unbroken_context(style: str, answer: str, tm
     assert len(opens(parts)) == 1
 
 
-def test_an_answer_beside_a_changed_line_is_not_believed(tmp_path: Path) -> None:
-    text = shown(TWO, tmp_path, "diff3")
+def test_an_answer_beside_a_changed_line_is_not_believed() -> None:
+    text = shown(TWO, "diff3")
     merged = parse(text)
     parts = list(merged.parts)
     parts[1] = "mine\n"
@@ -149,7 +144,7 @@ def test_an_answer_beside_a_changed_line_is_not_believed(tmp_path: Path) -> None
 def test_three_unbroken_lines_on_either_side_prove_an_answer(
     changed: int, is_believed: bool, tmp_path: Path
 ) -> None:
-    parts = list(parse(shown(TWO, tmp_path, "diff3")).parts)
+    parts = list(parse(shown(TWO, "diff3")).parts)
     parts[1] = "mine\n"
     text = "".join(map(str, parts)).replace(f"line {changed}\n", "changed by hand\n")
 
@@ -184,12 +179,12 @@ def test_context_at_an_edge_of_the_file(
     assert answers(parts) == (["mine\n"] if is_believed else [])
 
 
-def test_equal_conflicts_are_told_apart_by_what_surrounds_them(tmp_path: Path) -> None:
+def test_equal_conflicts_are_told_apart_by_what_surrounds_them() -> None:
     versions = ThreeWay(
         BASE, edited(BASE, l5="ours\n", l25="ours\n"), edited(BASE, l5="theirs\n", l25="theirs\n")
     )
     first, second = line_merge(versions).conflicts
-    merged = parse(shown(versions, tmp_path))
+    merged = parse(shown(versions))
     text = "".join(str(part) if at != 1 else "mine\n" for at, part in enumerate(merged.parts))
 
     parts = reconciled(parse(text), line_merge(versions))
@@ -198,8 +193,8 @@ def test_equal_conflicts_are_told_apart_by_what_surrounds_them(tmp_path: Path) -
     assert [one.conflicts[0].sides for one in opens(parts)] == [second.sides]
 
 
-def test_a_conflict_changed_by_hand_stays_what_its_markers_show(tmp_path: Path) -> None:
-    text = shown(TWO, tmp_path).replace("ours 5\n", "ours five\n")
+def test_a_conflict_changed_by_hand_stays_what_its_markers_show() -> None:
+    text = shown(TWO).replace("ours 5\n", "ours five\n")
 
     parts = reconciled(parse(text), line_merge(TWO))
 
@@ -207,20 +202,20 @@ def test_a_conflict_changed_by_hand_stays_what_its_markers_show(tmp_path: Path) 
     assert [one.conflicts[0].has_base for one in opens(parts)] == [False, True]
 
 
-def test_markers_that_are_content_are_no_conflict(tmp_path: Path) -> None:
+def test_markers_that_are_content_are_no_conflict() -> None:
     sample = "<<<<<<< sample\na\n=======\nb\n>>>>>>> sample\n"
     versions = TWO.map(lambda text: text.replace("line 15\n", sample))
 
-    parts = reconciled(parse(shown(versions, tmp_path)), line_merge(versions))
+    parts = reconciled(parse(shown(versions)), line_merge(versions))
 
     assert len(opens(parts)) == 2
     assert sample in "".join(part for part in parts if isinstance(part, str))
 
 
 @pytest.mark.parametrize("style", ["", "diff3", "zdiff3"])
-def test_a_file_without_a_final_newline(style: str, tmp_path: Path) -> None:
+def test_a_file_without_a_final_newline(style: str) -> None:
     versions = ThreeWay("a\nb\nc\n}", "a\nb\nx\n}", "a\nb\ny\n}")
-    text = shown(versions, tmp_path, style)
+    text = shown(versions, style)
 
     parts = reconciled(parse(text), line_merge(versions))
 
@@ -229,8 +224,8 @@ def test_a_file_without_a_final_newline(style: str, tmp_path: Path) -> None:
     assert window.conflicts[0].has_base
 
 
-def test_without_versions_a_conflict_is_what_its_markers_show(tmp_path: Path) -> None:
-    [first, second] = opens(unreconciled(parse(shown(TWO, tmp_path))))
+def test_without_versions_a_conflict_is_what_its_markers_show() -> None:
+    [first, second] = opens(unreconciled(parse(shown(TWO))))
 
     assert not first.conflicts[0].has_base
     assert second.resolved({0: "mine\n"}) == "mine\n"
@@ -242,11 +237,9 @@ LINES = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "}\n", "\n"]), max_size=1
 @settings(max_examples=60, deadline=None)
 @example(base="a\na\na\nb\n", ours="b\nb\na\nb\n", theirs="b\nb\na\nb\nb\na\n", style="")
 @given(base=LINES, ours=LINES, theirs=LINES, style=st.sampled_from(["", "diff3", "zdiff3"]))
-def test_whatever_git_shows_is_told_apart_without_loss(
-    base: str, ours: str, theirs: str, style: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_whatever_git_shows_is_told_apart_without_loss(base: str, ours: str, theirs: str, style: str) -> None:
     versions = ThreeWay(base, ours, theirs)
-    text = shown(versions, tmp_path_factory.mktemp("merge"), style)
+    text = shown(versions, style)
     fresh = line_merge(versions)
 
     parts = reconciled(parse(text), fresh)
@@ -264,9 +257,7 @@ def test_whatever_git_shows_is_told_apart_without_loss(
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_no_answer_is_taken_for_what_it_is_not(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_no_answer_is_taken_for_what_it_is_not(data: st.DataObject) -> None:
     places = sorted(data.draw(st.sets(st.integers(0, 39), min_size=1, max_size=6)))
     versions = ThreeWay(
         BASE,
@@ -277,7 +268,7 @@ def test_no_answer_is_taken_for_what_it_is_not(
     fresh = line_merge(versions)
     given_answers: dict[str, str] = {}
     text = ""
-    for part in reconciled(parse(shown(versions, tmp_path_factory.mktemp("merge"), style)), fresh):
+    for part in reconciled(parse(shown(versions, style)), fresh):
         if isinstance(part, OpenPart) and len(part.conflicts) == 1 and data.draw(st.booleans()):
             answer = data.draw(
                 st.lists(st.sampled_from(["mine\n", "line 7\n", "}\n"]), max_size=3).map("".join)

@@ -1,0 +1,158 @@
+"""Three texts merged by git as it merges the files of a commit, in a repository made for nothing else.
+
+`git merge-file` has no option for the diff algorithm before 2.44, none for white space to this day, and joins
+conflicts a little more eagerly than a merge does. So the texts become three commits in a temporary folder, out
+of reach of every setting and attribute of the user's, and git merges these. Where git is older than 2.44 this is
+on the path of every merged file: importing `tempfile` and `subprocess` would cost as much as the merge.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mergebert.git.command import lean_answer
+
+TYPE_CHECKING = False  # typing itself costs milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mergebert.git.merge_options import MergeOptions
+
+_NAME = b"text"
+_ENTRY = b"100644 %s\0" % _NAME
+_ATTRIBUTES = b"* merge=text conflict-marker-size=%d -text -ident -filter -working-tree-encoding\n"
+_UNKNOWN_OPTION = 129  # git's exit code for a wrong command line
+
+Texts = tuple[bytes, bytes, bytes]  # base, ours and theirs, as everywhere
+
+
+def blob_merge(texts: Texts, marker_size: int, options: MergeOptions) -> tuple[int, bytes]:
+    """git's exit code, 0 clean and 1 with conflicts, and the merge; the labels of its markers mean nothing.
+
+    Above 1 git failed, and there is no merge. Raises OSError where there is no room for the repository.
+    """
+    folder = _new_folder()
+    try:
+        repository = _Repository(folder, options.style)
+        repository.write_attributes(_ATTRIBUTES % marker_size)
+        base = repository.commit(texts[0])
+        ours, theirs = repository.commit(texts[1], base), repository.commit(texts[2], base)
+        code, output = _UNKNOWN_OPTION, b""
+        if (
+            options.algorithm == "histogram"
+        ):  # the one `git merge-tree` takes before 2.47, whatever it is told
+            given = [f"-X{option}" for option in options.strategy_options()]
+            code, output = repository.git("merge-tree", "--write-tree", "-z", *given, ours, theirs)
+        if code == _UNKNOWN_OPTION:  # before 2.43 it takes no strategy options at all
+            return repository.merged_in_work_tree(base, ours, theirs, options)
+        return code, repository.text_of(output[:40].decode("ascii")) if code <= 1 else b""
+    finally:
+        _remove(folder)
+
+
+class _Repository:
+    """A bare repository in a folder of its own; its objects are written here, which saves nine processes."""
+
+    def __init__(self, folder: str, style: str) -> None:
+        self.folder = folder
+        self.style = style
+        for name in ("objects", "refs", "info", "work"):
+            os.mkdir(os.path.join(folder, name))
+        self._write("HEAD", b"ref: refs/heads/none\n")
+
+    def git(self, *arguments: str) -> tuple[int, bytes]:
+        """Exit code and output of a git command that sees this repository and nothing of the user's."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        if "GIT_EXEC_PATH" in os.environ:  # the git that runs us, where several are installed
+            kept["GIT_EXEC_PATH"] = os.environ["GIT_EXEC_PATH"]
+        own = {
+            "GIT_DIR": self.folder,
+            "GIT_WORK_TREE": os.path.join(self.folder, "work"),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_MERGE_VERBOSITY": "0",
+        }
+        return lean_answer(["git", "-c", f"merge.conflictStyle={self.style}", *arguments], {**kept, **own})
+
+    def write_attributes(self, content: bytes) -> None:
+        """The attributes of every path; nothing overrules them where they stand."""
+        self._write("info/attributes", content)
+
+    def commit(self, text: bytes, parent: str = "") -> str:
+        """The id of a commit whose only file holds `text`."""
+        blob = self._object(b"blob", text)
+        tree = self._object(b"tree", _ENTRY + bytes.fromhex(blob))
+        parents = f"parent {parent}\n" if parent else ""
+        who = "mergebert <mergebert> 0 +0000"
+        return self._object(b"commit", f"tree {tree}\n{parents}author {who}\ncommitter {who}\n\n\n".encode())
+
+    def text_of(self, tree: str) -> bytes:
+        """The text of the only file of a tree."""
+        entry = self._content(tree)
+        return self._content(entry.removeprefix(_ENTRY)[:20].hex())
+
+    def merged_in_work_tree(
+        self, base: str, ours: str, theirs: str, options: MergeOptions
+    ) -> tuple[int, bytes]:
+        """The same by the oldest of git's merge commands that takes strategy options; it needs index and work tree."""
+        self._write("HEAD", ours.encode() + b"\n")
+        code, _ = self.git("read-tree", "--reset", "-u", ours)
+        if code:
+            return 128, b""
+        given = [f"diff-algorithm={options.algorithm}", *options.strategy_options()]
+        code, _ = self.git("merge-recursive", *(f"--{option}" for option in given), base, "--", ours, theirs)
+        if code > 1:
+            return code, b""
+        with open(os.path.join(self.folder, "work", os.fsdecode(_NAME)), "rb") as file:
+            return code, file.read()
+
+    def _object(self, kind: bytes, content: bytes) -> str:
+        """The id of a loose object, after writing it."""
+        import hashlib
+        import zlib
+
+        stored = b"%s %d\0%s" % (kind, len(content), content)
+        name = hashlib.sha1(stored, usedforsecurity=False).hexdigest()
+        os.makedirs(os.path.join(self.folder, "objects", name[:2]), exist_ok=True)
+        self._write(f"objects/{name[:2]}/{name[2:]}", zlib.compress(stored, 1))
+        return name
+
+    def _content(self, name: str) -> bytes:
+        import zlib
+
+        with open(os.path.join(self.folder, "objects", name[:2], name[2:]), "rb") as file:
+            return zlib.decompress(file.read()).partition(b"\0")[2]
+
+    def _write(self, name: str, content: bytes) -> None:
+        with open(os.path.join(self.folder, name), "wb") as file:
+            file.write(content)
+
+
+def _new_folder() -> str:
+    """An empty folder that only this user can read, where the system keeps temporary files."""
+    parent = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")
+    while True:
+        folder = os.path.join(parent, f"mergebert-{os.getpid()}-{os.urandom(6).hex()}")
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            continue
+        return folder
+
+
+def _remove(folder: str) -> None:
+    """Removes a folder and all in it, as far as the system lets it."""
+    for parent, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            _quietly(os.unlink, os.path.join(parent, name))
+        for name in folders:
+            _quietly(os.rmdir, os.path.join(parent, name))
+    _quietly(os.rmdir, folder)
+
+
+def _quietly(remove: Callable[[str], None], path: str) -> None:
+    try:  # noqa: SIM105 - contextlib costs milliseconds
+        remove(path)
+    except OSError:
+        pass  # a temporary file that stays is no reason to fail

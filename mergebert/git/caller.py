@@ -1,0 +1,71 @@
+"""The git command that runs this process, found among its parents; git tells a merge driver nothing of it."""
+
+from __future__ import annotations
+
+import os
+
+from mergebert.git.command import lean_answer
+
+GENERATIONS = 12  # between git and a driver stand a shell and perhaps a wrapper or two
+# Options of git itself, before its command, that are followed by a value of their own.
+_VALUED = frozenset(
+    {"-C", "-c", "--attr-source", "--config-env", "--git-dir", "--namespace", "--super-prefix", "--work-tree"}
+)
+
+
+def git_caller() -> tuple[str, ...] | None:
+    """The nearest git command above this process with its arguments, such as `("merge", "-X", "theirs", "topic")`.
+
+    Empty where no git runs this process; None where the system does not show the parents of a process.
+    """
+    process = os.getppid()
+    for _ in range(GENERATIONS):
+        if process <= 1:
+            return ()
+        found = _process(process)
+        if found is None:
+            return None
+        process, words = found
+        command = _git_command(words)
+        if command:
+            return command
+    return ()
+
+
+def _git_command(words: list[str]) -> tuple[str, ...]:
+    """The command of git in the words that started a process, with its arguments; empty where that is no git."""
+    program = os.path.basename(words[0]).removesuffix(".exe") if words else ""
+    if program.startswith("git-"):
+        return (program.removeprefix("git-"), *words[1:])
+    if program != "git":
+        return ()
+    rest = words[1:]
+    while rest and rest[0].startswith("-"):
+        rest = rest[2 if rest[0] in _VALUED else 1 :]
+    return tuple(rest)
+
+
+def _process(number: int) -> tuple[int, list[str]] | None:
+    """The parent of a process and the words that started it; None where that cannot be known."""
+    if os.path.isdir("/proc/self"):
+        return _process_by_proc(number)
+    return _process_by_ps(number) if os.name == "posix" else None
+
+
+def _process_by_proc(number: int) -> tuple[int, list[str]] | None:
+    try:
+        with open(f"/proc/{number}/stat", "rb") as file:
+            # The name of the program stands in brackets and may hold any.
+            parent = int(file.read().rpartition(b")")[2].split()[1])
+        with open(f"/proc/{number}/cmdline", "rb") as file:
+            words = file.read().removesuffix(b"\0").split(b"\0")
+    except (OSError, ValueError, IndexError):
+        return None
+    return parent, [os.fsdecode(word) for word in words]
+
+
+def _process_by_ps(number: int) -> tuple[int, list[str]] | None:
+    """By `ps`, where there is no /proc (macOS); words are told apart by blanks, which no strategy option has."""
+    code, output = lean_answer(["ps", "-ww", "-o", "ppid=,args=", "-p", str(number)])
+    parent, *words = os.fsdecode(output).split() or [""]
+    return (int(parent), words) if code == 0 and parent.isdecimal() else None

@@ -1,0 +1,22 @@
+"""What git has noted in its folder of a rebase, cherry-pick or `am` that is going on."""
+
+from __future__ import annotations
+
+import os
+
+from mergebert.git.command import lean_answer
+
+
+def noted(name: str) -> str:
+    """The content of a file of git's folder, such as `rebase-merge/done`; empty where there is none."""
+    try:
+        with open(note_path(name), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def note_path(name: str) -> str:
+    """Where a file of git's folder lies, for the work tree at hand; empty outside of one."""
+    code, output = lean_answer(["git", "rev-parse", "--git-path", name])
+    return os.fsdecode(output).removesuffix("\n") if code == 0 else ""
