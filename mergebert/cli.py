@@ -3,6 +3,7 @@
 `merge` is called by git once a conflicted file, so the way to it imports nothing but the driver.
 """
 
+import os
 import sys
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
@@ -141,6 +142,10 @@ def _run(name: str, arguments: list[str]) -> int:
     from mergebert.errors import MergebertError
 
     try:
+        if {"GIT_DIR", "GIT_PREFIX", "GIT_WORK_TREE"} & os.environ.keys():
+            from mergebert.git.inherited import settle_inherited
+
+            settle_inherited()
         add_arguments, run = _functions(COMMANDS[name][0])
         parser = _parser(name)
         add_arguments(parser)
@@ -222,6 +227,4 @@ def _refuse(who: str, why: str) -> int:
 
 def _forget_stdout() -> None:
     """Sends what is still buffered for a reader that went away to nowhere: Python would complain at exit."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -28,6 +28,10 @@ _GIT_CONFIG = {
     "bundle": "mergebert.bundle",
     "timeout": "mergebert.timeout",
 }
+_BUNDLE = "mergebert.bundle"
+_OF_REPOSITORY = frozenset({"local", "worktree"})  # scopes of git config
+_CONSENT = "mergebert.repositorybundle"  # in a person's own git config: repositories may name a bundle
+_YES = frozenset({"true", "yes", "on", "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,12 @@ def _number(text: str) -> float | None:
 
 
 def _git_config() -> Mapping[str, str]:
-    from mergebert.git.command import config_values
+    """The values of `mergebert.*`. A repository chooses the model only where a person allowed that to all of theirs."""
+    from mergebert.git.command import scoped_config_values
 
-    return config_values("mergebert")
+    found = scoped_config_values("mergebert")
+    of_person = {key: value for scope, key, value in found if scope not in _OF_REPOSITORY}
+    in_force = {key: value for _, key, value in found}
+    if of_person.get(_CONSENT, "").lower() in _YES:
+        return in_force
+    return {**in_force, _BUNDLE: of_person.get(_BUNDLE, "")}
