@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.commands.offers import load_resolver, noticed_offers
+from mergebert.commands.solve_note import note_solved
 from mergebert.commands.workfile import WorkFile, open_work_files, write_work_file
+from mergebert.driver.own_resolutions import BY_HAND
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import percent, shown_lines, visible
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from mergebert.ranking.open_merge import Offers
     from mergebert.ranking.resolution import RankedConflict, Ranks, Resolution
 
-BY_HAND = "hand"  # the method of a resolution a person gave
 ALL_SOLVED, SOME_LEFT, UNUSABLE = 0, 1, 2
 
 
@@ -88,7 +89,8 @@ def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -
     for at, file in enumerate(files):
         here = {index: text for (owner, index), text in texts.items() if owner == at}
         ranked = {index: offer for (owner, index), offer in offers.items() if owner == at}
-        reports[file.path] = _finish(file, here, ranked, arguments.dry_run)
+        by_hand = {index for owner, index in chosen if owner == at}
+        reports[file.path] = _finish(file, here, ranked, by_hand, arguments.dry_run)
     return [reports[path] for path in dict.fromkeys(arguments.files)]
 
 
@@ -110,9 +112,13 @@ def _ranked(
 
 
 def _finish(
-    file: WorkFile, texts: Mapping[int, str], offers: Mapping[int, RankedConflict], is_dry: bool
+    file: WorkFile,
+    texts: Mapping[int, str],
+    offers: Mapping[int, RankedConflict],
+    by_hand: Container[int],
+    is_dry: bool,
 ) -> FileReport:
-    """Writes the resolutions into the file and reports them."""
+    """Writes the resolutions into the file, notes them for `review`, and reports them."""
     text, applied = file.text.resolved(texts)
     conflicts = tuple(
         Solved(
@@ -125,8 +131,10 @@ def _finish(
         for one in file.text.open_conflicts
     )
     try:
-        if not is_dry:
-            write_work_file(file, text)
+        if not is_dry and write_work_file(file, text):
+            done = {index: texts[index] for index in applied}
+            how = {one.index: one.how for one in conflicts if one.how}
+            note_solved(file, text, done, how, by_hand)
     except InputError as error:
         return FileReport(file.path, error=str(error))
     return FileReport(file.path, conflicts)

@@ -48,8 +48,17 @@ def read_work_file(path: Path) -> WorkFile:
     if line_merge is None or not all(one.is_two_sided for one in work_tree.conflicts):  # git knows two sides
         text = ConflictedText(_name_of(path), unreconciled(work_tree))
     else:
-        text = ConflictedText(_name_of(path), reconciled(work_tree, line_merge), stages)
+        name = _name_of(path)
+        text = ConflictedText(name, reconciled(work_tree, line_merge), stages, _own(name, path))
     return WorkFile(path, content, text)
+
+
+def _own(name: str, path: Path) -> frozenset[tuple[ThreeWay[str], str]]:
+    from mergebert.driver.own_resolutions import own_resolutions
+    from mergebert.git.index_stages import repository_root
+
+    root = repository_root(path)
+    return own_resolutions(name, root) if root else frozenset()
 
 
 def read_bytes(path: Path) -> bytes:

@@ -1,7 +1,7 @@
-"""What the driver did, kept with the repository so that it can be looked at and taken back.
+"""What the driver and `solve` did, kept with the repository so that it can be looked at and taken back.
 
-One JSON file for each merged file, in `mergebert/` inside git's own folder, or in the user's state folder
-where there is no repository. Nothing of it leaves the machine.
+One JSON file for each file they resolved something in, in `mergebert/` inside git's own folder, or in the user's
+state folder where there is no repository. Nothing of it leaves the machine.
 """
 
 from __future__ import annotations
@@ -12,25 +12,27 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+from zlib import crc32
 
 from mergebert.atomic import write_atomically
 from mergebert.errors import InputError
-from mergebert.git.index_stages import git_folder, repository_root
+from mergebert.git.index_stages import git_folder
+from mergebert.git.operation import Operation
 from mergebert.text.threeway import ThreeWay
 
-if TYPE_CHECKING:
-    from mergebert.driver.resolved_merge import MergeJob, Resolved
-
 KEPT = 200  # entries; the oldest go first
+LIMIT = 64_000_000  # bytes of all entries together
+DRIVER, SOLVE = "driver", "solve"
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedResolution:
-    """One conflict the driver resolved."""
+    """One conflict that was resolved, and by what; `before` shows it with diff3 markers."""
 
     index: int
-    before: str  # with diff3 markers
+    sides: ThreeWay[str]
+    before: str
     after: str
     pattern: str
     method: str
@@ -39,43 +41,58 @@ class AppliedResolution:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file the driver merged and resolved something in."""
+    """One file in which something was resolved, by the driver or by `solve`.
+
+    `line_merge` and `result` are the text before and after: of the driver as git holds it, of `solve` as it stands
+    in the work tree. `strategy` are the strategy options of the line merge.
+    """
 
     id: str
     time: float  # seconds since 1970
-    path: str  # from the top of the work tree
+    by: str
+    operation: Operation
+    work_tree: str  # its top folder; empty where git did not ask for this merge
+    path: str  # from there
     conflicts: int
     changes: tuple[AppliedResolution, ...]
-    stages: ThreeWay[str]
-    line_merge: str  # as git would have left it
+    stages: ThreeWay[str] | None
+    strategy: tuple[str, ...]
+    marker_size: int
+    line_merge: str
     result: str
 
 
-def new_entry(job: MergeJob, resolved: Resolved) -> Entry:
-    """The entry for a merge whose resolved text is about to be written."""
-    return Entry(
-        id=os.urandom(4).hex(),
-        time=time.time(),
-        path=job.path,
-        conflicts=len(resolved.conflicts),
-        changes=tuple(_applied(index, resolved) for index in resolved.resolutions),
-        stages=job.sides.map(lambda content: content.decode("utf-8")),
-        line_merge=job.shown.decode("utf-8"),
-        result=resolved.text,
-    )
+def new_id() -> str:
+    """A name for an entry that no other has."""
+    return os.urandom(4).hex()
+
+
+def now() -> float:
+    """Seconds since 1970."""
+    return time.time()
+
+
+def write_entry(entry: Entry, folder: Path) -> None:
+    """Stores an entry, after making room for it; raises OSError where it cannot be."""
+    write_atomically(str(place_for(entry, folder)), encoded(entry))
 
 
 def place_for(entry: Entry, folder: Path) -> Path:
-    """The file `entry` belongs in, after making room for it: names sort by time."""
+    """The file `entry` belongs in, after making room for it: names sort by time. Raises OSError where there is none."""
+    size = len(encoded(entry))
+    if size > LIMIT:
+        raise OSError(f"{entry.path} is too large to be noted")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for old in _files(folder)[KEPT - 1 :]:
-        old.unlink(missing_ok=True)
-    return folder / f"{int(entry.time * 1e6):017d}-{entry.id}.json"
+    for number, old in enumerate(_files(folder), 1):
+        size += old.stat().st_size
+        if number >= KEPT or size > LIMIT:
+            old.unlink(missing_ok=True)
+    return folder / f"{int(entry.time * 1e6):017d}-{_key(entry.path)}-{entry.id}.json"
 
 
 def encoded(entry: Entry) -> bytes:
-    """`entry` as it is stored."""
-    return json.dumps(asdict(entry), ensure_ascii=False).encode("utf-8")
+    """`entry` as it is stored; in ASCII, since a path may hold bytes that are no text."""
+    return json.dumps(asdict(entry)).encode("ascii")
 
 
 def journal_folder(start: Path) -> Path:
@@ -87,62 +104,65 @@ def journal_folder(start: Path) -> Path:
     return Path(state) / "mergebert"
 
 
-def entries(folder: Path) -> Iterator[Entry]:
-    """What the driver did, newest first; files that cannot be read are left out."""
-    for file in _files(folder):
+def entries(folder: Path, path: str | None = None) -> Iterator[Entry | Path]:
+    """What was done, newest first, everywhere or to `path`; for an entry that cannot be read, its file."""
+    for file in _files(folder, "*" if path is None else _key(path)):
         try:
             yield _decoded(file.read_bytes())
         except (OSError, ValueError, KeyError, TypeError):
-            continue
+            yield file
 
 
-def find_entry(identifier: str, folder: Path) -> Entry:
-    """The entry of this id, or of its first characters; raises InputError where there is none."""
+def find_entry(identifier: str, folder: Path) -> tuple[Entry, Path]:
+    """The entry of this id, or of its first characters, and its file; raises InputError where there is none."""
     # The id ends the file name, so that looking one up reads one file.
-    found = [file for file in _files(folder) if file.stem.partition("-")[2].startswith(identifier)]
+    found = [file for file in _files(folder) if file.stem.rpartition("-")[2].startswith(identifier)]
     if len(found) != 1 or not identifier:
         fault = "is the start of several entries" if found else "is no entry"
         raise InputError(f"{identifier!r} {fault} of {folder}; `mergebert review` lists them.")
     try:
-        return _decoded(found[0].read_bytes())
+        return _decoded(found[0].read_bytes()), found[0]
+    except OSError as error:
+        raise InputError(f"{found[0]} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{found[0]} is damaged; delete it.") from error
 
 
-def undo(identifier: str, start: Path) -> Path:
-    """Puts the conflict back that the driver resolved, and gives the file it stands in.
-
-    Raises InputError where the file is no longer what the driver left: somebody's work is in it.
-    """
-    entry = find_entry(identifier, journal_folder(start))
-    path = (repository_root(start) or start) / entry.path
-    if not path.is_file():
-        raise InputError(f"{path} is not there any more; nothing was undone.")
-    content = path.read_bytes()
-    newline = "\r\n" if content == _with_newline(entry.result, "\r\n") else "\n"
-    if content != _with_newline(entry.result, newline):
-        raise InputError(f"{path} has changed since the driver wrote it; nothing was undone.")
-    write_atomically(str(path), _with_newline(entry.line_merge, newline))
-    return path
-
-
-def _applied(index: int, resolved: Resolved) -> AppliedResolution:
-    one = resolved.resolutions[index]
-    before = str(resolved.conflicts[index])
-    return AppliedResolution(index, before, one.text, one.pattern, one.method, float(one.confidence))
-
-
 def _decoded(content: bytes) -> Entry:
-    fields = json.loads(content)
-    changes = tuple(AppliedResolution(**change) for change in fields.pop("changes"))
-    return Entry(changes=changes, stages=ThreeWay(**fields.pop("stages")), **fields)
+    fields: dict[str, Any] = json.loads(content)
+    changes = [
+        AppliedResolution(**{**change, "sides": ThreeWay(**change["sides"])}) for change in fields["changes"]
+    ]
+    operation = {**fields["operation"], "theirs": tuple(fields["operation"]["theirs"])}
+    stages = fields["stages"]
+    read = {
+        "changes": tuple(changes),
+        "operation": Operation(**operation),
+        "stages": None if stages is None else ThreeWay(**stages),
+        "strategy": tuple(fields["strategy"]),
+    }
+    return _checked(Entry(**{**fields, **read}))
 
 
-def _files(folder: Path) -> list[Path]:
+def _checked(entry: Entry) -> Entry:
+    """`entry`, whose numbers and texts are such; raises TypeError for what a damaged file can hold in their place."""
+    texts = (entry.id, entry.by, entry.work_tree, entry.path, entry.line_merge, entry.result)
+    texts += tuple(
+        text for one in entry.changes for text in (*one.sides, one.before, one.after, one.pattern, one.method)
+    )
+    numbers = (entry.time, entry.conflicts, entry.marker_size, *(one.confidence for one in entry.changes))
+    if not (
+        all(isinstance(text, str) for text in texts) and all(isinstance(one, int | float) for one in numbers)
+    ):
+        raise TypeError("a field of another type")
+    return entry
+
+
+def _files(folder: Path, key: str = "*") -> list[Path]:
     """The stored entries, newest first."""
-    return sorted(folder.glob("[0-9]*-*.json"), reverse=True)
+    return sorted(folder.glob(f"[0-9]*-{key}-*.json"), reverse=True)
 
 
-def _with_newline(text: str, newline: str) -> bytes:
-    """`text` as a work tree with these line ends holds it."""
-    return (text if newline == "\n" else text.replace("\n", newline)).encode("utf-8")
+def _key(path: str) -> str:
+    """A few letters that stand for a path in the name of a file: what was done to it is found without reading the rest."""
+    return f"{crc32(path.encode('utf-8', 'surrogateescape')):08x}"

@@ -15,11 +15,13 @@ import os
 
 from mergebert.atomic import overwrite, replace_file, write_all, write_atomically
 from mergebert.git.byte_merge import ByteMerge, Labels, byte_merge, is_binary
-from mergebert.git.caller import git_caller
-from mergebert.git.merge_options import DIFF3, options_of, settings_in_force
+from mergebert.git.caller import git_caller, is_made_anew, is_read_only, is_shown_again
+from mergebert.git.merge_options import DIFF3, MYERS, MergeOptions, options_of, settings_in_force
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mergebert.settings import Settings
 
 MERGED, CONFLICTS, USAGE, INTERRUPTED, NOTHING_WRITTEN = (
@@ -98,6 +100,9 @@ class FileMerge:
         base, ours, theirs = map(_content, request.files)
         self.texts = (base, ours, theirs)
         options = options_of(self.caller, settings_in_force())
+        self.is_replay = is_shown_again(self.caller)
+        if is_made_anew(self.caller, request.path):
+            self.is_replay, options = True, MergeOptions(MYERS, style=options.style)
         self.options = options.with_style(request.style) if request.style else options
 
     def line_merge(self) -> ByteMerge | None:
@@ -196,8 +201,12 @@ def _merge(request: MergeRequest) -> int:
 
 
 def _is_for_the_model(merge: FileMerge) -> bool:
-    """Whether the model is asked at all: it is switched on, and the versions are such as people write."""
-    return os.environ.get("MERGEBERT") != "0" and max(map(len, merge.texts)) <= SIZE_LIMIT
+    """Whether the model is asked at all: it is switched on, a merge is made, and the versions are such as people write."""
+    return (
+        os.environ.get("MERGEBERT") != "0"
+        and not merge.is_replay
+        and max(map(len, merge.texts)) <= SIZE_LIMIT
+    )
 
 
 def _place(request: MergeRequest, content: bytes) -> bool:
@@ -265,13 +274,22 @@ def _applied(request: MergeRequest, answer: bytes) -> tuple[int, bytes]:
         replace_file(request.target, lambda output: _write_stamped(request, output, content))
     # The last act, on the bytes written: whatever the model says, a marker is a conflict.
     code = CONFLICTS if resolved["left"] or _has_marker(content, request.marker_size) else MERGED
-    shown = f"resolved {resolved['resolved']} of {resolved['resolved'] + resolved['left']} conflicts in {request.path}"
-    try:
-        write_atomically(resolved["journal"], resolved["entry"].encode("utf-8"))
-        _say(f"{shown}; `mergebert review {resolved['id']}` shows how.")
-    except (OSError, KeyboardInterrupt):
-        _say(f"{shown}; it could not be noted for `mergebert review`.")
+    total = resolved["resolved"] + resolved["left"]
+    _say(f"resolved {resolved['resolved']} of {total} conflicts in {request.path}{_review(resolved)}")
     return code, content
+
+
+def _review(resolved: Mapping[str, str]) -> str:
+    """The end of the sentence on what was resolved, after noting it; a replay that changes nothing has none."""
+    if "id" not in resolved:
+        return "."
+    try:
+        if resolved["journal"]:
+            write_atomically(resolved["journal"], resolved["entry"].encode("ascii"))
+            return f"; `mergebert review {resolved['id']}` shows how."
+    except (OSError, KeyboardInterrupt):
+        pass
+    return "; it could not be noted for `mergebert review`."
 
 
 def _has_marker(content: bytes, size: int) -> bool:
@@ -318,18 +336,13 @@ def _answer(merge: FileMerge, merged: ByteMerge, labels: Labels, settings: Setti
     resolved = resolved_merge(job, settings)
     if resolved is None:
         return b""
-    from pathlib import Path
-
-    from mergebert.driver.journal import encoded, journal_folder, new_entry, place_for
-
-    entry = new_entry(job, resolved)
-    try:
-        place = str(place_for(entry, journal_folder(Path.cwd())))
-    except OSError:
-        place = ""
     count = len(resolved.resolutions)
-    answer = {"text": resolved.text, "left": resolved.left, "resolved": count, "id": entry.id}
-    return json.dumps({**answer, "journal": place, "entry": encoded(entry).decode("utf-8")}).encode("utf-8")
+    answer: dict[str, object] = {"text": resolved.text, "left": resolved.left, "resolved": count}
+    if not is_read_only(merge.caller):
+        from mergebert.driver.resolved_merge import noted
+
+        answer |= noted(job, resolved, merge.caller)
+    return json.dumps(answer).encode("ascii")
 
 
 def _give_up(request: MergeRequest, shown: bytes) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mergebert.driver.journal import (
+    DRIVER,
+    AppliedResolution,
+    Entry,
+    encoded,
+    journal_folder,
+    new_id,
+    now,
+    place_for,
+)
 from mergebert.errors import InputError
 from mergebert.git.byte_merge import ByteMerge, Labels
 from mergebert.git.command import git_answer
+from mergebert.git.index_stages import repository_root
 from mergebert.git.line_merge import line_merge
 from mergebert.git.merge_options import MergeOptions
+from mergebert.git.operation import called_operation
 from mergebert.ranking.open_merge import OpenMerge
 from mergebert.ranking.resolver import Resolver
 from mergebert.settings import Settings
@@ -85,6 +98,42 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
         index: replace(best[index], text=ended[index](best[index].text)) for index in sorted(applied)
     }
     return Resolved(text, conflicted.line_merge.conflicts, resolutions)
+
+
+def noted(job: MergeJob, resolved: Resolved, caller: Sequence[str]) -> dict[str, str]:
+    """The journal's entry for a merge whose resolved text is about to be written, its id, and where it belongs.
+
+    The place is empty where the journal can take no entry.
+    """
+    here = Path.cwd()
+    root = repository_root(here) if job.in_git else None
+    entry = Entry(
+        id=new_id(),
+        time=now(),
+        by=DRIVER,
+        operation=called_operation(caller, here),
+        work_tree=str(root or ""),
+        path=job.path,
+        conflicts=len(resolved.conflicts),
+        changes=tuple(_applied(index, resolved) for index in resolved.resolutions),
+        stages=job.sides.map(lambda content: content.decode("utf-8")),
+        strategy=(f"diff-algorithm={job.options.algorithm}", *job.options.strategy_options()),
+        marker_size=job.marker_size,
+        line_merge=job.shown.decode("utf-8"),
+        result=resolved.text,
+    )
+    try:
+        place = str(place_for(entry, journal_folder(here)))
+    except OSError:
+        place = ""
+    return {"id": entry.id, "entry": encoded(entry).decode("ascii"), "journal": place}
+
+
+def _applied(index: int, resolved: Resolved) -> AppliedResolution:
+    one, conflict = resolved.resolutions[index], resolved.conflicts[index]
+    return AppliedResolution(
+        index, conflict.sides, str(conflict), one.text, one.pattern, one.method, float(one.confidence)
+    )
 
 
 def _decoded(content: bytes) -> str:

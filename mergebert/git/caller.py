@@ -6,11 +6,19 @@ import os
 
 from mergebert.git.command import lean_answer
 
+TYPE_CHECKING = False  # typing itself costs milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 GENERATIONS = 12  # between git and a driver stand a shell and perhaps a wrapper or two
 # Options of git itself, before its command, that are followed by a value of their own.
 _VALUED = frozenset(
     {"-C", "-c", "--attr-source", "--config-env", "--git-dir", "--namespace", "--super-prefix", "--work-tree"}
 )
+# Commands that show old merges again as git alone would have made them: what people did there is what they look for.
+_SHOWING = frozenset({"diff", "format-patch", "log", "range-diff", "reflog", "rerere", "show", "whatchanged"})
+_READ_ONLY = frozenset({"merge-tree", "replay"})  # they merge, and touch neither index nor work tree
+_FROM_INDEX = frozenset({"checkout", "restore"})  # with `-m PATH` they make a conflict of the index anew
 
 
 def git_caller() -> tuple[str, ...] | None:
@@ -30,6 +38,25 @@ def git_caller() -> tuple[str, ...] | None:
         if command:
             return command
     return ()
+
+
+def is_read_only(caller: Sequence[str]) -> bool:
+    """Whether a git command merges without touching index and work tree."""
+    return bool(caller) and caller[0] in _READ_ONLY
+
+
+def is_shown_again(caller: Sequence[str]) -> bool:
+    """Whether a git command only shows a merge that was made before."""
+    return bool(caller) and caller[0] in _SHOWING
+
+
+def is_made_anew(caller: Sequence[str], path: str) -> bool:
+    """Whether a git command, such as `checkout -m PATH`, puts the conflict of the index back into the file."""
+    return bool(caller) and caller[0] in _FROM_INDEX and _is_unmerged(path)
+
+
+def _is_unmerged(path: str) -> bool:
+    return bool(lean_answer(["git", "ls-files", "-u", "--", f":(top,literal){path}"])[1])
 
 
 def _git_command(words: list[str]) -> tuple[str, ...]:

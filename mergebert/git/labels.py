@@ -66,9 +66,7 @@ def _pick_labels(command: str, words: Sequence[str], path: str, texts: Texts) ->
 def _picked(command: str, words: Sequence[str]) -> str:
     """The commit that is being picked or reverted, empty where git has not noted it."""
     if command == "rebase":
-        lines = [
-            line for line in noted("rebase-merge/done").splitlines() if line and not line.startswith("#")
-        ]
+        lines = [line for line in noted("rebase-merge/done").split("\n") if line and not line.startswith("#")]
         parts = lines[-1].split() if lines else []
     else:
         # Of several commits the first one noted is the one at hand; a single one is noted nowhere.

@@ -37,11 +37,15 @@ class OpenConflict:
 
 @dataclass(frozen=True, slots=True)
 class ConflictedText:
-    """A text with conflicts: the path that tells its language, its parts, and its whole versions where known."""
+    """A text with conflicts: the path that tells its language, its parts, and its whole versions where known.
+
+    `own` are the sides and texts of conflicts that mergebert itself resolved here.
+    """
 
     path: str
     parts: tuple[Part, ...]
     stages: ThreeWay[str] | None = None
+    own: frozenset[tuple[ThreeWay[str], str]] = frozenset()
 
     @property
     def open_conflicts(self) -> tuple[OpenConflict, ...]:
@@ -63,12 +67,13 @@ class ConflictedText:
 
     @property
     def answers(self) -> dict[int, str]:
-        """What a person has already made of conflicts of this text, by index."""
+        """What a person has already made of conflicts of this text, by index; what mergebert did is no answer."""
         found: dict[int, str] = {}
         index = 0
         for part in self.parts:
             if isinstance(part, AnsweredPart):
-                found[index] = part.text
+                if (part.conflict.sides, part.text) not in self.own:
+                    found[index] = part.text
                 index += 1
             elif isinstance(part, OpenPart):
                 index += len(part.conflicts)

@@ -19,7 +19,7 @@ fake = types.ModuleType("mergebert.ranking.resolver")
 
 class Resolver:
     @classmethod
-    def load(cls, bundle=None):
+    def load(cls, bundle=None, threads=1):
         {behaviour}
         return cls()
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,39 +12,45 @@ from mergebert.commands import review
 from mergebert.commands.review import described, headline
 from mergebert.driver import journal
 from mergebert.driver.journal import (
+    DRIVER,
     AppliedResolution,
     Entry,
     encoded,
     entries,
     find_entry,
     journal_folder,
-    place_for,
-    undo,
+    write_entry,
 )
 from mergebert.errors import InputError
+from mergebert.git.operation import Operation
 from mergebert.text.threeway import ThreeWay
 
 CONFLICT = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> topic\n"
-CHANGE = AppliedResolution(1, CONFLICT, "theirs", "b", "lines", 0.974)
+SIDES = ThreeWay("", "ours\n", "theirs\n")
+CHANGE = AppliedResolution(1, SIDES, CONFLICT, "theirs", "b", "lines", 0.974)
 
 
 def entry(number: int = 0, path: str = "app.py") -> Entry:
     return Entry(
         id=f"{number:08x}",
         time=1_700_000_000 + number,
+        by=DRIVER,
+        operation=Operation("merge", "1" * 40, ("2" * 40,)),
+        work_tree="/work/tree",
         path=path,
         conflicts=3,
         changes=(CHANGE,),
         stages=ThreeWay("base\n", "ours\n", "theirs\n"),
+        strategy=("diff-algorithm=histogram",),
+        marker_size=7,
         line_merge=f"é\n{CONFLICT}",
         result="é\ntheirs\n",
     )
 
 
 def store(one: Entry, folder: Path) -> Path:
-    file = place_for(one, folder)
-    file.write_bytes(encoded(one))
-    return file
+    write_entry(one, folder)
+    return find_entry(one.id, folder)[1]
 
 
 def run(*arguments: str) -> int:
@@ -51,19 +59,13 @@ def run(*arguments: str) -> int:
     return review.run(parser.parse_args(arguments))
 
 
-@pytest.fixture
-def merged(repository, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A work tree with a file the driver resolved, and the entry for it; the current folder."""
-    repository.write({"app.py": entry().result, "deep/here": ""})
-    store(entry(0xABCD), journal_folder(repository.path))
-    monkeypatch.chdir(repository.path / "deep")
-    return repository.path / "app.py"
-
-
 def test_an_entry_comes_back_as_it_was(tmp_path: Path) -> None:
-    store(entry(1), tmp_path)
-    assert list(entries(tmp_path)) == [entry(1)]
-    assert find_entry("00000001", tmp_path) == entry(1)
+    names = entry(1, "caf\udce9/\x1b[31m.py"), replace(entry(2), stages=None)
+    for one in names:
+        store(one, tmp_path)
+    assert list(entries(tmp_path)) == [names[1], names[0]]
+    assert list(entries(tmp_path, names[0].path)) == [names[0]]
+    assert find_entry("00000001", tmp_path)[0] == names[0]
 
 
 def test_the_newest_are_kept_and_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +75,42 @@ def test_the_newest_are_kept_and_come_first(tmp_path: Path, monkeypatch: pytest.
     assert [one.id for one in entries(tmp_path)] == ["00000005", "00000004", "00000003"]
 
 
-def test_a_damaged_entry_is_left_out_of_the_list(tmp_path: Path) -> None:
-    store(entry(1), tmp_path)
-    store(entry(2), tmp_path).write_bytes(b'{"id": 1}')
-    assert [one.id for one in entries(tmp_path)] == ["00000001"]
+def test_all_entries_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = replace(entry(9), result="x" * 1000)
+    monkeypatch.setattr(journal, "LIMIT", len(encoded(large)) + 2 * len(encoded(entry(1))))
+    for one in (entry(1), entry(2), entry(3), large):
+        store(one, tmp_path)
+    assert [one.id for one in entries(tmp_path)] == ["00000009", "00000003", "00000002"]
+    with pytest.raises(OSError, match="too large"):
+        store(replace(entry(4), result="x" * 3000), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda fields: b'{"id": 1}',
+        lambda fields: b"\0" * 100,
+        lambda fields: json.dumps({**fields, "path": None}).encode(),
+        lambda fields: json.dumps({**fields, "time": "then"}).encode(),
+        lambda fields: json.dumps({**fields, "changes": [1]}).encode(),
+        lambda fields: json.dumps({**fields, "operation": None}).encode(),
+        lambda fields: json.dumps({**fields, "more": 1}).encode(),
+    ],
+)
+def test_a_damaged_entry_is_said_and_left_out(
+    damage: Callable[[dict], bytes], repository, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository.path)
+    folder = journal_folder(repository.path)
+    store(entry(1), folder)
+    file = store(entry(2), folder)
+    file.write_bytes(damage(json.loads(file.read_bytes())))
+    assert run() == 0
+    shown = capsys.readouterr()
+    assert shown.out == headline(entry(1)) + "\n"
+    assert shown.err == f"mergebert review: {file} is damaged; delete it.\n"
     with pytest.raises(InputError, match="damaged"):
-        find_entry("00000002", tmp_path)
+        find_entry("00000002", folder)
 
 
 @pytest.mark.parametrize(("wanted", "reason"), [("", "several"), ("0000", "several"), ("ffff", "no entry")])
@@ -86,7 +118,7 @@ def test_an_entry_is_named_by_its_first_characters(tmp_path: Path, wanted: str, 
     store(entry(0x10000000), tmp_path)
     store(entry(1), tmp_path)
     store(entry(2), tmp_path)
-    assert find_entry("1", tmp_path) == entry(0x10000000)
+    assert find_entry("1", tmp_path)[0] == entry(0x10000000)
     with pytest.raises(InputError, match=reason):
         find_entry(wanted, tmp_path)
 
@@ -113,29 +145,19 @@ def test_an_entry_is_shown_as_a_diff_with_its_confidence() -> None:
     assert shown.endswith("`mergebert review 0000abcd --undo` puts git's own conflict back.")
 
 
-def test_undo_puts_the_conflict_back(merged: Path) -> None:
-    assert undo("0000abcd", Path.cwd()) == merged
-    assert merged.read_text(encoding="utf-8") == entry().line_merge
+def test_nothing_in_an_entry_steers_the_terminal() -> None:
+    steering = AppliedResolution(0, SIDES, "\x1b[31m\n", "\x07", "\x1b", "\x9b", 0.5)
+    shown = described(replace(entry(1, "a\x1b]0;x.py"), changes=(steering,)))
+    assert not [
+        letter for letter in shown if (ord(letter) < 32 and letter != "\n") or 127 <= ord(letter) < 160
+    ]
+    assert "a\\x1b]0;x.py" in shown
 
 
-def test_undo_keeps_the_line_ends_of_the_work_tree(merged: Path) -> None:
-    merged.write_bytes(entry().result.encode().replace(b"\n", b"\r\n"))
-    undo("0000abcd", Path.cwd())
-    assert merged.read_bytes() == entry().line_merge.encode().replace(b"\n", b"\r\n")
-
-
-def test_undo_touches_nobodys_work(merged: Path) -> None:
-    merged.write_text("mine\n", encoding="utf-8")
-    with pytest.raises(InputError, match="has changed since"):
-        undo("0000abcd", Path.cwd())
-    assert merged.read_text(encoding="utf-8") == "mine\n"
-    merged.unlink()
-    with pytest.raises(InputError, match="not there any more"):
-        undo("0000abcd", Path.cwd())
-
-
-@pytest.mark.usefixtures("merged")
-def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(repository, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    repository.write({"deep/here": ""})
+    store(entry(0xABCD), journal_folder(repository.path))
+    monkeypatch.chdir(repository.path / "deep")
     assert run() == 0
     assert capsys.readouterr().out == headline(entry(0xABCD)) + "\n"
     assert run("--json") == 0
@@ -145,13 +167,13 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["line_merge"] == entry().line_merge
     assert run("0000") == 0
     assert "97% sure" in capsys.readouterr().out
-    assert run("0000", "--undo") == 0
-    assert capsys.readouterr().out.endswith("app.py holds git's own conflict again.\n")
     with pytest.raises(InputError, match="Name the entry"):
         run("--undo")
+    with pytest.raises(InputError, match="add --undo"):
+        run("0000", "--conflict", "1")
 
 
 def test_an_empty_journal_says_so(repository, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(repository.path)
     assert run() == 0
-    assert capsys.readouterr().out == "The driver has resolved nothing here yet.\n"
+    assert capsys.readouterr().out == "mergebert has resolved nothing here yet.\n"

@@ -1,0 +1,25 @@
+"""What mergebert itself has put into a file of a merge that goes on: no answer of a person, and no evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mergebert.driver.journal import Entry, entries, journal_folder
+from mergebert.text.threeway import ThreeWay
+
+BY_HAND = "hand"  # the method of a resolution that a person gave through `solve -i`
+
+
+def own_resolutions(name: str, root: Path) -> frozenset[tuple[ThreeWay[str], str]]:
+    """The sides and the text of each conflict that was resolved in the path `name` of the work tree at `root`."""
+    found: set[tuple[ThreeWay[str], str]] = set()
+    for entry in entries(journal_folder(root), name):
+        if isinstance(entry, Entry) and _is_of(entry, name, root):
+            found.update((one.sides, one.after) for one in entry.changes if one.method != BY_HAND)
+    return frozenset(found)
+
+
+def _is_of(entry: Entry, name: str, root: Path) -> bool:
+    """Whether an entry is about this path in the operation that is going on in this work tree."""
+    is_here = entry.path == name and entry.work_tree == str(root)
+    return is_here and not entry.operation.is_over(root)
