@@ -29,6 +29,9 @@ def labels_of(caller: Sequence[str], path: str, texts: Texts) -> Labels:
         return _STASH
     if command == "merge":
         return _merge_labels(path, texts)
+    if command == "merge-tree":
+        ours, theirs = [word for word in caller if not word.startswith("-")][-2:]
+        return _labels_of_two(ours, theirs, theirs, path, texts)
     if command == "am":
         return "constructed merge base", _HEAD, _first_line(noted("rebase-apply/final-commit"))
     if command in ("rebase", "cherry-pick", "revert"):
@@ -41,14 +44,18 @@ def _merge_labels(path: str, texts: Texts) -> Labels:
     heads = [name for name in os.environ if name.startswith("GITHEAD_")]
     if len(heads) != 1:
         return DEFAULT_LABELS
-    theirs = heads[0].removeprefix("GITHEAD_")
-    bases = _answer("merge-base", "--all", _HEAD, theirs).split()
+    return _labels_of_two(_HEAD, heads[0].removeprefix("GITHEAD_"), os.environ[heads[0]], path, texts)
+
+
+def _labels_of_two(ours: str, theirs: str, name: str, path: str, texts: Texts) -> Labels:
+    """The labels of a merge of two commits, theirs by this name; the base is named by what they have in common."""
+    bases = _answer("merge-base", "--all", ours, theirs).split()
     if not bases:
-        return "empty tree", _HEAD, os.environ[heads[0]]
+        return "empty tree", ours, name
     if len(bases) > 1:
-        return "merged common ancestors", _HEAD, os.environ[heads[0]]
+        return "merged common ancestors", ours, name
     short = _answer("rev-parse", "--short", bases[0])
-    return _with_names((short, _HEAD, os.environ[heads[0]]), (bases[0], _HEAD, theirs), path, texts)
+    return _with_names((short, ours, name), (bases[0], ours, theirs), path, texts)
 
 
 def _pick_labels(command: str, words: Sequence[str], path: str, texts: Texts) -> Labels:
