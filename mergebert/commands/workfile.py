@@ -42,9 +42,9 @@ def read_work_file(path: Path) -> WorkFile:
 
     Raises InputError or MarkerError when it is unusable.
     """
-    stages, line_merge = _versions(path)
     content = read_bytes(path)
     work_tree = _parsed(path, decoded(path, content))
+    stages, line_merge = _versions(path, work_tree)
     if line_merge is None or not all(one.is_two_sided for one in work_tree.conflicts):  # git knows two sides
         text = ConflictedText(_name_of(path), unreconciled(work_tree))
     else:
@@ -127,15 +127,13 @@ def portable_name(path: Path) -> str:
     return path.name if path.is_absolute() else path.as_posix()
 
 
-def _versions(path: Path) -> tuple[ThreeWay[str] | None, MergedFile | None]:
-    """The three versions of the file at `path` and their line merge, where the index has them."""
+def _versions(path: Path, work_tree: MergedFile) -> tuple[ThreeWay[str] | None, MergedFile | None]:
+    """The three versions of the file at `path` and the line merge it shows, where the index has them."""
     from mergebert.git.index_stages import stages_of
-    from mergebert.git.line_merge import line_merge
+    from mergebert.git.matching_merge import matching_line_merge
 
-    if not path.is_file():
-        return None, None
     try:
         stages = stages_of(path)
-        return stages, line_merge(stages) if stages else None
+        return stages, matching_line_merge(work_tree, stages) if stages else None
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None, None
