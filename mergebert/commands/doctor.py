@@ -68,6 +68,7 @@ def checks(folder: Path) -> Iterator[Check]:
         yield Check("driver", False, "git knows no driver of this name", "mergebert install")
     yield _recursive_check(merge.get(f"merge.{NAME}.recursive", ""))
     yield _options_check()
+    yield _python_path_check()
     yield _files_check(folder)
     yield _bundle_check()
 
@@ -136,6 +137,15 @@ def _options_check() -> Check:
     return Check(
         "strategy options", False, "this system hides the parents of a process, and -X with them", remedy
     )
+
+
+def _python_path_check() -> Check:
+    """Whether a repository can run code in the Python programs that a person starts in it; the driver is deaf to it."""
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.environ.get("PYTHONPATH") else []
+    if all(os.path.isabs(entry) for entry in entries):
+        return Check("PYTHONPATH", True, "names no folder of a repository")
+    found = "an empty or relative entry lets every repository run its sitecustomize.py in any Python you start there"
+    return Check("PYTHONPATH", False, found, "name absolute folders only, without a colon at either end")
 
 
 def _files_check(folder: Path) -> Check:

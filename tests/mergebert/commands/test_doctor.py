@@ -41,7 +41,7 @@ def failures(folder: Path) -> dict[str, str]:
 def test_all_is_well(installed, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(Namespace(json=False)) == 0
     said = capsys.readouterr().out
-    assert said.count("✓") == 8
+    assert said.count("✓") == 9
     assert "✗" not in said
     assert f"files: used for 2 of 3 files of {installed.path}" in said
 
@@ -81,6 +81,16 @@ def test_unbalanced_quotes(installed) -> None:
 def test_merge_bases_must_be_left_to_git(installed) -> None:
     installed.git("config", "--unset", "merge.mergebert.recursive")
     assert set(failures(installed.path)) == {"merge bases"}
+
+
+@pytest.mark.parametrize("path", [":/opt/lib", "/opt/lib:", "lib"])
+def test_a_python_path_that_names_the_repository(
+    installed, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", path)
+    assert set(failures(installed.path)) == {"PYTHONPATH"}
+    monkeypatch.setenv("PYTHONPATH", "/opt/lib:/opt/more")
+    assert failures(installed.path) == {}
 
 
 def test_strategy_options_must_be_seen(installed, monkeypatch: pytest.MonkeyPatch) -> None:
