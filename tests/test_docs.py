@@ -52,6 +52,13 @@ def test_every_command_stands_in_the_overview_and_the_pages(command: str) -> Non
         )
 
 
+def test_every_promise_names_tests_that_exist() -> None:
+    named = re.findall(r"`(?:python -m )?(tests[./][\w./]+)`?", text_of(ROOT / "docs" / "promises.md"))
+    places = [ROOT / (name if "/" in name else name.replace(".", "/") + ".py") for name in named]
+    assert len(places) > 12
+    assert [place for place in places if not place.exists()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_that_exist(page: Path) -> None:
     targets = [target for target in LINK.findall(text_of(page)) if "://" not in target]
