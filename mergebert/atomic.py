@@ -2,38 +2,61 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_CAPABILITY = "security.capability"  # the system takes it from every file that is written to
+_BINARY = getattr(os, "O_BINARY", 0)
+_NOT_THROUGH_A_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
 
-def replace_file(path: str, write: Callable[[int], None]) -> None:
-    """Puts what `write` writes to a file descriptor in the place of `path` in one step, with its mode.
 
-    When `write` raises, or is killed, the old file stands as it was.
+def replace_file(path: str, content: bytes, stamp: Callable[[int], None] | None = None) -> None:
+    """Puts `content` in the place of the file `path`, or makes it; never through a symbolic link.
+
+    This happens in one step, and when it fails, or is killed, the old file stands as it was. The new file has the
+    owner, mode, access control list and extended attributes of the old one, and loses what a write into the old one
+    takes from it: setuid and setgid bits but of root's files, and capabilities.
+
+    A file that has several hard links, or an owner or attributes that this process may not give to a new one, would
+    lose them: it is written over, as `git merge-file` does. A failure there is taken back, but a process killed in
+    the middle, or a reader who comes then, finds both contents mixed.
+
+    `stamp` is given the descriptor of the file once it is written.
     """
-    target = os.path.realpath(path)  # a link stays a link
-    output, temporary = _beside(target)
+    before = _regular_file(path)
+    if before is not None and before.st_nlink > 1:
+        overwrite(path, content, stamp)
+        return
+    output, temporary = _beside(path)
     replaced = False
     try:
         try:
-            _keep_mode(target, output)
-            write(output)
+            is_alike = before is None or _is_made_alike(output, before, path)
+            if is_alike:
+                write_all(output, content)
+                if stamp:
+                    stamp(output)
         finally:
             os.close(output)
-        os.replace(temporary, target)
-        replaced = True
+        if is_alike:
+            os.replace(temporary, path)
+            replaced = True
     finally:
         if not replaced:
             os.unlink(temporary)
+    if not is_alike:
+        overwrite(path, content, stamp)
 
 
 def write_atomically(path: str, content: bytes) -> None:
-    """Replaces a file, or makes it, with this content in one step."""
-    replace_file(path, lambda output: write_all(output, content))
+    """Replaces a file as `replace_file` does, or what `path` links to: a link stays a link."""
+    replace_file(os.path.realpath(path), content)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -43,9 +66,10 @@ def write_json(path: Path, value: object) -> None:
     write_atomically(str(path), (json.dumps(value, indent=1) + "\n").encode())
 
 
-def overwrite(path: str, content: bytes) -> None:
-    """Writes over a file whose folder takes no new ones; raises OSError, nothing changed, if it won't fit."""
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+def overwrite(path: str, content: bytes, stamp: Callable[[int], None] | None = None) -> None:
+    """Writes over a file where it lies; raises OSError, nothing changed, if it won't fit."""
+    _regular_file(path)
+    descriptor = os.open(path, os.O_RDWR | _BINARY | _NOT_THROUGH_A_LINK)
     try:
         size = os.fstat(descriptor).st_size
         before = os.read(descriptor, size)
@@ -58,8 +82,25 @@ def overwrite(path: str, content: bytes) -> None:
             _write_at(descriptor, 0, before)
             raise
         os.ftruncate(descriptor, len(content))
+        if stamp:
+            stamp(descriptor)
     finally:
         os.close(descriptor)
+
+
+def refuse_links(path: str) -> None:
+    """Raises OSError where `path` is a symbolic link, or leads out of its repository through one."""
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", path)
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        folder, below = os.path.dirname(folder), folder
+        if folder == below:
+            return  # no repository
+    inside = os.path.realpath(folder)
+    real = os.path.realpath(os.path.dirname(path) or os.curdir)
+    if real != inside and not real.startswith(os.path.join(inside, "")):
+        raise OSError(errno.ELOOP, "a symbolic link leads out of the repository there", path)
 
 
 def write_all(descriptor: int, content: bytes) -> None:
@@ -77,7 +118,7 @@ def _write_at(descriptor: int, position: int, content: bytes) -> None:
 def _beside(target: str) -> tuple[int, str]:
     """A new file in the folder of `target`: its descriptor and its name."""
     folder = os.path.dirname(target)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
     for attempt in range(100):
         name = os.path.join(folder, f".mergebert-{os.getpid()}-{attempt}")
         try:
@@ -87,14 +128,56 @@ def _beside(target: str) -> tuple[int, str]:
     raise FileExistsError(17, "too many unfinished files of mergebert lie here; delete them", folder)
 
 
-def _keep_mode(target: str, output: int) -> None:
-    """Gives the new file the mode of the one it replaces."""
+def _regular_file(path: str) -> os.stat_result | None:
+    """What the system knows of a file, None where there is none; raises OSError for anything but a regular file."""
     try:
-        mode = os.stat(target).st_mode & 0o7777
+        found = os.lstat(path)
     except FileNotFoundError:
-        return
-    if hasattr(os, "fchmod"):
-        os.fchmod(output, mode)
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", path)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    return found
+
+
+def _is_made_alike(output: int, before: os.stat_result, path: str) -> bool:
+    """Whether the new file was given owner, attributes and mode of the one it replaces."""
+    if not hasattr(os, "fchmod"):
+        return True  # Windows: what a new file is given is its folder's to say
+    try:
+        made = os.fstat(output)
+        if (made.st_uid, made.st_gid) != (before.st_uid, before.st_gid):
+            os.fchown(output, before.st_uid, before.st_gid)
+        _copy_attributes(path, output)
+        os.fchmod(output, stat.S_IMODE(before.st_mode))
+        os.ftruncate(output, 0)  # as a write does, takes the setuid bit even where nothing is written
+    except OSError:
+        return False
+    return True
+
+
+def _copy_attributes(path: str, output: int) -> None:
+    """Gives the new file the extended attributes of the old one, and no others; raises OSError where it must not."""
+    if not hasattr(os, "listxattr"):
+        return  # Python reaches those of Linux only
+    wanted, given = _attributes(path), _attributes(output)
+    wanted.pop(_CAPABILITY, None)
+    for name in given.keys() - wanted.keys():
+        os.removexattr(output, name)
+    for name, value in wanted.items():
+        if given.get(name) != value:
+            os.setxattr(output, name, value)
+
+
+def _attributes(file: int | str) -> dict[str, bytes]:
+    try:
+        names = os.listxattr(file)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return {}
+        raise
+    return {name: os.getxattr(file, name) for name in names}
 
 
 class Draft:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from mergebert.atomic import overwrite, replace_file, write_all, write_atomically
+from mergebert.atomic import overwrite, refuse_links, replace_file, write_all, write_atomically
 from mergebert.git.byte_merge import ByteMerge, Labels, byte_merge, is_binary
 from mergebert.git.caller import git_caller, is_made_anew, is_read_only, is_shown_again
 from mergebert.git.merge_options import DIFF3, MYERS, MergeOptions, options_of, settings_in_force
@@ -89,6 +89,12 @@ class MergeRequest:
         self.style = DIFF3 if "diff3" in flags else ""
         self.max_error = values.get("max_error")
         self.labels = tuple(values.get(f"{side}_label", "") for side in ("base", "ours", "theirs"))
+
+    def stamp(self, file: int) -> None:
+        """Makes the result newer than theirs, which is how the registered line knows that something was written."""
+        if self.in_git and os.utime in os.supports_fd:
+            written = max(os.stat(file).st_mtime_ns, os.stat(self.files[2]).st_mtime_ns + _TWO_SECONDS)
+            os.utime(file, ns=(written, written))
 
 
 class FileMerge:
@@ -184,6 +190,8 @@ def _request(argv: list[str]) -> MergeRequest | None:
 
 def _merge(request: MergeRequest) -> int:
     """The exit code of a merge; raises only while nothing has been written."""
+    if request.target is not None and not request.in_git:
+        refuse_links(request.target)
     merge = FileMerge(request)
     merged = merge.line_merge()
     if merged is None:
@@ -213,25 +221,11 @@ def _place(request: MergeRequest, content: bytes) -> bool:
     """Puts the merge into the result; whether in one step. Raises OSError, the result as it was, where there is no room."""
     target = request.target or ""
     try:
-        replace_file(target, lambda output: _write_stamped(request, output, content))
+        replace_file(target, content, request.stamp)
     except OSError:  # a folder that takes no new files, or a full disk
-        overwrite(target, content)
-        _stamp(request, target)
+        overwrite(target, content, request.stamp)
         return False
     return True
-
-
-def _write_stamped(request: MergeRequest, output: int, content: bytes) -> None:
-    write_all(output, content)
-    if os.utime in os.supports_fd:
-        _stamp(request, output)
-
-
-def _stamp(request: MergeRequest, file: int | str) -> None:
-    """Makes the result newer than theirs, which is how the registered line knows that something was written."""
-    if request.in_git:
-        written = max(os.stat(file).st_mtime_ns, os.stat(request.files[2]).st_mtime_ns + _TWO_SECONDS)
-        os.utime(file, ns=(written, written))
 
 
 def _unmerged(merge: FileMerge) -> int:
@@ -271,7 +265,7 @@ def _applied(request: MergeRequest, answer: bytes) -> tuple[int, bytes]:
     resolved = json.loads(answer)
     content: bytes = resolved["text"].encode("utf-8")
     if request.target is not None:
-        replace_file(request.target, lambda output: _write_stamped(request, output, content))
+        replace_file(request.target, content, request.stamp)
     # The last act, on the bytes written: whatever the model says, a marker is a conflict.
     code = CONFLICTS if resolved["left"] or _has_marker(content, request.marker_size) else MERGED
     total = resolved["resolved"] + resolved["left"]

@@ -290,11 +290,11 @@ def test_a_disk_that_fills_up_after_the_line_merge(
 ) -> None:
     replace, calls = write.replace_file, []
 
-    def full(path: str, write: Callable[[int], None]) -> None:
+    def full(path: str, content: bytes, stamp: Callable[[int], None]) -> None:
         calls.append(path)
         if len(calls) > 1:
             raise OSError(28, "No space left on device", path)
-        replace(path, write)
+        replace(path, content, stamp)
 
     monkeypatch.setattr(driver, "replace_file", full)
     assert main([*put(CONFLICT), "--git"]) == CONFLICTS
@@ -408,3 +408,23 @@ def test_the_journal_lies_in_the_repository(repository, monkeypatch: pytest.Monk
     assert noted["stages"] == {"base": BASE.decode(), "ours": OURS.decode(), "theirs": THEIRS.decode()}
     assert noted["result"] == THEIRS.decode()
     assert noted["changes"][0]["confidence"] == 0.97
+
+
+def test_the_result_is_never_written_through_a_link(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = put(CLEAN)
+    Path("outside").write_bytes(b"mine")
+    Path("link").symlink_to("outside")
+    Path("nowhere").symlink_to("not yet there")
+    for name in ("link", "nowhere"):
+        assert main([*arguments, "-o", name]) == NOTHING_WRITTEN
+        said = f"mergebert: nothing was written: {name}: it is a symbolic link, which is not followed;"
+        assert capfd.readouterr().err.startswith(said)
+    assert Path("outside").read_bytes() == b"mine"
+    assert not Path("not yet there").exists()
+
+
+def test_a_device_is_no_place_for_the_result(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*put(CLEAN), "-o", os.devnull]) == NOTHING_WRITTEN
+    assert "not a regular file" in capfd.readouterr().err
