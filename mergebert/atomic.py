@@ -89,18 +89,27 @@ def overwrite(path: str, content: bytes, stamp: Callable[[int], None] | None = N
 
 
 def refuse_links(path: str) -> None:
-    """Raises OSError where `path` is a symbolic link, or leads out of its repository through one."""
+    """Raises OSError where `path` is a symbolic link, or lies beyond one that leads out of its repository."""
     if os.path.islink(path):
         raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", path)
-    folder = os.path.dirname(os.path.abspath(path))
+    inner_place(path)
+
+
+def inner_place(path: str) -> str:
+    """Where the file at `path` lies once links are followed.
+
+    Raises OSError where they lead out of the repository that `path` is in, or out of its folder where it is in none.
+    """
+    start = folder = os.path.dirname(os.path.abspath(path))
     while not os.path.lexists(os.path.join(folder, ".git")):
         folder, below = os.path.dirname(folder), folder
         if folder == below:
-            return  # no repository
-    inside = os.path.realpath(folder)
-    real = os.path.realpath(os.path.dirname(path) or os.curdir)
-    if real != inside and not real.startswith(os.path.join(inside, "")):
-        raise OSError(errno.ELOOP, "a symbolic link leads out of the repository there", path)
+            folder = start
+            break
+    place = os.path.realpath(path)
+    if not place.startswith(os.path.join(os.path.realpath(folder), "")):
+        raise OSError(errno.ELOOP, "a symbolic link leads elsewhere and is not followed", path)
+    return place
 
 
 def write_all(descriptor: int, content: bytes) -> None:

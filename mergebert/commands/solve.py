@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from mergebert.commands.offers import load_resolver, noticed_offers
 from mergebert.commands.solve_note import note_solved
-from mergebert.commands.workfile import WorkFile, open_work_files, write_work_file
+from mergebert.commands.workfile import PathConflictError, WorkFile, open_work_files, write_work_file
 from mergebert.driver.own_resolutions import BY_HAND
-from mergebert.errors import InputError
+from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import percent, shown_lines, visible
 
@@ -47,6 +47,7 @@ class FileReport:
     path: Path
     conflicts: tuple[Solved, ...] = ()
     error: str = ""
+    wanted: str = ""  # what git wants decided there beside the text
 
     @property
     def left(self) -> int:
@@ -83,7 +84,7 @@ def run(arguments: Namespace) -> int:
 def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -> list[FileReport]:
     """A report on every file named, in that order; all are one merge. `load` is called when needed."""
     files, refused = open_work_files(arguments.files)
-    reports = {path: FileReport(path, error=reason) for path, reason in refused.items()}
+    reports = {path: _refusal(path, reason) for path, reason in refused.items()}
     chosen, offers = _ranked(files, load, settings.max_error, arguments.interactive)
     texts = {key: offer.resolutions[0].text for key, offer in offers.items() if offer.accepted} | dict(chosen)
     for at, file in enumerate(files):
@@ -109,6 +110,12 @@ def _ranked(
 
     chosen = ask(NamedMerge(merge, [file.path for file in files]))
     return chosen, noticed_offers(merge, chosen)
+
+
+def _refusal(path: Path, reason: MergebertError) -> FileReport:
+    if isinstance(reason, PathConflictError):
+        return FileReport(path, wanted=str(reason))
+    return FileReport(path, error=str(reason))
 
 
 def _finish(
@@ -137,7 +144,7 @@ def _finish(
             note_solved(file, text, done, how, by_hand)
     except InputError as error:
         return FileReport(file.path, error=str(error))
-    return FileReport(file.path, conflicts)
+    return FileReport(file.path, conflicts, wanted=file.wanted and f"{file.path}: {file.wanted}")
 
 
 def _how(text: str | None, offer: RankedConflict) -> Resolution | None:
@@ -148,7 +155,7 @@ def exit_code(reports: Sequence[FileReport]) -> int:
     """The exit code that tells the worst of the reports."""
     if any(report.error for report in reports):
         return UNUSABLE
-    return SOME_LEFT if any(report.left for report in reports) else ALL_SOLVED
+    return SOME_LEFT if any(report.left or report.wanted for report in reports) else ALL_SOLVED
 
 
 def as_json(report: FileReport) -> dict[str, object]:
@@ -159,6 +166,7 @@ def as_json(report: FileReport) -> dict[str, object]:
         "path": str(report.path),
         "solved": len(report.conflicts) - report.left,
         "left": report.left,
+        **({"wanted": report.wanted} if report.wanted else {}),
         "conflicts": [_conflict_json(conflict) for conflict in report.conflicts],
     }
 
@@ -183,7 +191,10 @@ def _tell(reports: Sequence[FileReport], is_dry: bool) -> None:
             continue
         for conflict in report.conflicts:
             print("\n".join(_lines(report, conflict, is_dry)))
-        print(_summary(report, is_dry))
+        if report.wanted:
+            print(visible(report.wanted))
+        if report.conflicts or not report.wanted:
+            print(_summary(report, is_dry))
 
 
 def _lines(report: FileReport, conflict: Solved, is_dry: bool) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.commands.offers import conflicts_json, load_resolver, ranked_conflicts
-from mergebert.commands.workfile import decoded, merged_text, open_work_files, read_bytes
+from mergebert.commands.workfile import merged_text, open_work_files, read_version
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import percent, shown_lines, visible
@@ -89,12 +89,10 @@ def _conflicted_text(arguments: Namespace) -> ConflictedText:
     if arguments.file is not None:
         files, refused = open_work_files([arguments.file])
         if refused:
-            raise InputError(next(iter(refused.values())))
+            raise next(iter(refused.values()))
         return files[0].text
     versions = ThreeWay(arguments.base, arguments.ours, arguments.theirs)
-    return merged_text(
-        arguments.path or str(arguments.ours), versions.map(lambda path: decoded(path, read_bytes(path)))
-    )
+    return merged_text(arguments.path or str(arguments.ours), versions.map(read_version))
 
 
 def _shown(offer: RankedConflict, count: int) -> list[str]:

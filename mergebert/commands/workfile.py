@@ -5,46 +5,81 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mergebert.atomic import write_atomically
-from mergebert.errors import GitError, InputError, MarkerError
+from mergebert.atomic import inner_place, replace_file
+from mergebert.errors import GitError, InputError, MarkerError, MergebertError
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import MergedFile, has_markers, parse
 from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 
+if TYPE_CHECKING:
+    from mergebert.git.index_stages import UnmergedFile
+
+LARGEST = 10_000_000  # bytes of a file; beyond it nobody wrote it by hand
+
+
+class PathConflictError(InputError):
+    """A conflict of git that no text resolves: a deleted side, a link, a submodule."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkFile:
-    """A file with conflicts: where it lies, its content as it was read, and the conflicted text in it."""
+    """A file with conflicts: where it lies, its content as it was read, and the conflicted text in it.
+
+    `wanted` is what git wants decided at this path beside the text; mostly nothing.
+    """
 
     path: Path
     content: bytes
     text: ConflictedText
+    wanted: str = ""
 
 
-def open_work_files(paths: Sequence[Path]) -> tuple[list[WorkFile], dict[Path, str]]:
+def open_work_files(paths: Sequence[Path]) -> tuple[list[WorkFile], dict[Path, MergebertError]]:
     """The files that can be worked on, with their versions from git's index, and why the others cannot."""
     files: list[WorkFile] = []
-    refused: dict[Path, str] = {}
+    refused: dict[Path, MergebertError] = {}
     for path in dict.fromkeys(paths):
         try:
             files.append(read_work_file(path))
         except (InputError, MarkerError) as error:
-            refused[path] = str(error)
+            refused[path] = error
     return files, refused
 
 
 def read_work_file(path: Path) -> WorkFile:
     """The file at `path`, reconciled with the line merge of its versions where git's index has them.
 
-    Raises InputError or MarkerError when it is unusable.
+    Raises InputError or MarkerError when it is unusable, PathConflictError where its text is not what is in conflict.
     """
+    from mergebert.git.index_stages import wanted_by_git
+
+    index = _in_index(path)
+    wanted = wanted_by_git(index.entries) if index else ""
+    if not wanted:
+        return _marked_file(path, index)
+    try:
+        # Both sides may have renamed it: then either name holds the markers of one merge.
+        file = None if path.is_symlink() else _marked_file(path, index)
+    except (InputError, MarkerError):
+        file = None
+    if file is None or not file.text.open_conflicts:
+        raise PathConflictError(f"{path}: {wanted}")
+    return replace(file, wanted=wanted)
+
+
+def _marked_file(path: Path, index: UnmergedFile | None) -> WorkFile:
+    try:
+        inner_place(str(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     content = read_bytes(path)
     work_tree = _parsed(path, decoded(path, content))
-    stages, line_merge = _versions(path, work_tree)
+    stages, line_merge = _versions(index, work_tree)
     if line_merge is None or not all(one.is_two_sided for one in work_tree.conflicts):  # git knows two sides
         text = ConflictedText(_name_of(path), unreconciled(work_tree))
     else:
@@ -61,11 +96,19 @@ def _own(name: str, path: Path) -> frozenset[tuple[ThreeWay[str], str]]:
     return own_resolutions(name, root) if root else frozenset()
 
 
+def read_version(path: Path) -> str:
+    """The text of one version of a file; the null device is an empty one, as everywhere in git."""
+    return "" if str(path) == os.devnull else decoded(path, read_bytes(path))
+
+
 def read_bytes(path: Path) -> bytes:
     """The content of a regular file."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
             raise InputError(f"{path} is not a regular file; name one that holds text.")
+        if found.st_size > LARGEST:
+            raise InputError(f"{path} has more than {LARGEST // 1_000_000} MB; resolve it by hand.")
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
@@ -92,7 +135,7 @@ def write_work_file(file: WorkFile, text: str) -> bool:
     if read_bytes(file.path) != file.content:
         raise InputError(f"{file.path} was changed meanwhile and is left alone; run the command again.")
     try:
-        write_atomically(str(file.path), content)
+        replace_file(inner_place(str(file.path)), content)
     except OSError as error:
         raise InputError(f"{file.path} cannot be written and is left alone: {error.strerror}.") from error
     return True
@@ -127,13 +170,27 @@ def portable_name(path: Path) -> str:
     return path.name if path.is_absolute() else path.as_posix()
 
 
-def _versions(path: Path, work_tree: MergedFile) -> tuple[ThreeWay[str] | None, MergedFile | None]:
-    """The three versions of the file at `path` and the line merge it shows, where the index has them."""
-    from mergebert.git.index_stages import stages_of
-    from mergebert.git.matching_merge import matching_line_merge
+def _in_index(path: Path) -> UnmergedFile | None:
+    """What git's index holds of `path`; None where git cannot be asked, for what the markers show is worth resolving."""
+    from mergebert.git.index_stages import unmerged_file
 
     try:
-        stages = stages_of(path)
+        return unmerged_file(path)
+    except (GitError, ValueError):  # a link led out of the repository
+        return None
+
+
+def _versions(
+    index: UnmergedFile | None, work_tree: MergedFile
+) -> tuple[ThreeWay[str] | None, MergedFile | None]:
+    """The three versions of a conflicted file and the line merge that it shows, where the index has them."""
+    from mergebert.git.index_stages import stage_texts
+    from mergebert.git.matching_merge import matching_line_merge
+
+    if index is None:
+        return None, None
+    try:
+        stages = stage_texts(index.entries, index.name, index.root)
         return stages, matching_line_merge(work_tree, stages) if stages else None
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None, None

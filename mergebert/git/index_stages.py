@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mergebert.errors import GitError
 from mergebert.git.command import git_answer, git_output
 from mergebert.text.threeway import ThreeWay
+
+
+@dataclass(frozen=True, slots=True)
+class UnmergedFile:
+    """A path that git's index may hold as a conflict: its repository, its name there, and `<mode> <blob> <stage>` of
+    every version; none where it is no conflict.
+    """
+
+    root: Path
+    name: str
+    entries: tuple[str, ...]
 
 
 def repository_root(path: Path) -> Path | None:
@@ -35,12 +47,41 @@ def stages_of(path: Path) -> ThreeWay[str] | None:
 
     None as of `stage_texts`, and where the file is not in a repository.
     """
-    root = repository_root(path)
+    file = unmerged_file(path)
+    return stage_texts(file.entries, file.name, file.root) if file else None
+
+
+def unmerged_file(path: Path) -> UnmergedFile | None:
+    """What the index holds of the file, link or submodule at `path`; None outside of a repository."""
+    root = repository_root(path.parent)
     if root is None:
         return None
     name = _name(path, root)
     found = unmerged_entries(root, f":(top,literal){name}")
-    return stage_texts(next(iter(found.values()), ()), name, root)
+    return UnmergedFile(root, name, found.get(name, ()))
+
+
+def wanted_by_git(entries: tuple[str, ...]) -> str:
+    """What a person has to decide at a path with these unmerged entries beside its text; empty where that is all."""
+    modes = {stage: mode for mode, _, stage in map(str.split, entries)}
+    if "160000" in modes.values():
+        return "it is a submodule, whose commit git leaves to you: check one out in it, then `git add` it."
+    if "120000" in modes.values():
+        return (
+            "it is a symbolic link on a side, which git does not merge: `git checkout --ours` or `--theirs` it, "
+            "then `git add` it."
+        )
+    ends = "`git add` keeps it and `git rm` deletes it."
+    sides = {
+        "1": "both sides deleted or renamed it: `git rm` ends the conflict.",
+        "2": f"only ours has it under this name: {ends}",
+        "3": f"only theirs has it under this name: {ends}",
+        "12": f"theirs deleted or renamed it: {ends}",
+        "13": f"ours deleted or renamed it: {ends}",
+    }
+    if modes and modes.get("2") != modes.get("3") and "1" not in modes and len(modes) == 2:
+        return "both sides added it with another mode: `chmod` it as it should be, then `git add` it."
+    return sides.get("".join(sorted(modes)), "")
 
 
 def unmerged_entries(root: Path, *pathspecs: str) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mergebert import atomic
-from mergebert.atomic import Draft, overwrite, refuse_links, replace_file, write_atomically
+from mergebert.atomic import Draft, inner_place, overwrite, refuse_links, replace_file, write_atomically
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -162,21 +162,33 @@ def test_nothing_is_written_through_a_link_or_into_what_is_no_file(
     assert (tmp_path / "real").read_bytes() == b"old"
 
 
-def test_a_link_is_refused_and_a_folder_that_leads_out_of_the_repository(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_links_are_followed_inside_a_repository_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("repository/.git", "repository/src", "outside"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "to_repository").symlink_to("repository")
-    (tmp_path / "repository/out").symlink_to("../outside")
-    (tmp_path / "repository/inner").symlink_to("src")
-    (tmp_path / "repository/file").symlink_to("src/file")
+    for link, target in (
+        ("to_repository", "repository"),
+        ("outside/loose", "../repository/src/file"),
+        ("repository/out", "../outside"),
+        ("repository/inner", "src"),
+        ("repository/file", "src/file"),
+        ("repository/far", "../outside/file"),
+    ):
+        (tmp_path / link).symlink_to(target)
     monkeypatch.chdir(tmp_path / "repository")
     for path in ("src/a", "inner/a", "a", str(tmp_path / "to_repository/src/a"), str(tmp_path / "a")):
         refuse_links(path)
-    for path in ("out/a", "out/../a", str(tmp_path / "to_repository/out/a"), "file"):
+    assert inner_place("file") == str(tmp_path / "repository/src/file")
+    for path in (
+        "out/a",
+        "out/../a",
+        str(tmp_path / "to_repository/out/a"),
+        "far",
+        str(tmp_path / "outside/loose"),
+    ):
         with pytest.raises(OSError, match="symbolic link"):
-            refuse_links(path)
+            inner_place(path)
+    with pytest.raises(OSError, match="symbolic link"):
+        refuse_links("file")
 
 
 def test_what_a_killed_process_left_behind_is_no_obstacle(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ import json
 import os
 import stat
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mergebert.cli import main
 from mergebert.commands import solve
 from mergebert.commands.solve import FileReport, exit_code
 from mergebert.settings import Settings
@@ -332,3 +334,128 @@ def test_the_shipped_bundle_solves_a_real_merge(
     assert code == (1 if report["left"] else 0)
     assert report["solved"] + report["left"] == 2
     assert (merging.read("app.py") == before) == (report["solved"] == 0)
+
+
+@pytest.fixture
+def in_conflict(repository, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that makes and merges two sides: `None` deletes the file `it`, and a `Path` is a link to it."""
+
+    def put(content: str | Path | None) -> None:
+        place = repository.path / "it"
+        place.unlink(missing_ok=True)
+        if isinstance(content, Path):
+            place.symlink_to(content)
+        elif content is not None:
+            place.write_text(content)
+        repository.commit("it")
+
+    def merge(base: str | Path | None, ours: str | Path | None, theirs: str | Path | None) -> None:
+        monkeypatch.chdir(repository.path)
+        put(base)
+        repository.git("checkout", "--quiet", "-b", "theirs")
+        put(theirs)
+        repository.git("checkout", "--quiet", "main")
+        put(ours)
+        assert repository.run("merge", "theirs").returncode == 1
+
+    return merge
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        (("old\n", "new\n", None), "it: theirs deleted or renamed it: `git add` keeps it"),
+        (("old\n", None, "new\n"), "it: ours deleted or renamed it: `git add` keeps it"),
+        ((Path("a"), Path("b"), Path("c")), "it: it is a symbolic link on a side"),
+        (("<<<<<<< a\n=======\n>>>>>>> b\n", Path("b"), Path("c")), "it: it is a symbolic link on a side"),
+    ],
+)
+def test_what_no_text_resolves_is_said_and_never_called_solved(
+    versions: tuple[str | Path | None, ...],
+    said: str,
+    in_conflict: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    in_conflict(*versions)
+    assert main(["solve", "it"]) == 1
+    assert capsys.readouterr().out.startswith(said)
+    assert main(["solve", "--json", "it"]) == 1
+    [report] = json.loads(capsys.readouterr().out)["files"]
+    assert report["wanted"].startswith(said)
+    assert main(["suggest", "it"]) == 2
+    assert capsys.readouterr().err.startswith(f"mergebert suggest: {said}")
+
+
+def test_a_submodule_in_conflict_is_left_to_git(
+    make_repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outer, inner = make_repository("outer"), make_repository("outer/it")
+    first = inner.commit("first", {"a": "1"})
+    outer.commit("base")
+    second = inner.commit("second", {"a": "2"})
+    outer.git("checkout", "--quiet", "-b", "theirs")
+    outer.commit("theirs")
+    outer.git("checkout", "--quiet", "main")
+    inner.git("checkout", "--quiet", "--detach", first)
+    third = inner.commit("third", {"a": "3"})
+    assert second != third
+    outer.commit("ours")
+    assert outer.run("merge", "theirs").returncode == 1
+    monkeypatch.chdir(outer.path)
+    for name in ("it", "it/"):
+        assert main(["solve", name]) == 1
+        assert "it is a submodule" in capsys.readouterr().out
+
+
+def test_another_mode_on_both_sides_is_left_to_git(
+    repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository.path)
+    repository.commit("base", {"other": ""})
+    repository.git("checkout", "--quiet", "-b", "theirs")
+    repository.commit("theirs", {"it": "same\n"})
+    repository.git("checkout", "--quiet", "main")
+    repository.write({"it": "same\n"})
+    Path("it").chmod(0o755)
+    repository.commit("ours")
+    assert repository.run("merge", "theirs").returncode == 1
+    assert main(["solve", "it"]) == 1
+    assert "with another mode" in capsys.readouterr().out
+
+
+def test_a_file_that_both_sides_renamed_is_solved_and_its_name_left_to_git(
+    repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository.path)
+    lines = "".join(f"line {number}\n" for number in range(20))
+    repository.commit("base", {"old": lines})
+    repository.git("checkout", "--quiet", "-b", "theirs")
+    repository.git("mv", "old", "of_theirs")
+    repository.commit("theirs", {"of_theirs": lines.replace("line 9\n", "theirs\n")})
+    repository.git("checkout", "--quiet", "main")
+    repository.git("mv", "old", "of_ours")
+    repository.commit("ours", {"of_ours": lines.replace("line 9\n", "ours\n")})
+    repository.git("config", "merge.conflictStyle", "diff3")
+    assert repository.run("merge", "theirs").returncode == 1
+    [report] = solved(FakeResolver(sure=("theirs",)), "of_ours")
+    assert (report.left, exit_code([report])) == (0, 1)
+    assert "theirs\n" in Path("of_ours").read_text()
+    assert "only ours has it under this name" in report.wanted
+    [missing] = solved(FakeResolver(), "old")
+    assert "both sides deleted or renamed it" in missing.wanted
+
+
+def test_a_link_out_of_the_repository_is_not_followed(
+    repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository.path)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text(DIFF3)
+    Path("link").symlink_to(outside / "file")
+    Path("folder").symlink_to(outside)
+    for name in ("link", "folder/file"):
+        [report] = solved(FakeResolver(sure=("theirs",)), name)
+        assert report.error == f"{name} cannot be read: a symbolic link leads elsewhere and is not followed."
+        assert exit_code([report]) == 2
+    assert (outside / "file").read_text() == DIFF3

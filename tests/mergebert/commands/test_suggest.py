@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -102,3 +103,14 @@ def test_exactly_one_kind_of_input(words: list[str]) -> None:
 def test_a_count_is_a_whole_number(count: str) -> None:
     with pytest.raises(SystemExit):
         arguments("-k", count, "a.py")
+
+
+def test_the_null_device_is_an_empty_version(
+    fake: FakeResolver, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).write_text(f"{name}\n")
+    versions = ["--base", os.devnull, "--ours", tmp_path / "ours", "--theirs", tmp_path / "theirs"]
+    assert suggest.run(arguments("--json", *versions)) == 0
+    [conflict] = json.loads(capsys.readouterr().out)["conflicts"]
+    assert (conflict["base"], conflict["ours"], conflict["theirs"]) == ("", "ours\n", "theirs\n")
