@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
+    from typing import TextIO
 
 # name: (module[:command], what it does, example). A module holds `add_arguments(parser)` and `run(arguments)`
 # that gives the exit code; one that serves several commands is followed by a colon and the command, and
@@ -108,22 +109,26 @@ INTERRUPTED, BROKEN_PIPE, UNUSABLE = 130, 141, 2
 def main(argv: list[str] | None = None) -> int:
     """The exit code of the command line `argv` (the program's own when None)."""
     arguments = sys.argv[1:] if argv is None else argv
+    _fill_closed_streams()
+    if sys.stdout is None and arguments[:1] != ["merge"]:
+        return _refuse(
+            "mergebert", "standard output is closed; open it, with >/dev/null where nobody reads it."
+        )
+    try:
+        return _flushed(_dispatch(arguments))
+    except KeyboardInterrupt:
+        return _flushed(INTERRUPTED)
+    except BrokenPipeError:
+        return _flushed(BROKEN_PIPE)
+    except OSError as error:  # of a command's own files it has spoken itself
+        return _flushed(_refuse("mergebert", f"standard output: {error.strerror}."))
+
+
+def _dispatch(arguments: list[str]) -> int:
     if arguments[:1] == ["merge"]:
         from mergebert.driver import merge as driver
 
         return driver.main(arguments[1:])
-    try:
-        code = _dispatch(arguments)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        _forget_stdout()
-        return BROKEN_PIPE
-    return code
-
-
-def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0 if arguments else UNUSABLE
@@ -165,7 +170,11 @@ def _run(name: str, arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _refuse(f"mergebert {name}", _sentence(error))
+        code = _refuse(f"mergebert {name}", _sentence(error))
+        _unprintable(sys.stdout)  # where that was what failed it has been said
+        return code
+    except MemoryError:
+        return _refuse(f"mergebert {name}", "there is not enough memory for this.")
 
 
 def _functions(home: str) -> "tuple[Callable[[ArgumentParser], None], Callable[[Namespace], int]]":
@@ -219,12 +228,49 @@ def _sentence(error: OSError) -> str:
 
 
 def _refuse(who: str, why: str) -> int:
+    from contextlib import suppress
+
     from mergebert.terminal import visible
 
-    print(visible(f"{who}: {why}"), file=sys.stderr)
+    with suppress(OSError):  # nobody can be told
+        print(visible(f"{who}: {why}"), file=sys.stderr)
     return UNUSABLE
 
 
-def _forget_stdout() -> None:
-    """Sends what is still buffered for a reader that went away to nowhere: Python would complain at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _fill_closed_streams() -> None:
+    """Opens what the caller closed, or the next file opened would be taken for standard output; it takes no writes."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _flushed(code: int) -> int:
+    """The exit code once all is printed: that of an unusable output where it takes no more."""
+    failure = _unprintable(sys.stdout)
+    if failure is not None:
+        is_unread = isinstance(failure, BrokenPipeError)
+        code = BROKEN_PIPE if is_unread else _refuse("mergebert", f"standard output: {failure.strerror}.")
+    _unprintable(sys.stderr)
+    return code
+
+
+def _unprintable(stream: "TextIO | None") -> OSError | None:
+    """Why a stream does not take what is buffered for it, which is forgotten then; None where it does."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError as error:
+        _forget(stream)
+        return error
+    return None
+
+
+def _forget(stream: "TextIO") -> None:
+    """Sends what is still buffered for a stream that takes nothing to nowhere: Python would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

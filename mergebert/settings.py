@@ -17,6 +17,7 @@ MAX_ERROR = 0.05  # one applied resolution in twenty may be wrong
 TIMEOUT = (
     10.0  # seconds; long enough for a cold start on a busy laptop, short enough for a merge of many files
 )
+SHORTEST, LONGEST = 0.001, 86_400  # a timer of less never rings, one of many years at once
 
 _ENVIRONMENT = {
     "max_error": "MERGEBERT_MAX_ERROR",
@@ -57,7 +58,7 @@ def load_settings(
     bundle = found["bundle"]
     return Settings(
         max_error=_max_error(found["max_error"]),
-        bundle=Path(bundle[0]).expanduser() if bundle else None,
+        bundle=_folder(*bundle) if bundle else None,
         timeout=_timeout(found["timeout"]),
     )
 
@@ -105,12 +106,21 @@ def _max_error(found: tuple[str, str] | None) -> float:
     return value
 
 
+def _folder(text: str, where: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{where} is {text!r}: there is no such user; give the path of a folder.") from error
+
+
 def _timeout(found: tuple[str, str] | None) -> float:
     if found is None:
         return TIMEOUT
     value = _number(found[0])
-    if value is None or not 0 < value < float("inf"):
-        raise InputError(f"{found[1]} is {found[0]!r}: give a number of seconds above 0, such as 10.")
+    if value is None or not SHORTEST <= value <= LONGEST:
+        raise InputError(
+            f"{found[1]} is {found[0]!r}: give a number of seconds from {SHORTEST} to {LONGEST}, such as 10."
+        )
     return value
 
 

@@ -215,3 +215,51 @@ def test_gitattributes_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.split("\n")
     assert "*.py merge=mergebert" in lines
     assert "Makefile merge=mergebert" in lines
+
+
+def redirected(command: str, redirection: str) -> subprocess.CompletedProcess[str]:
+    """What the shell says of `mergebert COMMAND` with a redirection; Python buffers as it does for a user."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    environment["PYTHONPATH"] = str(Path(cli.__file__).parent.parent)
+    line = f"exec {sys.executable} -m mergebert {command} {redirection}"
+    return subprocess.run(
+        ["sh", "-c", line], capture_output=True, text=True, check=False, env=environment, timeout=60
+    )
+
+
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+PRINTING = ("", "--help", "--version", "merge --help", "languages", "model info", "doctor", "review --help")
+
+
+@needs_full
+@pytest.mark.parametrize("command", PRINTING)
+def test_an_output_that_is_full_is_one_sentence(command: str) -> None:
+    done = redirected(command, ">/dev/full")
+    assert done.returncode == cli.UNUSABLE
+    assert done.stderr.startswith("mergebert")
+    assert done.stderr.endswith("No space left on device.\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [name for name in cli.COMMANDS if name != "merge"])
+def test_an_output_that_is_closed_is_one_sentence(command: str) -> None:
+    done = redirected(command, ">&-")
+    said = "mergebert: standard output is closed; open it, with >/dev/null where nobody reads it.\n"
+    assert (done.returncode, done.stderr) == (cli.UNUSABLE, said)
+
+
+def test_a_merge_into_a_closed_output_is_one_sentence_and_needs_none_for_a_file(tmp_path: Path) -> None:
+    for name in ("base", "ours", "theirs"):
+        (tmp_path / name).write_text("same\n")
+    files = " ".join(str(tmp_path / name) for name in ("base", "ours", "theirs"))
+    done = redirected(f"merge {files}", ">&-")
+    assert done.returncode == 255
+    assert done.stderr.startswith("mergebert: nothing was written: Bad file descriptor;")
+    done = redirected(f"merge {files} -o {tmp_path / 'out'}", ">&- 2>&- <&-")
+    assert (done.returncode, (tmp_path / "out").read_text()) == (0, "same\n")
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "<&-"])
+def test_no_other_stream_is_needed(redirection: str) -> None:
+    assert redirected("languages", redirection).returncode == 0
+    assert redirected("no-such-command", redirection).returncode == cli.UNUSABLE

@@ -45,9 +45,9 @@ def test_a_bad_value_in_git_config_names_its_key() -> None:
         loaded(config={"mergebert.maxerror": "high"})
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "soon", "nan", "inf"])
+@pytest.mark.parametrize("value", ["0", "-1", "soon", "nan", "inf", "1e10", "1e-9"])
 def test_a_bad_timeout(value: str) -> None:
-    with pytest.raises(InputError, match=r"MERGEBERT_TIMEOUT is .* seconds above 0"):
+    with pytest.raises(InputError, match=r"MERGEBERT_TIMEOUT is .* seconds from 0.001 to 86400"):
         loaded(environment={"MERGEBERT_TIMEOUT": value})
 
 
@@ -62,3 +62,10 @@ def test_git_config_is_read(repository, monkeypatch: pytest.MonkeyPatch) -> None
 def test_outside_of_a_repository_the_defaults_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(environment={}) == Settings()
+
+
+def test_a_folder_of_a_user_who_is_not_there() -> None:
+    with pytest.raises(
+        InputError, match=r"mergebert.bundle in git config is '~nosuchuser/x': there is no such user"
+    ):
+        load_settings({}, {}, lambda: {"mergebert.bundle": "~nosuchuser/x"})
