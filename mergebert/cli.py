@@ -262,9 +262,10 @@ def _flushed(code: int) -> int:
 
 def _unprintable(stream: "TextIO | None") -> OSError | None:
     """Why a stream does not take what is buffered for it, which is forgotten then; None where it does."""
+    if stream is None:
+        return None
     try:
-        if stream is not None:
-            stream.flush()
+        stream.flush()
     except OSError as error:
         _forget(stream)
         return error

@@ -7,9 +7,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from mergebert.commands.offers import load_resolver, ranked_conflicts
 from mergebert.ranking.bundle import Bundle, default_bundle_path, load_bundle
-from mergebert.settings import load_settings
+from mergebert.settings import Settings, load_settings
 from mergebert.terminal import visible
+from mergebert.text.threeway import ThreeWay
 
 _SHOWN_ERRORS = (0.01, 0.02, 0.05, 0.10)  # budgets a person may think of
 _INNER = frozenset(("calibration", "codes", "features", "files", "format"))  # for programs only
@@ -32,14 +34,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """The exit code of `mergebert model`."""
-    folder = load_settings({"bundle": arguments.path}).bundle or default_bundle_path()
+    settings = load_settings({"bundle": arguments.path})
+    folder = settings.bundle or default_bundle_path()
     if arguments.action == "verify":
         files = load_bundle(folder).manifest.files
+        _try(settings)
         print(f"{visible(str(folder))}: all {len(files)} files are whole.")
         return 0
     bundle = load_bundle(folder)
     print(json.dumps(bundle.facts, indent=2) if arguments.json else "\n".join(_described(bundle)))
     return 0
+
+
+def _try(settings: Settings) -> None:
+    """Raises ModelBundleError unless the bundle ranks a conflict: whole files may still hold nonsense."""
+    from mergebert.commands.workfile import merged_text
+
+    text = merged_text("total.py", ThreeWay(*(f"total = {value}\n" for value in ("0", "a + 1", "b"))))
+    ranked_conflicts(text, lambda: load_resolver(settings), settings.max_error)
 
 
 def _described(bundle: Bundle) -> Iterator[str]:

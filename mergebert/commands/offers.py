@@ -19,11 +19,14 @@ THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
 Ranking = list[tuple[OpenConflict, "RankedConflict"]]
 
 
-def load_resolver(settings: Settings) -> Ranks:
-    """The resolver with the bundle that `settings` name; what is slow to import is imported here."""
-    from mergebert.ranking.resolver import Resolver
+PATIENCE = 3  # times the timeout: a person waits longer than git should
 
-    return Resolver.load(settings.bundle, THREADS)
+
+def load_resolver(settings: Settings) -> Ranks:
+    """The resolver with the bundle that `settings` name, held to a time and to memory."""
+    from mergebert.ranking.supervised import SupervisedResolver
+
+    return SupervisedResolver(settings.bundle, PATIENCE * settings.timeout, THREADS)
 
 
 def noticed_offers(merge: OpenMerge, answers: Mapping[ConflictKey, str]) -> Offers:

@@ -93,6 +93,9 @@ def _run(task: Callable[[], bytes], seconds: float, writing: int) -> None:
         for stop in (*_stops(), signal.SIGALRM):
             signal.signal(stop, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _stops())
+        from mergebert.ranking.limits import limit_memory
+
+        limit_memory()
         # The system itself ends the child in time, even in a computation that never returns to Python.
         signal.setitimer(signal.ITIMER_REAL, seconds)
         # A third of a second of imports and one answer: looking for garbage costs time and finds none.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated, Any
 
 import msgspec
@@ -32,6 +33,9 @@ MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
     "ranker.safetensors",
     "bundle.json",
 )
+
+LARGEST = {MANIFEST: 10_000_000}  # bytes; 30 times what the shipped one has
+LARGEST_FILE = 100_000_000  # of any other file: loading takes a multiple of it as memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +117,12 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def _facts(folder: Path) -> dict[str, Any]:
     try:
-        facts = msgspec.json.decode((folder / MANIFEST).read_bytes())
+        facts = msgspec.json.decode(_content(folder, MANIFEST))
     except OSError as error:
         raise ModelBundleError(
             f"There is no model bundle in {folder}; install mergebert again or name another bundle."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelBundleError(f"{folder / MANIFEST} is not JSON; install the bundle again.") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise ModelBundleError(
@@ -144,7 +148,7 @@ def _check_files(manifest: Manifest, folder: Path) -> None:
         raise ModelBundleError(
             f"{folder / MANIFEST} does not name the files of a bundle; install the bundle again."
         )
-    if any("/" in name or "\\" in name for name in names):
+    if not all(name.isprintable() and name == Path(name).name and "\\" not in name for name in names):
         raise ModelBundleError(f"{folder / MANIFEST} names files outside the bundle; do not use it.")
     for name, wanted in names.items():
         if _digest(folder, name) != wanted:
@@ -203,6 +207,18 @@ def _is_rising(curve: tuple[tuple[float, float], ...]) -> bool:
 
 def _digest(folder: Path, name: str) -> str:
     try:
-        return sha256((folder / name).read_bytes()).hexdigest()
+        return sha256(_content(folder, name)).hexdigest()
     except OSError as error:
         raise ModelBundleError(f"{folder / name} is missing; install the bundle again.") from error
+
+
+def _content(folder: Path, name: str) -> bytes:
+    """The bytes of one file; raises ModelBundleError, nothing read, for what is no file or too large for one."""
+    file = folder / name
+    found = file.stat()
+    if not S_ISREG(found.st_mode):
+        raise ModelBundleError(f"{file} is not a regular file; install the bundle again.")
+    largest = LARGEST.get(name, LARGEST_FILE)
+    if found.st_size > largest:
+        raise ModelBundleError(f"{file} has more than {largest // 1_000_000} MB; no bundle of ours does.")
+    return file.read_bytes()

@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.errors import ModelBundleError
 from mergebert.ranking.candidate_rows import Sizes, gaps_ranks_entropies, softmax, with_none
-from mergebert.ranking.columns import PAD, Columns, conflict_class
+from mergebert.ranking.columns import CONFLICT_CLASSES, PAD, Columns, conflict_class
 from mergebert.ranking.onnx import OnnxSession
 from mergebert.text.candidates import Candidate, Origin
 from mergebert.text.patterns import PATTERNS, PRIOR, Pattern
@@ -52,10 +53,26 @@ class OnnxClassifier:
         for group in length_buckets([len(columns.ids) for columns in conflicts], BATCH_COLUMNS):
             batch = [conflicts[at] for at in group]
             ids, kinds = padded(batch)
-            classes, patterns = self.session.run({"ids": ids, "kinds": kinds})
+            outputs = self.session.run({"ids": ids, "kinds": kinds})
+            if not _are_logits(outputs, ids.shape[:2]):
+                raise self._not_a_classifier()
+            classes, patterns = outputs
             for row, (at, columns) in enumerate(zip(group, batch, strict=True)):
-                found[at] = Scores(log_softmax(classes[row]), hunk_scores(patterns[row], columns.heads))
+                with np.errstate(all="ignore"):  # what is no number is refused below
+                    found[at] = Scores(log_softmax(classes[row]), hunk_scores(patterns[row], columns.heads))
+                if not (np.isfinite(found[at].classes).all() and np.isfinite(found[at].hunks).all()):
+                    raise self._not_a_classifier()
         return [found[at] for at in range(len(conflicts))]
+
+    def _not_a_classifier(self) -> ModelBundleError:
+        return ModelBundleError(f"{self.session.model} answers with no scores; install the bundle again.")
+
+
+def _are_logits(outputs: Sequence[object], shape: tuple[int, ...]) -> bool:
+    """Whether a run over columns of this shape gave what the network of a bundle gives."""
+    wanted = [(shape[0], len(CONFLICT_CLASSES)), (*shape, len(PATTERNS))]
+    arrays = [one for one in outputs if isinstance(one, np.ndarray) and one.dtype == np.float32]
+    return len(outputs) == len(arrays) and [one.shape for one in arrays] == wanted
 
 
 def length_buckets(lengths: Sequence[int], limit: int) -> list[list[int]]:

@@ -16,13 +16,9 @@ class OnnxSession:
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
-        self._failures = (
-            failures.Fail,
-            failures.InvalidArgument,
-            failures.InvalidGraph,
-            failures.InvalidProtobuf,
-            failures.RuntimeException,
-        )
+        own = [one for one in vars(failures).values() if isinstance(one, type) and issubclass(one, Exception)]
+        # It raises ValueError itself for inputs that are missing, and text that is not UTF-8.
+        self._failures: tuple[type[Exception], ...] = (ValueError, *own)
         self.model = model
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -32,7 +28,10 @@ class OnnxSession:
         options.log_severity_level = 4  # what goes wrong is said by the error, once
         try:
             self._session = onnxruntime.InferenceSession(
-                str(model), options, providers=["CPUExecutionProvider"]
+                str(model),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # which prints
             )
         except self._failures as error:
             raise ModelBundleError(
@@ -44,6 +43,8 @@ class OnnxSession:
         try:
             return list(self._session.run(None, dict(inputs)))
         except self._failures as error:
+            if "alloc" in str(error):
+                raise ModelBundleError(f"{self.model} asks for more memory than it may have.") from error
             raise ModelBundleError(
                 f"{self.model} refused its input; it was made for another version of mergebert."
             ) from error

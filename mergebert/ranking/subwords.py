@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mergebert.errors import ModelBundleError
+
 CACHE_LIMIT = 200_000  # tokens; about 20 MB
 
 
@@ -14,7 +16,10 @@ class SubwordTokenizer:
     def __init__(self, tokenizer: Path) -> None:
         from tokenizers import Tokenizer
 
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        try:
+            self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        except Exception as error:  # it raises nothing more special
+            raise ModelBundleError(f"{tokenizer} cannot be loaded; install the bundle again.") from error
         self._known: dict[str, Sequence[int]] = {}
 
     def __call__(self, token: str) -> Sequence[int]:

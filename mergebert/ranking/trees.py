@@ -24,6 +24,7 @@ ARRAYS = {
     "roots": np.int32,  # [trees]
     "leaves": np.float32,  # [leaves] what they add to the score
 }
+MOST_TREES = 10_000  # the shipped bundle has 400
 ROWS = 1024  # rows scored at once: bounds memory to a few megabytes
 
 
@@ -36,7 +37,12 @@ class Trees:
 
         try:
             self.arrays = load_file(path)
-        except (SafetensorError, OSError) as error:
+        except (
+            SafetensorError,
+            OSError,
+            KeyError,
+            ValueError,
+        ) as error:  # KeyError: a type numpy does not have
             raise ModelBundleError(f"{path} cannot be loaded; install the bundle again.") from error
         if not _are_trees(self.arrays):
             raise ModelBundleError(f"{path} cannot be loaded, it holds no trees; install the bundle again.")
@@ -68,6 +74,8 @@ def _are_trees(arrays: Mapping[str, NDArray[Any]]) -> bool:
     if arrays.keys() != ARRAYS.keys() or any(arrays[name].dtype != kind for name, kind in ARRAYS.items()):
         return False
     if any(array.ndim != 1 for array in arrays.values()) or not len(arrays["leaves"]):
+        return False
+    if len(arrays["roots"]) > MOST_TREES or not np.isfinite(arrays["leaves"]).all():
         return False
     splits, leaves = len(arrays["features"]), len(arrays["leaves"])
     if any(len(arrays[name]) != splits for name in ("thresholds", "left", "right", "unknown_left")):

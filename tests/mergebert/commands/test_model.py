@@ -7,6 +7,7 @@ import pytest
 
 from mergebert.cli import main
 from mergebert.ranking.bundle import FIRST, RANKER, write_manifest
+from tests.mergebert.tiny_bundle import write_bundle
 
 
 @pytest.fixture
@@ -47,10 +48,18 @@ def test_info_for_programs(bundle: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out)["metrics"] == {"accuracy@1": 0.64}
 
 
-def test_verify(bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = write_bundle(tmp_path / "bundle", {"is none": 0.0})
     monkeypatch.setenv("MERGEBERT_BUNDLE", str(bundle))
     assert main(["model", "verify"]) == 0
     assert capsys.readouterr().out == f"{bundle}: all 2 files are whole.\n"
+
+
+def test_files_that_are_whole_and_hold_nonsense(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["model", "verify", str(bundle)]) == 2
+    assert capsys.readouterr().err == (
+        f"mergebert model: {bundle / FIRST} cannot be loaded; install the bundle again.\n"
+    )
 
 
 def test_a_damaged_bundle_is_one_sentence(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
