@@ -233,7 +233,7 @@ def _refuse(who: str, why: str) -> int:
     from mergebert.terminal import visible
 
     with suppress(OSError):  # nobody can be told
-        print(visible(f"{who}: {why}"), file=sys.stderr)
+        print(visible(f"{who}: {why}").replace("\n", "\\n"), file=sys.stderr)
     return UNUSABLE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -116,12 +117,42 @@ def read_bytes(path: Path) -> bytes:
 
 def decoded(path: Path | str, content: bytes) -> str:
     """`content` as text, newlines untouched."""
+    encoding = _wide_encoding(content)
+    if encoding:
+        raise InputError(
+            f"{path} is {encoding}, which git merges as binary: convert all three versions to UTF-8 "
+            f"(`git show :1:FILE | iconv -f {encoding} -t UTF-8`; :2: is ours, :3: theirs), merge those with "
+            "`mergebert merge` and convert the result back; `working-tree-encoding` in .gitattributes spares the next one."
+        )
     if b"\0" in content:
         raise InputError(f"{path} is binary; choose a version with `git checkout --ours` or `--theirs`.")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text; resolve it by hand.") from error
+
+
+def _wide_encoding(content: bytes) -> str:
+    """The name of the Unicode encoding of two or four bytes a character that `content` is in; empty where it is in none."""
+    marks = {"UTF-32": (BOM_UTF32_LE, BOM_UTF32_BE), "UTF-16": (BOM_UTF16_LE, BOM_UTF16_BE)}
+    for name, starts in marks.items():
+        if content.startswith(starts) and _decodes(content, name):
+            return name
+    # Without a mark: of mostly western text every second byte is zero, and of other files hardly ever.
+    halves = {"UTF-16LE": (content[1::2], content[::2]), "UTF-16BE": (content[::2], content[1::2])}
+    for name, (high, low) in halves.items():
+        is_wide = high.count(0) > 0.7 * len(high) and b"\0" not in low
+        if len(content) > 3 and is_wide and _decodes(content, name):
+            return name
+    return ""
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def write_work_file(file: WorkFile, text: str) -> bool:

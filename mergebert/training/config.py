@@ -13,11 +13,13 @@ import msgspec
 
 from mergebert.errors import InputError
 
-Natural = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Several = Annotated[int, msgspec.Meta(ge=2)]
-Extent = Annotated[float, msgspec.Meta(ge=0)]
-Amount = Annotated[float, msgspec.Meta(gt=0)]
+_LONGEST = 1_000_000  # bytes
+_MOST = 1_000_000_000  # of anything; more is a slip, and infinity never ends
+Extent = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
+Amount = Annotated[float, msgspec.Meta(gt=0, le=_MOST)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
+Several = Annotated[int, msgspec.Meta(ge=2, le=_MOST)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 PositiveShare = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
@@ -113,7 +115,10 @@ class TrainConfig:
 def load_config(path: Path) -> TrainConfig:
     """The configuration in a TOML file; raises InputError where the file, a name or a value is wrong."""
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            found = tomllib.loads(file.read(_LONGEST).decode("utf-8"))  # /dev/zero never ends
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply for a training configuration.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a training configuration: {error}.") from error
     for name in ("examples", "workspace"):
@@ -131,6 +136,8 @@ def _path(kind: type, value: object) -> Path:
     """A setting that names a file or folder; msgspec knows no paths."""
     if kind is not Path or not isinstance(value, str):
         raise ValueError("Expected the name of a folder")
+    if not value or "\0" in value:
+        raise ValueError("Expected a name that a folder can have")
     return Path(value)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,41 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "odd.toml").write_bytes(b"\xff")
     with pytest.raises(InputError, match="cannot be read"):
         load_config(tmp_path / "odd.toml")
+
+
+VALUES = (
+    "inf",
+    "nan",
+    "-inf",
+    "0",
+    "-1",
+    "1" + "0" * 400,
+    "1e400",
+    "true",
+    '"x"',
+    "[[1]]",
+    "{a=1}",
+    '"\\u0000"',
+    "1979-05-27",
+)
+NAMES = ("examples", "shared", "folds", "grades", "model", "network.epochs", "model.width", "pretrain.start")
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("name", NAMES)
+def test_any_value_anywhere_is_read_or_refused_in_a_sentence(name: str, value: str, tmp_path: Path) -> None:
+    said = {"examples": '"a"', "workspace": '"b"', name: value}
+    try:
+        read = loaded(tmp_path, "".join(f"{one} = {text}\n" for one, text in said.items()))
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert isfinite(read.network.epochs)
+        assert "\0" not in str(read.examples)
+
+
+def test_a_file_nested_or_going_on_without_end(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nested too deeply"):
+        loaded(tmp_path, "a = " + "[" * 100_000)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(Path("/dev/zero"))

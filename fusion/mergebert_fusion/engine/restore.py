@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -24,7 +23,7 @@ from mergebert_fusion.engine.shards import ARTIFACTS, unpacked
 from mergebert_fusion.engine.streaming import BLOCK, Job, jobs_of, one_thread_a_block
 from mergebert_fusion.errors import CheckpointError, FusionError
 from mergebert_fusion.io.checkpoint import CONFIG, INDEX, Checkpoint, joined, opened
-from mergebert_fusion.io.files import sha256_of, write_json
+from mergebert_fusion.io.files import json_in, sha256_of, write_json
 from mergebert_fusion.io.safetensors import NewFile, shard_names, split_into_shards, start_file
 from mergebert_fusion.io.tensors import TensorSource
 from mergebert_fusion.methods.registry import method_named
@@ -107,7 +106,7 @@ def restore(folder: Path, model: str, out: Path, base: str | None = None, *, pla
 
 def _facts(folder: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json_in(folder / FACTS)
     except (OSError, ValueError) as error:
         raise FusionError(
             f"{folder} holds no finished fusion ({FACTS} cannot be read): run `mergebert fuse` first."

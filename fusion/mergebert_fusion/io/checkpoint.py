@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert_fusion.errors import CheckpointError
+from mergebert_fusion.io.files import json_in, regular
 from mergebert_fusion.io.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapted, adapter_config, is_adapter
 from mergebert_fusion.io.safetensors import open_tensors
 from mergebert_fusion.io.tensors import JoinedSource, TensorSource
@@ -76,11 +76,14 @@ def _checkpoint(name: str, path: str, near: Path, stack: ExitStack) -> Checkpoin
 
 def located(path: str, near: Path) -> Path | None:
     """The folder or file of a checkpoint: beside the recipe, here, or in the local Hugging Face cache; None if nowhere."""
-    written = Path(path).expanduser()
-    for place in (near / written, written):
-        if place.exists():
-            return place
-    return _cached(path)
+    try:
+        written = Path(path).expanduser()
+        for place in (near / written, written):
+            if place.exists():
+                return place if place.is_dir() else regular(place)
+        return _cached(path)
+    except (RuntimeError, ValueError):  # a user who is not there, characters that no name has
+        return None
 
 
 def _cached(path: str) -> Path | None:
@@ -118,7 +121,7 @@ def joined(files: Iterable[Path], stack: ExitStack) -> JoinedSource:
     """The tensors of several files, each in one of them; the files stay open until `stack` closes them."""
     file_of: dict[str, TensorSource] = {}
     for path in files:
-        file = open_tensors(path)
+        file = open_tensors(regular(path))
         stack.callback(file.close)
         for name in file.specs:
             if name in file_of:
@@ -138,11 +141,13 @@ def _weights(folder: Path) -> Sequence[Path]:
 
 def _indexed(folder: Path) -> Sequence[Path]:
     try:
-        names = set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(json_in(folder / INDEX)["weight_map"].values())
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CheckpointError(
             f"{folder / INDEX} cannot be read ({error}): fetch or write it again."
         ) from error
+    if not all(isinstance(name, str) for name in names):
+        raise CheckpointError(f"{folder / INDEX} names what is no file: fetch or write it again.")
     files = [folder / name for name in sorted(names)]
     missing = [path.name for path in files if path.parent != folder or not path.is_file()]
     if missing:
@@ -156,7 +161,7 @@ def _config(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         return {}
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json_in(path)
     except ValueError as error:
         raise CheckpointError(f"{path} is no JSON ({error}): fetch or write it again.") from error
     return config if isinstance(config, dict) else {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.atomic import write_atomically
+from mergebert_fusion.errors import CheckpointError
 
 UNFINISHED = ".mergebert-*"  # what mergebert.atomic leaves behind when it is killed
 
@@ -31,11 +32,26 @@ def digest_of(facts: Any) -> str:
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def regular(path: Path) -> Path:
+    """`path` itself; raises CheckpointError where opening it would wait for ever or never end."""
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} is not a regular file: give a folder or a .safetensors file.")
+    return path
+
+
+def json_in(path: Path) -> Any:
+    """What the JSON of a file says; raises ValueError where it is none."""
+    try:
+        return json.loads(regular(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def saved_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty where there is none that can be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json_in(path)
+    except (OSError, ValueError, CheckpointError):
         return {}
     return content if isinstance(content, dict) else {}
 

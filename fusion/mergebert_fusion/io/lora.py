@@ -6,7 +6,6 @@ rounded to the type of the base as merging an adapter beforehand would.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from mergebert_fusion.errors import CheckpointError
+from mergebert_fusion.io.files import json_in
 from mergebert_fusion.io.safetensors import TensorFile, open_tensors
 from mergebert_fusion.io.tensors import TensorSource, TensorSpec
 
@@ -87,9 +87,11 @@ def adapter_config(folder: Path) -> Mapping[str, Any]:
     """The settings of an adapter, after refusing those that B A alone cannot express."""
     path = folder / ADAPTER_CONFIG
     try:
-        config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: Mapping[str, Any] = json_in(path)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}): fetch or write it again.") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} holds no settings: fetch or write it again.")
     kind, start = config.get("peft_type"), str(config.get("init_lora_weights", True)).lower()
     flags = [flag for flag in _REFUSED_FLAGS if config.get(flag)]
     if kind != "LORA" or flags or start.startswith(_REFUSED_STARTS):

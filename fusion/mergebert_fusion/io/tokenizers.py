@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mergebert_fusion.errors import CheckpointError, RecipeError
 from mergebert_fusion.io.checkpoint import Checkpoint
+from mergebert_fusion.io.files import json_in
 
 _FILE = "tokenizer.json"
 
@@ -68,7 +68,7 @@ def _vocabulary(model: Checkpoint) -> Mapping[str, int]:
     if path is None:
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_in(path)
         listed = content["model"].get("vocab", {})
         # A unigram model lists [token, score] in the order of the ids.
         tokens = dict(listed) if isinstance(listed, dict) else {entry[0]: i for i, entry in enumerate(listed)}

@@ -15,7 +15,7 @@ from mergebert_fusion.io.safetensors import OUTPUT_DTYPES
 from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.parameter_values import RawParameters
 from mergebert_fusion.recipe.policy import RESERVED, Policy
-from mergebert_fusion.recipe.yaml_document import Document, YamlPath, document
+from mergebert_fusion.recipe.yaml_document import Document, YamlPath, document, text_in
 
 # mergekit's settings that only say how it should go about it; they change no number here.
 WITHOUT_EFFECT = ("int8_mask",)
@@ -78,11 +78,7 @@ class Recipe:
 
 def load_recipe(file: Path) -> Recipe:
     """The recipe in a file."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{file} is no UTF-8 text: save it as UTF-8.") from error
-    return recipe_in(text, file)
+    return recipe_in(text_in(file), file)
 
 
 def recipe_in(text: str, file: Path) -> Recipe:

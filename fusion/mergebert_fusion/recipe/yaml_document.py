@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
@@ -16,6 +17,7 @@ YamlPath: TypeAlias = tuple[str | int, ...]  # of keys and positions, from the t
 # Anchors can make a small file expand without end.
 _MOST_VALUES = 10_000
 _DEEPEST = 50
+_LONGEST = 1_000_000  # bytes
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "map", "null", "seq", "str")}
 
 
@@ -53,6 +55,18 @@ class Document:
         for key in value:
             if key not in allowed:
                 raise self.error((*path, key), f"{key!r} is not known here; there is: {', '.join(allowed)}.")
+
+
+def text_in(file: Path) -> str:
+    """The text of a file that a person wrote."""
+    with file.open("rb") as opened:
+        content = opened.read(_LONGEST + 1)  # /dev/zero never ends
+    if len(content) > _LONGEST:
+        raise RecipeError(f"{file} has more than {_LONGEST // 1_000_000} MB; nobody wrote that as a recipe.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{file} is no UTF-8 text: save it as UTF-8.") from error
 
 
 def document(text: str, file: str) -> Document:

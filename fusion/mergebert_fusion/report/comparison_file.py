@@ -13,7 +13,7 @@ from mergebert_fusion.contract.method import AnyMethod, BaseUse
 from mergebert_fusion.errors import RecipeError
 from mergebert_fusion.methods.registry import METHODS, method_named
 from mergebert_fusion.recipe.reading import NOT_IN_NAMES, recipe_in
-from mergebert_fusion.recipe.yaml_document import Document, document
+from mergebert_fusion.recipe.yaml_document import Document, document, text_in
 
 _SHARED = ("architecture", "dtype", "policy", "seed")  # go into every recipe as they are
 _KEYS = (*_SHARED, "also", "base_model", "candidates", "command", "costs", "evaluate", "models")
@@ -46,7 +46,7 @@ class Comparison:
 
 def load_comparison(file: Path) -> Comparison:
     """The comparison that a file describes, every candidate's recipe checked."""
-    doc = document(file.read_text(encoding="utf-8"), str(file))
+    doc = document(text_in(file), str(file))
     _refuse_shape(doc)
     value, experts = doc.value, _experts(doc)
     left_out: dict[str, str] = {}

@@ -41,3 +41,39 @@ def test_outside_of_a_repository_folders_of_the_machine_stay_unknown(
 
     assert told(tmp_path / "spec" / "app.py") == "app.py"
     assert told(Path("spec/app.py")) == "spec/app.py"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16LE"),
+        ("utf-16-be", "UTF-16BE"),
+        ("utf-32", "UTF-32"),
+    ],
+)
+def test_wide_text_is_named_and_what_to_do_with_it(encoding: str, name: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes("Grüße\r\n".encode(encoding))
+    _, refused = open_work_files([file])
+    said = str(refused[file])
+    assert said.startswith(
+        f"{file} is {name}, which git merges as binary: convert all three versions to UTF-8"
+    )
+    assert f"iconv -f {name} -t UTF-8" in said
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\0\0\0\rIHDR\0\0", b"\0", b"\0" * 64, b"\xff\xfe\0", b"a\0b\0c"]
+)
+def test_other_bytes_are_binary(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content)
+    _, refused = open_work_files([tmp_path / "a"])
+    assert "is binary" in str(refused[tmp_path / "a"])
+
+
+def test_a_file_that_nobody_wrote_by_hand_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("wb") as sparse:
+        sparse.truncate(10_000_001)
+    _, refused = open_work_files([tmp_path / "a"])
+    assert "has more than 10 MB" in str(refused[tmp_path / "a"])
