@@ -267,7 +267,7 @@ class _Reader:
     def dtype(self, value: Mapping[str, Any]) -> str | None:
         for key in ("out_dtype", "dtype"):
             if value.get(key) is not None:
-                if value[key] not in OUTPUT_DTYPES:
+                if value[key] not in list(OUTPUT_DTYPES):  # whatever stands there may have no hash
                     raise self.doc.error(
                         (key,), f"{value[key]!r} is no type; there are {', '.join(OUTPUT_DTYPES)}."
                     )
