@@ -18,8 +18,10 @@ class SubwordTokenizer:
 
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        except Exception as error:  # it raises nothing more special
-            raise ModelBundleError(f"{tokenizer} cannot be loaded; install the bundle again.") from error
+        except BaseException as error:
+            if type(error) is Exception:  # the library has none of its own
+                raise ModelBundleError(f"{tokenizer} cannot be loaded; install the bundle again.") from error
+            raise
         self._known: dict[str, Sequence[int]] = {}
 
     def __call__(self, token: str) -> Sequence[int]:

@@ -206,7 +206,7 @@ def test_crlf_in_the_work_tree_and_not_in_the_index(repository, monkeypatch: pyt
     [
         (b"a\0b\n", "is binary"),
         ("caf\xe9\n".encode("latin-1"), "is not UTF-8 text"),
-        ("\ufeffa\n".encode("utf-16"), "is binary"),
+        ("\ufeffa\n".encode("utf-16"), "is UTF-16"),
         (DIFF3.replace(">>>>>>> topic\n", "").encode(), "no closing marker"),
         (DIFF3.replace("<<<<<<< HEAD\n", "").encode(), "holds a marker without its conflict"),
         (DIFF3.encode() + b"<<<<<<<\n", "holds a marker without its conflict"),
