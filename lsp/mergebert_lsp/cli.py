@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         from mergebert_lsp.server.handlers import server
+        from mergebert_lsp.server.life import end_with_signals
         from mergebert_lsp.server.protocol import BoundedInput
     except ImportError as error:
         print(f"mergebert-lsp needs {error.name}: pip install 'mergebert[lsp]'", file=sys.stderr)
@@ -29,5 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     made = server()
+    end_with_signals(made.session.close)
     made.start_io(stdin=cast(BinaryIO, BoundedInput(sys.stdin.buffer)))
     return 0 if made.protocol.was_shut_down else 1

@@ -158,6 +158,7 @@ async def editor(
     options: Any = None,
     adapt: Callable[[lsp.ClientCapabilities], None] = lambda found: None,
     cwd: Path | None = None,
+    process: int | None = None,
 ) -> AsyncIterator[Editor]:
     """An editor of this profile that has a server for as long as it is used, and ends it as it should."""
     client = pytest_lsp.client.make_test_lsp_client()
@@ -170,7 +171,10 @@ async def editor(
     folders = [lsp.WorkspaceFolder(folder.as_uri(), folder.name)] if folder else None
     answer = await client.initialize_session(
         lsp.InitializeParams(
-            capabilities=capabilities, workspace_folders=folders, initialization_options=options
+            capabilities=capabilities,
+            workspace_folders=folders,
+            initialization_options=options,
+            process_id=process,
         )
     )
     made.encoding = str(

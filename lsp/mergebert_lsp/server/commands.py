@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from lsprotocol.types import (
     ShowMessageParams,
     WorkspaceEdit,
 )
+from pygls.exceptions import JsonRpcException
 
 from mergebert_lsp.features.actions import ACCEPT, ACCEPT_SURE, CHECK, NEXT, PREVIOUS
 from mergebert_lsp.features.edits import sure_edits, workspace_edit
@@ -24,6 +26,10 @@ CommandResult = dict[str, Any]
 
 MOVED_ON = "The text has changed since; look at the conflict again and choose once more."
 NOT_THERE = "There is no such conflict in this text any more."
+NO_WORD = (
+    "The editor did not say whether it made the edit; look at the text, and choose once more if need be."
+)
+LONGEST_EDIT = 30.0  # seconds in which an editor answers; after them the text can be edited again
 NO_CHOICE = "This conflict has no such choice."
 
 
@@ -120,13 +126,28 @@ async def _apply(
         return _refused(server, "This editor takes no edits from a server; use the code actions.")
     if any(server.session.is_spent(document) for document in edits):
         return _refused(server, MOVED_ON)
-    edit: WorkspaceEdit = workspace_edit(edits, server.session.client)
     server.session.spend(edits)
-    done = await server.workspace_apply_edit_async(ApplyWorkspaceEditParams(edit, label))
-    if not done.applied:
-        server.session.restore(edits)
-        return _refused(server, done.failure_reason or MOVED_ON)
+    reason: str | None = NO_WORD  # where the request is cancelled, too
+    try:
+        reason = await _reason_against(server, workspace_edit(edits, server.session.client), label)
+    finally:
+        if reason is not None:
+            server.session.restore(edits)
+    if reason is not None:
+        return _refused(server, reason)
     return {"applied": True, "conflicts": sum(map(len, edits.values()))}
+
+
+async def _reason_against(server: MergebertServer, edit: WorkspaceEdit, label: str) -> str | None:
+    """Why the client did not make an edit; None where it did."""
+    try:
+        async with asyncio.timeout(LONGEST_EDIT):
+            done = await server.workspace_apply_edit_async(ApplyWorkspaceEditParams(edit, label))
+    except TimeoutError:
+        return NO_WORD
+    except JsonRpcException as error:
+        return f"The editor could not make the edit: {error}."
+    return None if done.applied else done.failure_reason or MOVED_ON
 
 
 def _refused(server: MergebertServer, reason: str) -> CommandResult:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 from lsprotocol import types as lsp
-from pygls.exceptions import FeatureRequestError
+from pygls.exceptions import FeatureRequestError, JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.uris import to_fs_path
 
 from mergebert import __version__
+from mergebert.terminal import visible
 from mergebert_lsp.features.diagnostics import diagnostics
 from mergebert_lsp.server.options import options_of
 from mergebert_lsp.server.progress import RankingProgress
@@ -19,9 +21,12 @@ from mergebert_lsp.server.protocol import Malformed, Protocol
 from mergebert_lsp.server.publishing import Publishing
 from mergebert_lsp.server.session import Session, SessionEvents
 from mergebert_lsp.text.document_state import DocumentState
+from mergebert_lsp.text.uris import path_of
 
 STATUS = "mergebert/status"
 APOLOGY = "Something went wrong in mergebert-lsp; it goes on working. Start it with `--log FILE` to see what."
+
+UNREADABLE = (JSONDecodeError, UnicodeDecodeError, RecursionError)  # what json.loads says of a body
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ class MergebertServer(LanguageServer):
             max_workers=2,
         )
         self.wrong: tuple[str, ...] = ()  # with the settings that came first
+        self.watch: asyncio.Task[None] | None = None  # over the editor's process
         self._has_apologised = False
         self._status: dict[str, Any] = {}
         self.bar = RankingProgress(
@@ -100,7 +106,7 @@ class MergebertServer(LanguageServer):
 
     def complain(self, message: str) -> None:
         """Says what is wrong to the person."""
-        self.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, message))
+        self.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, visible(message)))
 
     def configure(self, given: Any) -> None:
         """Takes over settings of the client; says what is wrong with them."""
@@ -112,7 +118,7 @@ class MergebertServer(LanguageServer):
         """Whether the text is still what the editor, or the disk, holds."""
         if document.uri in self.session.documents:
             return self.session.documents[document.uri] is document
-        path = to_fs_path(document.uri)
+        path = path_of(document.uri)
         try:
             return path is not None and Path(path).read_bytes() == document.text.encode("utf-8")
         except (OSError, UnicodeEncodeError):
@@ -121,7 +127,9 @@ class MergebertServer(LanguageServer):
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Says once that something went wrong; a request has its own answer, and the log has every case."""
         logger.error("%s: %s", type(error).__name__, error)
-        if (
+        if source is JsonRpcException and isinstance(error, UNREADABLE):
+            self.protocol.refuse_unread()
+        elif (
             not isinstance(error, Malformed)
             and source is not FeatureRequestError
             and not self._has_apologised

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from lsprotocol import types as lsp
-from pygls.uris import to_fs_path
 
 from mergebert_lsp.features.actions import KIND, code_actions, is_wanted, resolved
 from mergebert_lsp.features.capabilities import client_of
@@ -15,10 +15,12 @@ from mergebert_lsp.features.hover import hover
 from mergebert_lsp.features.lenses import lenses
 from mergebert_lsp.server import commands
 from mergebert_lsp.server.connection import MergebertServer
+from mergebert_lsp.server.life import end_with_editor
 from mergebert_lsp.server.options import options_of
 from mergebert_lsp.server.protocol import ContentModified
 from mergebert_lsp.server.session import Session
 from mergebert_lsp.text.document_state import DocumentState
+from mergebert_lsp.text.uris import path_of
 
 
 def server() -> MergebertServer:
@@ -59,6 +61,9 @@ def _initialize(made: MergebertServer, params: lsp.InitializeParams) -> None:
     session.options, made.wrong = options_of(params.initialization_options)
     if session.client.pulls_diagnostics:
         _register_pull(made)
+    if params.process_id is not None:
+        watch = end_with_editor(params.process_id, session.close)
+        made.watch = asyncio.get_running_loop().create_task(watch)
 
 
 def _register_workspace(made: MergebertServer) -> None:
@@ -174,6 +179,6 @@ def _register_pull(made: MergebertServer) -> None:
 
 
 def _add_folder(session: Session, uri: str) -> None:
-    path = to_fs_path(uri) if uri.startswith("file:") else None
+    path = path_of(uri)
     if path is not None:
         session.folders[uri] = path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, BinaryIO
 
 from lsprotocol.types import EXIT, INITIALIZE, ErrorCodes, LSPErrorCodes, ResponseError
@@ -10,7 +11,10 @@ from pygls.protocol import LanguageServerProtocol
 
 LARGEST_MESSAGE = 1 << 28  # bytes
 LONGEST_HEADER = 1 << 12
-_AT_ONCE = 1 << 20
+_LONGEST_LENGTH = 40  # bytes of a header that names a length
+# The names of headers have no case, and what stands before one is left of a frame that was not as long as it said.
+_LENGTH = re.compile(rb"Content-Length:[ \t]*(\d{1,15})[ \t]*\r?\n\Z", re.IGNORECASE)
+_FRAME = re.compile(rb"Content-Length:[ \t]*\d+[ \t]*\r?\n", re.IGNORECASE)
 
 
 class ContentModified(JsonRpcException):
@@ -55,6 +59,11 @@ class Protocol(LanguageServerProtocol):
         else:
             super().handle_message(message)
 
+    def refuse_unread(self) -> None:
+        """Answers what is not even JSON, as JSON-RPC wants it: with an error to no request in particular."""
+        error = ResponseError(ErrorCodes.ParseError, "A message was no JSON of the length its header named.")
+        self._send_data({"jsonrpc": self.VERSION, "id": None, "error": error})
+
     def _refuse(self, message: Any, code: ErrorCodes, reason: str) -> None:
         """Answers a request with an error; there is no answer to anything else."""
         found = message.get("id") if isinstance(message, dict) else getattr(message, "id", None)
@@ -63,19 +72,39 @@ class Protocol(LanguageServerProtocol):
 
 
 class BoundedInput:
-    """The client's stream, whose oversized messages are skipped."""
+    """The client's stream as pygls reads it: a frame starts wherever a header names its length, whatever stands before it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._ahead = b""  # what was read of the next frame
+        self._cut = b""  # the end of a line that goes on
 
     def readline(self, size: int | None = -1) -> bytes:
-        """The next header line, cut where it is too long to be one."""
-        return self._stream.readline(LONGEST_HEADER)
+        """The next line, cut where it is too long; a length as pygls wants it, and none where it is not possible."""
+        piece = self._piece()
+        line, self._cut = self._cut + piece, b""
+        found = _LENGTH.search(line)
+        if found is not None:
+            is_possible = int(found[1]) <= LARGEST_MESSAGE
+            return b"Content-Length: %d\r\n" % int(found[1]) if is_possible else b":\r\n"
+        if not piece.endswith(b"\n"):
+            self._cut = line[-_LONGEST_LENGTH:]
+        return piece
 
     def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes; `null` in place of too many."""
-        if size <= LARGEST_MESSAGE:
-            return self._stream.read(size)
-        while size > 0 and (skipped := self._stream.read(min(size, _AT_ONCE))):
-            size -= len(skipped)
-        return b"null"
+        """The next `size` bytes, or those before the header of another frame: no JSON holds one."""
+        body, self._ahead = self._ahead[:size], self._ahead[size:]
+        body += self._stream.read(size - len(body))
+        found = _FRAME.search(body)
+        if found is None:
+            return body
+        self._ahead = body[found.start() :] + self._ahead
+        return body[: found.start()] or b"null"  # nothing at all would be the end
+
+    def _piece(self) -> bytes:
+        """The next line or a part of it."""
+        if not self._ahead:
+            return self._stream.readline(LONGEST_HEADER)
+        end = self._ahead.find(b"\n", 0, LONGEST_HEADER) + 1 or LONGEST_HEADER
+        piece, self._ahead = self._ahead[:end], self._ahead[end:]
+        return piece

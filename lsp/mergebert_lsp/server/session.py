@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pygls.uris import from_fs_path, to_fs_path
-
 from mergebert.text.languages import LANGUAGES
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.server.options import EditorOptions
 from mergebert_lsp.server.supervisor import Supervisor
 from mergebert_lsp.text.document_state import DocumentState
 from mergebert_lsp.text.suggestions import ConflictSuggestions, suggestions_of
+from mergebert_lsp.text.uris import path_of, uri_of
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
 
 
@@ -137,7 +136,7 @@ class Session:
         return self.supervisor.post(texts, self.options.worker_settings, folders, saved)
 
     def _source(self, uri: str, text: str) -> EditorText:
-        path = to_fs_path(uri) if uri.startswith("file:") else None
+        path = path_of(uri)
         return EditorText(text, path, _name(uri, path, self._languages.get(uri, "")))
 
     def _on_message(self, message: Mapping[str, Any]) -> None:
@@ -160,10 +159,10 @@ class Session:
             self.events.done()
 
     def _offered(self, files: list[Mapping[str, Any]], is_part: bool) -> None:
-        held = {to_fs_path(uri): uri for uri in self.documents if uri.startswith("file:")}
+        held = {path_of(uri): uri for uri in self.documents}
         for file in files:
             suggested = tuple(suggestions_of(row) for row in file["suggested"])
-            uri = file["uri"] or held.get(file["path"]) or from_fs_path(file["path"]) or ""
+            uri = file["uri"] or held.get(file["path"]) or uri_of(file["path"])
             document = self.documents.get(uri)
             if document is not None:
                 if is_part:
@@ -179,7 +178,7 @@ class Session:
 
     def _drop(self, kept: Sequence[str]) -> None:
         """Forgets files that belong to no merge any more."""
-        for uri in [uri for uri in self.others if to_fs_path(uri) not in kept]:
+        for uri in [uri for uri in self.others if path_of(uri) not in kept]:
             del self.others[uri]
             self._spent.pop(uri, None)
             self.events.forget(uri)

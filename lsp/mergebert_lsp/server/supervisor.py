@@ -194,11 +194,18 @@ class Supervisor:
         try:
             while (message := decoded(await process.stdout.readline())) is not None:
                 self._last_word = time.monotonic()
-                if message.get("kind") == "done":
-                    self.answered = message["generation"]
-                self._on_message(message)
+                self._take(message)
         except ValueError:  # no message of ours is that long
             return
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """Hands a message on; one that cannot be shown must not end the watch over the worker."""
+        try:
+            if message.get("kind") == "done":
+                self.answered = message["generation"]
+            self._on_message(message)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            logger.exception("What the worker says cannot be shown")
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

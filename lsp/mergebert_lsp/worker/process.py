@@ -5,8 +5,10 @@ It lives as long as its standard input; what it was doing is called off when a n
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import signal
 import sys
 import time
 from threading import Condition, Thread
@@ -19,6 +21,8 @@ from mergebert_lsp.worker.ranking import Ranking
 
 QUIET = 0.2  # seconds without an edit before what is far from it is looked at
 PATIENCE = 0.5  # seconds before progress is worth a message, and between two of them
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 logger = logging.getLogger(__name__)
 
@@ -123,12 +127,20 @@ class Worker:
 
 def main() -> None:
     """Runs the worker on the standard streams."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # at once and without a traceback
+    _die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not get between the messages
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     inbox = Inbox(sys.stdin.buffer)
     inbox.start()
     Worker(inbox, Outbox(answers)).run()
+
+
+def _die_with_parent() -> None:
+    """Has Linux end this process with the one that started it, even where it hangs and reads no end of input."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _apology(error: Exception) -> str:

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from lsprotocol import types as lsp
 
+from mergebert_lsp.features.capabilities import Client
+from mergebert_lsp.server import commands
+from mergebert_lsp.server.session import Session, SessionEvents
+from mergebert_lsp.server.supervisor import GAVE_UP
+from mergebert_lsp.text.document_state import Edit
 from tests.conftest import Repository
+from tests.lsp.documents import document
 from tests.lsp.editor import PATIENCE, Editor, editor
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("shipped_bundle")]
@@ -273,6 +279,97 @@ async def test_a_worker_that_is_killed_is_replaced() -> None:
         assert [other for other in children_of(one) if other != worker]
         assert "Best suggestion" in one.diagnostics(URI)[0].message
         assert not one.messages
+
+
+async def test_everything_answers_once_the_worker_was_given_up() -> None:
+    def adapt(found: lsp.ClientCapabilities) -> None:
+        assert found.workspace
+        found.workspace.diagnostics = lsp.DiagnosticWorkspaceClientCapabilities(refresh_support=True)
+        assert found.text_document
+        found.text_document.diagnostic = lsp.DiagnosticClientCapabilities()
+
+    async with editor(adapt=adapt) as one:
+        one.open(URI, TEXT)
+        while not one.messages:
+            for worker in children_of(one):
+                os.kill(worker, signal.SIGKILL)
+            await asyncio.sleep(0.05)
+        one.change(URI, "import sys\n" + TEXT)
+        answer = await asyncio.wait_for(one.command("check"), PATIENCE)
+        refused = await asyncio.wait_for(one.command("acceptSure"), PATIENCE)
+        asked = one.client.workspace_diagnostic_async(lsp.WorkspaceDiagnosticParams([]))
+        whole = await asyncio.wait_for(asked, PATIENCE)
+
+    assert one.messages[0] == GAVE_UP
+    assert (answer["files"], answer["conflicts"]) == (1, 3)
+    assert refused["applied"] is False
+    assert [found.uri for found in whole.items] == [URI]
+    assert one.status["busy"] is False
+
+
+async def test_an_edit_that_the_editor_cannot_make_does_not_lock_the_text() -> None:
+    async with editor(folder=None) as one:
+        one.open(URI, TEXT)
+        await one.settled(conflicts=3)
+        at = one.line_of(URI, "<<<<<<<")
+        [action, *_] = [found for found in await one.actions(URI, at) if found.title == "Take main"]
+        asked = {"uri": URI, "conflict": action.data["conflict"], "choice": "ours"}
+
+        def fails(edit: lsp.WorkspaceEdit) -> bool:
+            raise RuntimeError("no room on the disk")
+
+        able, one.apply = one.apply, fails  # type: ignore[method-assign]
+        refused = await one.command("accept", **asked)
+        one.apply = able  # type: ignore[method-assign]
+        again = await one.command("accept", **asked)
+
+    assert refused["applied"] is False
+    assert "could not make the edit" in refused["reason"]
+    assert again["applied"] is True
+
+
+async def test_an_edit_that_the_editor_never_answers_does_not_lock_the_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+
+    class Silent:
+        session = Session(SessionEvents(*[lambda *_: None] * 7))  # type: ignore[arg-type]
+
+        async def workspace_apply_edit_async(self, params: object) -> None:
+            asked.append(params)
+            await asyncio.sleep(600)
+
+        def window_show_message(self, params: object) -> None:
+            pass
+
+    monkeypatch.setattr(commands, "LONGEST_EDIT", 0.01)
+    Silent.session.client = Client(applies_edits=True)
+    edits = {document(TEXT): [Edit(0, 1, "")]}
+    for _ in range(2):
+        found = await commands._apply(Silent(), edits, "")  # type: ignore[arg-type]
+        assert found == {"applied": False, "reason": commands.NO_WORD}
+
+    assert len(asked) == 2
+
+
+async def test_names_that_are_not_utf_8_are_names(repository: Repository) -> None:
+    names = (os.fsdecode(b"caf\xe9.py"), "a;b c%41?.py")
+    versions = (dict.fromkeys(names, f"x = {at}\n") for at in range(3))
+    repository.diverge(*versions)
+    repository.run("merge", "theirs")
+    first, second = ((repository.path / name).as_uri() for name in names)
+    async with editor(folder=repository.path) as one:
+        answer = await asyncio.wait_for(one.command("check"), PATIENCE)
+        assert one.diagnostics(first)
+        assert one.diagnostics(second)
+        one.open(first, repository.read(names[0]).decode())
+        await one.settled(conflicts=2)
+        taken = await one.take(first, 1, "Take base")  # which the index alone knows
+
+    assert first.endswith("caf%E9.py")
+    assert (answer["files"], answer["conflicts"]) == (2, 2)
+    assert taken == "x = 0\n"
 
 
 async def test_nothing_is_left_running_when_the_editor_dies() -> None:

@@ -196,21 +196,27 @@ def test_every_feature_answers_for_every_text(text: str, line: int, character: i
 
 
 def test_pieces_too_large_for_memory_are_skipped() -> None:
-    class Endless(io.RawIOBase):
-        served = 0
+    too_large = b"Content-Length: %d\r\n" % (LARGEST_MESSAGE + 1)
+    bounded = BoundedInput(
+        io.BytesIO(too_large + b"x" * (2 * LONGEST_HEADER) + b"Content-Length: 5\r\n\r\n12345")
+    )
+    lines = [bounded.readline() for _ in range(5)]
+    assert max(map(len, lines)) == LONGEST_HEADER
+    assert [line for line in lines if line.startswith(b"Content-Length")] == [b"Content-Length: 5\r\n"]
+    assert bounded.read(5) == b"12345"
 
-        def read(self, size: int = -1) -> bytes:
-            self.served += size
-            return b"x" * min(size, 1 << 16)
 
-        def readline(self, size: int | None = -1) -> bytes:
-            return b"x" * (size or 0)
-
-    stream = Endless()
-    bounded = BoundedInput(stream)  # type: ignore[arg-type]
-    assert len(bounded.readline()) == LONGEST_HEADER
-    assert bounded.read(LARGEST_MESSAGE + 5) == b"null"
-    assert bounded.read(5) == b"x" * 5
+@given(
+    before=st.binary(max_size=60) | st.integers(0, 2 * LONGEST_HEADER).map(lambda size: b"x" * size),
+    name=st.sampled_from([b"Content-Length: ", b"content-length:", b"CONTENT-LENGTH:  "]),
+)
+def test_a_frame_starts_wherever_a_header_names_its_length(before: bytes, name: bytes) -> None:
+    bounded = BoundedInput(io.BytesIO(before + name + b'7\r\n\r\n{"a":1}'))
+    while (line := bounded.readline()) != b"Content-Length: 7\r\n":
+        assert line, "the frame was missed"
+    assert bounded.readline() == b"\r\n"
+    assert bounded.read(7) == b'{"a":1}'
+    assert bounded.readline() == b""
 
 
 @pytest.fixture
@@ -250,6 +256,32 @@ def test_garbage_on_the_wire_does_not_end_the_server(process: subprocess.Popen[b
     assert [one for one in found if one.get("id") == 2 and one["result"] is None]
     assert len([one for one in found if one.get("method") == "window/showMessage"]) <= 1
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'Content-Length: 5\r\n\r\n{"jsonrpc": "2.0", "method": "$/a"}',
+        b'Content-Length: 60\r\n\r\n{"jsonrpc": "2.0", "method": "$/a"}',
+        b'Content-Length: 99999999999\r\n\r\n{"jsonrpc": "2.0", "method": "$/a"}',
+        b'Content-Length: 90\r\n\r\n{"jsonrpc": "2.',
+        b"Content-Length: 90\r\n",
+        b"npm warn something\x00\xff",
+    ],
+)
+def test_no_request_is_lost_behind_a_bad_frame(bad: bytes, process: subprocess.Popen[bytes]) -> None:
+    end = framed(request(3, "shutdown", None)) + framed({"jsonrpc": "2.0", "method": "exit"})
+    first = framed(request(1, "initialize", INITIALIZE))
+    output, _ = process.communicate(first + bad + framed(request(2, "no/such", {})) + end, timeout=60)
+    found = messages_of(output)
+    assert [one["id"] for one in found if one.get("id")] == [1, 2, 3]
+    assert process.returncode == 0
+
+
+def test_what_is_no_json_is_answered_as_json_rpc_wants(process: subprocess.Popen[bytes]) -> None:
+    output, _ = process.communicate(framed(b"{"), timeout=60)
+    [found] = messages_of(output)
+    assert (found["id"], found["error"]["code"]) == (None, ErrorCodes.ParseError)
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,27 @@ async def test_a_worker_that_says_how_far_it_is_is_left_alone() -> None:
     assert received.complaints == []
 
 
+async def test_a_message_that_cannot_be_shown_does_not_end_the_watch() -> None:
+    found: list[int] = []
+
+    def show(message: dict[str, Any]) -> None:
+        found.append(message["generation"])
+        if message["generation"] == 1:
+            raise UnicodeEncodeError("utf-8", "\udce9", 0, 1, "as of a name that is not UTF-8")
+
+    made = Supervisor(show, [].append, (sys.executable, "-c", ECHO))
+    try:
+        for generation in (1, 2):
+            made.post({"a": source("1")}, WorkerSettings())
+            while made.answered < generation:
+                await asyncio.sleep(0.01)
+    finally:
+        made.close()
+        await made.ended()
+
+    assert found == [1, 2]
+
+
 async def test_a_worker_that_cannot_be_started_is_said_so_once() -> None:
     async with supervised("", ("/nowhere/python",)) as (made, received):
         made.post({"a": editor_text("1")}, WorkerSettings())
