@@ -14,6 +14,7 @@ from mergebert.ranking.resolution import RankedConflict
 from mergebert.text.languages import Language
 from mergebert.text.markers import render, resolved
 from mergebert.text.syntax import error_count
+from mergebert.text.turned_space import undoes_turned_space
 
 ErrorCount = Callable[[str, Language], int | None]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -54,6 +55,16 @@ def checked(
         ranked = [one if at in kept else one.refused() for at, one in enumerate(ranked)]
         accepted = kept
     return ranked
+
+
+def keeping_turned_space(ranked: list[RankedConflict]) -> list[RankedConflict]:
+    """`ranked`, refused where the best resolution would undo the line ends or the indents that a side has turned."""
+    return [
+        one.refused()
+        if one.accepted and undoes_turned_space(one.resolutions[0].text, one.conflict.sides)
+        else one
+        for one in ranked
+    ]
 
 
 def _side_errors(evidence: FileEvidence, count: ErrorCount) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.ranking.acceptance import checked
+from mergebert.ranking.acceptance import checked, keeping_turned_space
 from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
 from mergebert.ranking.classifier import (
     CLASSIFIER_FEATURES,
@@ -125,7 +125,8 @@ class Resolver:
         """What stays accepted: nothing in a language that the bundle was not measured on, its error is not known."""
         if evidence.language.name not in self.bundle.manifest.languages:
             return [one.refused() for one in conflicts]
-        return checked(evidence, conflicts, self.errors_in) if is_whole else conflicts
+        kept = keeping_turned_space(conflicts)
+        return checked(evidence, kept, self.errors_in) if is_whole else kept
 
     def _probabilities(
         self, conflicts: Sequence[ScoredConflict], predictions: Sequence[Prediction], asked: Sequence[int]

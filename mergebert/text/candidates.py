@@ -27,6 +27,7 @@ from mergebert.text.patterns import (
 )
 from mergebert.text.threeway import ThreeWay
 from mergebert.text.tokens import is_space, tokenize
+from mergebert.text.turned_space import turned_space
 
 TOKEN_LIMIT = 60_000  # tokens of all three sides together; beyond it only whole lines are combined
 UNION_LINES = 200  # longer lists of lines are no imports and are not sorted
@@ -164,8 +165,9 @@ def candidates(
     key = _identity(conflict, language)
     texts: dict[str, str] = {}
     origins: dict[str, list[Origin]] = {}
+    turned = turned_space(conflict.sides)
     for proposal, origin in _proposals(diff, scores):
-        text = _ended(proposal, conflict)
+        text = turned.applied(_ended(proposal, conflict))
         if _has_stray_mark(text, conflict):
             continue
         same = key(text)

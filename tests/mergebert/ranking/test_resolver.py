@@ -246,3 +246,20 @@ def test_what_is_applied_never_runs_into_the_next_line(folder: Path) -> None:
     [[one]] = greedy.rank([file])
     assert one.accepted and "theirs-base" in one.resolutions[0].pattern
     assert render(accepted_file(file, [one])) == "import os\nf()\nend = 2\n"
+
+
+def test_what_undoes_line_ends_that_a_side_turned_is_neither_best_nor_applied(shipped_bundle: Path) -> None:
+    base = "package a\n\nfunc Add(a int) int {\n\treturn a + 1\n}\n"
+    edited = base.replace("+ 1", "+ 2")
+    mixed = edited.replace("{\n", "{\r\n")
+    resolver = Resolver.load(shipped_bundle)
+
+    def ranked(theirs: str) -> RankedConflict:
+        file = file_of(conflict_of(base, base.replace("\n", "\r\n"), theirs), path="a.go")
+        [[found]] = resolver.rank([file], max_error=1.0)
+        return found
+
+    assert best(ranked(edited)) == edited.replace("\n", "\r\n")
+    assert ranked(edited).accepted
+    assert best(ranked(mixed)) == mixed
+    assert not ranked(mixed).accepted
