@@ -244,7 +244,7 @@ def _step(talk: Terminal, merge: NamedMerge, key: ConflictKey, offer: RankedConf
         if typed == "?":
             talk.say(HELP)
             continue
-        chosen = _edited(talk, one.conflict, suffix) if typed == "e" else _taken(typed, one.conflict, offer)
+        chosen = _edited(talk, one.conflict, suffix) if typed == "e" else _taken(typed, one, offer)
         if chosen is None:
             talk.say("That is none of the keys; ? explains them." if typed != "e" else "Nothing was chosen.")
         elif not one.accepts(chosen.text):
@@ -261,8 +261,8 @@ def _question(conflict: Conflict, offer: RankedConflict) -> str:
     return f"{numbers}o {ours}, t {theirs}, b both, B both swapped, e edit, s skip, u undo, q quit, ? help > "
 
 
-def _taken(typed: str, conflict: Conflict, offer: RankedConflict) -> Chosen | None:
-    sides = conflict.sides
+def _taken(typed: str, one: OpenConflict, offer: RankedConflict) -> Chosen | None:
+    sides = one.conflict.sides
     if typed.isascii() and typed.isdigit():
         number = int(typed)
         is_offered = 1 <= number <= min(len(offer.resolutions), OFFERED)
@@ -270,8 +270,8 @@ def _taken(typed: str, conflict: Conflict, offer: RankedConflict) -> Chosen | No
     whole = {
         "o": sides.ours,
         "t": sides.theirs,
-        "b": sides.ours + sides.theirs,
-        "B": sides.theirs + sides.ours,
+        "b": one.both(),
+        "B": one.both(is_swapped=True),
     }
     return Chosen(whole[typed]) if typed in whole else None
 

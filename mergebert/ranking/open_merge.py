@@ -41,7 +41,14 @@ class OpenMerge:
 
 
 def _offer(one: OpenConflict, ranked: RankedConflict) -> RankedConflict:
-    """What may be offered for a conflict: nothing that loses text, and nothing applied unasked without a base."""
-    fitting = tuple(resolution for resolution in ranked.resolutions if one.accepts(resolution.text))
+    """What may be offered for a conflict: nothing that loses or repeats text outside the markers.
+
+    Nothing is applied unasked without a base.
+    """
+    fitting = tuple(
+        resolution
+        for resolution in ranked.resolutions
+        if one.accepts(resolution.text) and not one.repeats(resolution.text)
+    )
     is_safe = one.conflict.has_base and bool(fitting) and fitting[0] is ranked.resolutions[0]
     return replace(ranked, resolutions=fitting, accepted=ranked.accepted and is_safe)

@@ -30,6 +30,15 @@ class OpenConflict:
         fits = self.part.resolved({self.index_in_part: self.ended(text)}) is not None
         return fits and self.conflict.is_two_sided
 
+    def both(self, is_swapped: bool = False) -> str:
+        """Both sides one after the other, with the lines that stand outside the markers once."""
+        return self.part.both(self.place, is_swapped)
+
+    def repeats(self, text: str) -> bool:
+        """Whether `text` is both sides one after the other with the lines that stand outside the markers twice."""
+        ours, theirs = self.conflict.sides.ours, self.conflict.sides.theirs
+        return (text == ours + theirs != self.both()) or (text == theirs + ours != self.both(is_swapped=True))
+
     def ended(self, text: str) -> str:
         """`text` with the final newline that the whole file should have."""
         return with_final_newline(text, self.conflict.sides, self.stages) if self.stages else text

@@ -21,6 +21,7 @@ class OpenPart:
     parts: tuple[Item, ...]
     agreed: tuple[str, ...] = ("", "")
     shows_base: bool = True  # whether the markers in the file do; what stays open keeps their style
+    shown: tuple[Conflict, ...] = ()  # the conflicts of `marked`, which may be cut otherwise
 
     def __str__(self) -> str:
         return self.marked
@@ -39,6 +40,20 @@ class OpenPart:
             return self.marked
         text = "".join(self._texts(texts))
         return text if _keeps(text, self.agreed) else None
+
+    def both(self, place: int, is_swapped: bool = False) -> str:
+        """Both sides of a conflict one after the other, with what stands outside the markers once."""
+        if len(self.parts) == 1 and self.shown:
+            first, *rest = self.agreed
+            pairs = zip(self.shown, rest, strict=True)
+            return first + "".join(_joined_sides(one.sides, is_swapped) + text for one, text in pairs)
+        conflict = self.conflicts[place]
+        lead = self.agreed[0] if conflict is self.parts[0] else ""
+        tail = self.agreed[-1] if conflict is self.parts[-1] else ""
+        if not all(_frames(lead, one, tail) for one in (conflict.sides.ours, conflict.sides.theirs)):
+            lead = tail = ""
+        inner = conflict.sides.map(lambda text: text.removeprefix(lead).removesuffix(tail))
+        return lead + _joined_sides(inner, is_swapped) + tail
 
     def _texts(self, texts: Mapping[int, str]) -> Iterator[str]:
         index = 0
@@ -63,6 +78,14 @@ class AnsweredPart:
 
 
 Part = str | OpenPart | AnsweredPart
+
+
+def _joined_sides(sides: ThreeWay[str], is_swapped: bool) -> str:
+    return sides.theirs + sides.ours if is_swapped else sides.ours + sides.theirs
+
+
+def _frames(lead: str, text: str, tail: str) -> bool:
+    return text.startswith(lead) and text.endswith(tail) and len(text) >= len(lead) + len(tail)
 
 
 def _keeps(text: str, agreed: tuple[str, ...]) -> bool:

@@ -83,9 +83,11 @@ def _items(merged: MergedFile) -> list[Item]:
 
 def _open(work_tree: Sequence[Item], line_merge: Sequence[Item], run: range) -> OpenPart:
     """The conflicts of one window, wearing the labels of the markers that stand in the file."""
-    first = next(item for item in work_tree if isinstance(item, Conflict))
+    shown = tuple(item for item in work_tree if isinstance(item, Conflict))
+    first = shown[0]
     parts = [_labelled(line_merge[at], first.markers) for at in run]
-    return OpenPart("".join(map(str, work_tree)), tuple(_joined(parts)), _agreed(work_tree), first.has_base)
+    marked = "".join(map(str, work_tree))
+    return OpenPart(marked, tuple(_joined(parts)), _agreed(work_tree), first.has_base, shown)
 
 
 def _joined(items: Sequence[Item]) -> Iterator[Item]:

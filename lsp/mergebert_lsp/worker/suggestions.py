@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
+from mergebert.text.conflicted_text import OpenConflict
 from mergebert_lsp.text.choices import CHOICES
 from mergebert_lsp.text.suggestions import ConflictSuggestions, Suggestion
 from mergebert_lsp.worker.reconciled_text import LocatedPart, ReconciledText
@@ -66,6 +67,13 @@ def _choices(part: LocatedPart) -> Iterator[tuple[str, str]]:
     for name in wanted:
         if name == "base" and not knows_base:
             continue
-        text = part.resolved({slot.index: CHOICES[name].text(slot.conflict.sides) for slot in part.slots})
+        text = part.resolved({slot.index: _side(slot, name) for slot in part.slots})
         if text is not None:
             yield name, text
+
+
+def _side(slot: OpenConflict, name: str) -> str:
+    """What a choice takes; lines that stand outside the markers are no part of either side where both are taken."""
+    if name in ("both", "both-swapped"):
+        return slot.both(is_swapped=name == "both-swapped")
+    return CHOICES[name].text(slot.conflict.sides)

@@ -372,6 +372,22 @@ async def test_names_that_are_not_utf_8_are_names(repository: Repository) -> Non
     assert taken == "x = 0\n"
 
 
+@pytest.mark.parametrize("end", ["", "\nend\n"], ids=["at the end", "in the middle"])
+async def test_both_never_repeats_lines_outside_the_markers(end: str, repository: Repository) -> None:
+    sides = [f"# Changes\n\n* {animal}\n* Old entry.\n{end}" for animal in ("cats", "dogs")]
+    repository.diverge({"a.md": f"# Changes\n\n* old entry\n{end}"}, *({"a.md": side} for side in sides))
+    repository.run("-c", "merge.conflictStyle=zdiff3", "merge", "theirs")
+    uri = (repository.path / "a.md").as_uri()
+    async with editor(folder=repository.path) as one:
+        one.open(uri, repository.read("a.md").decode(), "markdown")
+        await one.settled(conflicts=1)
+        titles = [action.title for action in await one.actions(uri, 3)]
+        taken = await one.take(uri, 3, "Take both, HEAD first")
+
+    assert taken == f"# Changes\n\n* cats\n* dogs\n* Old entry.\n{end}"
+    assert not [title for title in titles if title.startswith("Accept") and "both" in title]
+
+
 async def test_nothing_is_left_running_when_the_editor_dies() -> None:
     async with editor() as one:
         one.open(URI, TEXT)

@@ -216,3 +216,38 @@ def test_doubt_in_a_file_with_much_left_is_asked_first(files: list[Path]) -> Non
         (1, 0): ranked((1, 0), 0.3, 0.3, 0.3),
     }
     assert most_informative_first(list(offers), offers) == [(0, 1), (0, 2), (1, 0), (0, 0)]
+
+
+OLD = "# Changes\n\n* old entry\n"
+CATS, DOGS = (f"# Changes\n\n* {animal}\n* Old entry.\n" for animal in ("cats", "dogs"))
+
+
+@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+@pytest.mark.parametrize("end", ["", "\nend\n"], ids=["at the end", "in the middle"])
+@pytest.mark.parametrize(("key", "first", "second"), [("b", "cats", "dogs"), ("B", "dogs", "cats")])
+def test_both_never_repeats_lines_outside_the_markers(
+    style: str, end: str, key: str, first: str, second: str, repository
+) -> None:
+    repository.diverge({"a.md": OLD + end}, {"a.md": CATS + end}, {"a.md": DOGS + end})
+    repository.run("-c", f"merge.conflictStyle={style}", "merge", "theirs")
+    path = repository.path / "a.md"
+    marked = path.read_text()
+
+    [file], _ = open_work_files([path])
+    [chosen] = talk([path], f"{key}\n\n")[0].values()
+    text, applied = file.text.resolved({0: chosen})
+
+    shared = "* Old entry.\n" * (2 if style == "diff3" else 1)  # which shows it inside, on either side
+    assert marked.count("* Old entry.") == shared.count("\n")
+    entries = f"* {first}\n* {second}\n" if style != "diff3" else f"* {first}\n* Old entry.\n* {second}\n"
+    assert text == f"# Changes\n\n{entries}* Old entry.\n{end}"
+    assert applied
+
+
+def test_no_candidate_repeats_lines_outside_the_markers(repository) -> None:
+    repository.diverge({"a.md": OLD}, {"a.md": CATS}, {"a.md": DOGS})
+    repository.run("-c", "merge.conflictStyle=zdiff3", "merge", "theirs")
+    resolver = FakeResolver(sure=("* cats\n* Old entry.\n* dogs\n* Old entry.\n",))
+    [offer] = named_merge([repository.path / "a.md"], resolver).offers({}).values()
+    assert all(one.text.count("Old entry.") <= 1 for one in offer.resolutions)
+    assert not offer.accepted
