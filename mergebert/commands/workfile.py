@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mergebert.atomic import inner_place, replace_file
 from mergebert.errors import GitError, InputError, MarkerError, MergebertError
 from mergebert.text.conflicted_text import ConflictedText
-from mergebert.text.markers import MergedFile, has_markers, parse
+from mergebert.text.markers import MergedFile, has_markers, marked_conflicts, parse, standing_size
 from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 
@@ -79,8 +79,9 @@ def _marked_file(path: Path, index: UnmergedFile | None) -> WorkFile:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     content = read_bytes(path)
-    work_tree = _parsed(path, decoded(path, content))
-    stages, line_merge = _versions(index, work_tree)
+    stages = _stages(index)
+    work_tree = _parsed(path, decoded(path, content), stages)
+    line_merge = _line_merge(work_tree, stages)
     if line_merge is None or not all(one.is_two_sided for one in work_tree.conflicts):  # git knows two sides
         text = ConflictedText(_name_of(path), unreconciled(work_tree))
     else:
@@ -172,14 +173,25 @@ def write_work_file(file: WorkFile, text: str) -> bool:
     return True
 
 
-def _parsed(path: Path, text: str) -> MergedFile:
+def _parsed(path: Path, text: str, stages: ThreeWay[str] | None) -> MergedFile:
+    size = standing_size(text, _marker_size(path) if stages else None)
     try:
-        work_tree = parse(text)
+        work_tree = parse(text, size, stages)
     except MarkerError as error:
         raise MarkerError(f"{path}: {error}") from error
-    if any(isinstance(part, str) and has_markers(part) for part in work_tree.parts):
+    is_torn = has_markers if size is None else lambda part: bool(marked_conflicts(part, size))
+    if any(isinstance(part, str) and is_torn(part) for part in work_tree.parts):
         raise MarkerError(f"{path} holds a marker without its conflict; restore it or remove the line.")
     return work_tree
+
+
+def _marker_size(path: Path) -> int | None:
+    from mergebert.git.index_stages import marker_size_of
+
+    try:
+        return marker_size_of(path.name, path.parent)
+    except GitError:  # what stands there is read as it was before there were such attributes
+        return None
 
 
 def _name_of(path: Path) -> str:
@@ -211,17 +223,21 @@ def _in_index(path: Path) -> UnmergedFile | None:
         return None
 
 
-def _versions(
-    index: UnmergedFile | None, work_tree: MergedFile
-) -> tuple[ThreeWay[str] | None, MergedFile | None]:
-    """The three versions of a conflicted file and the line merge that it shows, where the index has them."""
+def _stages(index: UnmergedFile | None) -> ThreeWay[str] | None:
+    """The three versions of a conflicted file, where the index has them."""
     from mergebert.git.index_stages import stage_texts
+
+    try:
+        return stage_texts(index.entries, index.name, index.root) if index else None
+    except GitError:  # what the markers show is still worth resolving
+        return None
+
+
+def _line_merge(work_tree: MergedFile, stages: ThreeWay[str] | None) -> MergedFile | None:
+    """The line merge that a conflicted file shows, where its versions are known."""
     from mergebert.git.matching_merge import matching_line_merge
 
-    if index is None:
-        return None, None
     try:
-        stages = stage_texts(index.entries, index.name, index.root)
-        return stages, matching_line_merge(work_tree, stages) if stages else None
-    except (GitError, InputError):  # what the markers show is still worth resolving
-        return None, None
+        return matching_line_merge(work_tree, stages) if stages else None
+    except (GitError, InputError):
+        return None

@@ -109,6 +109,13 @@ def stage_texts(entries: tuple[str, ...], name: str, root: Path) -> ThreeWay[str
     return ThreeWay(*(_text(text) for text in texts))
 
 
+def marker_size_of(name: str, root: Path) -> int | None:
+    """The length of conflict markers that the attributes give the path of this name; None where they give none."""
+    answer = _text(git_output(["check-attr", "-z", "conflict-marker-size", "--", name], root))
+    value = answer.split("\0")[2:3]
+    return int(value[0]) if value and value[0].isascii() and value[0].isdigit() else None
+
+
 def path_in_repository(path: Path) -> str:
     """The name git has for the file at `path`; empty outside of a work tree."""
     root = repository_root(path)

@@ -32,7 +32,7 @@ class OpenConflict:
 
     def both(self, is_swapped: bool = False) -> str:
         """Both sides one after the other, with the lines that stand outside the markers once."""
-        return self.part.both(self.place, is_swapped)
+        return self.part.both(self.index_in_part, is_swapped)
 
     def repeats(self, text: str) -> bool:
         """Whether `text` is both sides one after the other with the lines that stand outside the markers twice."""

@@ -161,28 +161,39 @@ def lines_of(text: str) -> list[str]:
     return _LINES.findall(text)
 
 
-def parse(text: str, marker_size: int | None = None) -> MergedFile:
+def parse(text: str, marker_size: int | None = None, versions: ThreeWay[str] | None = None) -> MergedFile:
     """The agreed text of `text` and the conflicts that `marked_conflicts` finds in it.
 
     Raises MarkerError at torn markers, but for a closing marker alone, which is text.
     """
-    found = marked_conflicts(text, marker_size)
+    found = marked_conflicts(text, marker_size, versions)
     torn = next((one for one in found if isinstance(one, TornMarkers) and one.reason != UNOPENED), None)
     if torn is not None:
         raise MarkerError(_torn_sentence(text, torn))
     return split_at(text, (one for one in found if isinstance(one, MarkedConflict)))
 
 
-def marked_conflicts(text: str, marker_size: int | None = None) -> tuple[MarkedConflict | TornMarkers, ...]:
+def marked_conflicts(
+    text: str, marker_size: int | None = None, versions: ThreeWay[str] | None = None
+) -> tuple[MarkedConflict | TornMarkers, ...]:
     """The conflicts of `text` and what is left of torn ones, in order and apart from each other; never raises.
 
     With no `marker_size` every conflict shows its own, of at least seven characters. A conflict inside another
-    belongs to the text of that one. Takes linear time.
+    belongs to the text of that one. The whole `versions` tell a separator from a line that reads as one. Takes
+    linear time.
     """
     run = marker_size or DEFAULT_MARKER_SIZE
     if "<" * run not in text and ">" * run not in text:
         return ()
-    return tuple(_apart(text, marker_groups(text, marker_size)))
+    return tuple(_apart(text, marker_groups(text, marker_size), versions))
+
+
+def standing_size(text: str, size: int | None) -> int | None:
+    """`size` where a conflict with markers of it stands in `text`: what has others there is content; None elsewhere."""
+    if size is None:
+        return None
+    is_there = any(isinstance(one, MarkedConflict) for one in marked_conflicts(text, size))
+    return size if is_there else None
 
 
 def split_at(text: str, conflicts: Iterable[MarkedConflict]) -> MergedFile:
@@ -230,17 +241,19 @@ def _torn_sentence(text: str, torn: TornMarkers) -> str:
     return f"Line {line}: the conflict has no closing marker; restore it or resolve it by hand."
 
 
-def _apart(text: str, groups: Sequence[MarkerGroup]) -> Iterator[MarkedConflict | TornMarkers]:
+def _apart(
+    text: str, groups: Sequence[MarkerGroup], versions: ThreeWay[str] | None
+) -> Iterator[MarkedConflict | TornMarkers]:
     """What the groups say, in order, without those that start inside another."""
     end = 0
     for group in groups:
         if group.lines[0].start >= end:
-            found = _found(text, group)
+            found = _found(text, group, versions)
             yield found
             end = found.end
 
 
-def _found(text: str, group: MarkerGroup) -> MarkedConflict | TornMarkers:
+def _found(text: str, group: MarkerGroup, versions: ThreeWay[str] | None) -> MarkedConflict | TornMarkers:
     first, last = group.lines[0], group.lines[-1]
     reopened = group.reopened.start if group.reopened else None
     if not group.is_whole:
@@ -248,8 +261,12 @@ def _found(text: str, group: MarkerGroup) -> MarkedConflict | TornMarkers:
     is_jj = is_jj_section(group.lines)
     if is_jj and any(line.mark == "=" for line in group.lines):  # then a side could start with such a line
         is_jj = _JJ_INFO.match(first.label) is not None
-    read = _jj_conflict if is_jj else _fossil_conflict if first.is_fossil else _git_conflict
-    found = read(text, group.lines)
+    if first.is_fossil:
+        found = _fossil_conflict(text, group.lines)
+    elif is_jj:
+        found = _jj_conflict(text, group.lines)
+    else:
+        found = _git_conflict(text, group.lines, versions)
     if found is None:
         return TornMarkers(first.start, last.end, SECTIONS_UNFIT if is_jj else MARKERS_UNFIT, reopened)
     return found
@@ -272,11 +289,15 @@ def _fossil_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict |
     return MarkedConflict(opening.start, closing.end, FOSSIL, conflict, ThreeWay(*spans))
 
 
-def _git_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:
+def _git_conflict(
+    text: str, lines: Sequence[MarkerLine], versions: ThreeWay[str] | None
+) -> MarkedConflict | None:
     opening, *inner, closing = lines
     bar, separator = _middle(inner)
     if separator is None:
         return None
+    if versions is not None:
+        separator = _told_separator(text, lines, (bar, separator), versions)
     is_jj = bar is not None and any(_JJ_NAME.search(line.label) for line in (opening, closing))
     spans = ThreeWay(
         (bar.end, separator.start) if bar else None,
@@ -314,6 +335,28 @@ def _middle(lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine 
         return None, equals[(len(equals) - 1) // 2]
     after = [line for line in equals if line.start > bars[0].start]
     return bars[0], after[min(len(equals) - len(after), len(after) - 1)]
+
+
+def _told_separator(
+    text: str,
+    lines: Sequence[MarkerLine],
+    middle: tuple[MarkerLine | None, MarkerLine],
+    versions: ThreeWay[str],
+) -> MarkerLine:
+    """The separator with which each side stands in its version; the one of `middle` where none or that does too."""
+    bar, separator = middle
+    start, end = lines[0].end, lines[-1].start
+    lone = [
+        line for line in lines if line.mark == "=" and line.is_bare and line.start >= (bar.end if bar else 0)
+    ]
+
+    def fits(line: MarkerLine) -> bool:
+        ours = text[start : (bar or line).start]
+        base = text[bar.end : line.start] if bar else ""
+        sides = ThreeWay(base, ours, text[line.end : end])
+        return all(f"\n{side}" in f"\n{version}\n" for side, version in zip(sides, versions, strict=True))
+
+    return next(filter(fits, (separator, *lone)), separator) if len(lone) > 1 else separator
 
 
 def _jj_conflict(text: str, lines: Sequence[MarkerLine]) -> MarkedConflict | None:

@@ -12,7 +12,8 @@ from mergebert.text.languages import LANGUAGES
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.server.options import EditorOptions
 from mergebert_lsp.server.supervisor import Supervisor
-from mergebert_lsp.text.document_state import DocumentState
+from mergebert_lsp.text.document_state import NO_FACTS, DocumentState
+from mergebert_lsp.text.marker_facts import MarkerFacts, facts_from
 from mergebert_lsp.text.suggestions import ConflictSuggestions, suggestions_of
 from mergebert_lsp.text.uris import path_of, uri_of
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
@@ -50,6 +51,7 @@ class Session:
         self.supervisor = Supervisor(self._on_message, self.events.complain)
         self._languages: dict[str, str] = {}
         self._suggested: dict[str, tuple[ConflictSuggestions, ...]] = {}
+        self._facts: dict[str, MarkerFacts] = {}
         self._tracked: set[str] = set()  # texts that the worker knows
         self._settled = asyncio.Event()
         self._problems: set[str] = set()
@@ -65,7 +67,7 @@ class Session:
         if language:
             self._languages[uri] = language
         document = self.documents[uri] = DocumentState(
-            uri, version, text, self.encoding, self._suggested.get(uri, ())
+            uri, version, text, self.encoding, self._suggested.get(uri, ()), self._facts.get(uri, NO_FACTS)
         )
         self.others.pop(uri, None)
         self._come_back(document)
@@ -81,6 +83,7 @@ class Session:
         self.documents.pop(uri, None)
         self._languages.pop(uri, None)
         self._suggested.pop(uri, None)
+        self._facts.pop(uri, None)
         self._spent.pop(uri, None)
         if uri in self._tracked:
             self._tracked.remove(uri)
@@ -163,14 +166,16 @@ class Session:
         for file in files:
             suggested = tuple(suggestions_of(row) for row in file["suggested"])
             uri = file["uri"] or held.get(file["path"]) or uri_of(file["path"])
+            facts = facts_from(file["facts"])
             document = self.documents.get(uri)
             if document is not None:
                 if is_part:
                     suggested += tuple(one for one in self._suggested.get(uri, ()) if one not in suggested)
-                self._suggested[uri] = suggested
-                document = self.documents[uri] = document.with_suggestions(suggested)
+                self._suggested[uri], self._facts[uri] = suggested, facts
+                document = self.documents[uri] = document.with_suggestions(suggested, facts)
             elif not file["uri"]:
-                document = self.others[uri] = DocumentState(uri, None, file["text"], self.encoding, suggested)
+                document = DocumentState(uri, None, file["text"], self.encoding, suggested, facts)
+                self.others[uri] = document
                 self._come_back(document)
             if document is not None and (uri in self.documents or self.is_whole):
                 self.events.show(document)

@@ -12,8 +12,11 @@ from hashlib import blake2s
 from mergebert.text.markers import MarkedConflict, TornMarkers, marked_conflicts
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.text.choices import CHOICES
+from mergebert_lsp.text.marker_facts import MarkerFacts
 from mergebert_lsp.text.positions import Positions
 from mergebert_lsp.text.suggestions import ConflictSuggestions, Suggestion
+
+NO_FACTS = MarkerFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +93,30 @@ class DocumentState:
         text: str,
         encoding: str,
         suggested: Iterable[ConflictSuggestions] = (),
+        facts: MarkerFacts = NO_FACTS,
     ) -> None:
         self.uri = uri
         self.version = version
         self.text = text
         self.positions = Positions(text, encoding)
         self._suggested = tuple(suggested)
-        found = () if "\0" in text else marked_conflicts(text)  # git writes no markers into a binary file
+        self._read_markers(facts)
+
+    def _read_markers(self, facts: MarkerFacts) -> None:
+        found = (
+            () if "\0" in self.text else facts.marked(self.text)
+        )  # git writes no markers into a binary file
         self._marks = tuple(one for one in found if isinstance(one, MarkedConflict))
         self.torn = tuple(one for one in found if isinstance(one, TornMarkers))
 
-    def with_suggestions(self, suggested: Iterable[ConflictSuggestions]) -> DocumentState:
-        """The same text with other suggestions."""
+    def with_suggestions(
+        self, suggested: Iterable[ConflictSuggestions], facts: MarkerFacts = NO_FACTS
+    ) -> DocumentState:
+        """The same text with other suggestions and facts."""
         document = copy(self)
         document.__dict__.pop("conflicts", None)
         document._suggested = tuple(suggested)
+        document._read_markers(facts)
         return document
 
     @property

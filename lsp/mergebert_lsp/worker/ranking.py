@@ -152,6 +152,7 @@ class Ranking:
                 "uri": item.uri,
                 "path": item.editor_text.path,
                 "text": None if item.uri else item.editor_text.text,
+                "facts": here.facts.to_json(),
                 "answered": len(here.file.answers),
                 "suggested": [one.to_json() for one in suggested(here, found, self._settings.suggestions)],
             }

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
 from mergebert.text.file_parts import OpenPart
-from mergebert.text.markers import MarkedConflict, MergedFile, marked_conflicts, split_at
+from mergebert.text.markers import MarkedConflict, MergedFile, split_at
 from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
+from mergebert_lsp.text.marker_facts import MarkerFacts, marker_facts
 from mergebert_lsp.worker.messages import EditorText
 from mergebert_lsp.worker.repository import Versions
 
@@ -52,6 +53,7 @@ class ReconciledText:
 
     file: ConflictedText
     open_parts: tuple[LocatedPart, ...]
+    facts: MarkerFacts
 
 
 def reconciled_text(
@@ -61,17 +63,20 @@ def reconciled_text(
 
     That merge holds conflicts which a person has resolved since: so a text that no repository knows teaches too.
     """
-    marks = resolvable(editor_text.text)
+    facts = (
+        marker_facts(editor_text.text, versions.marker_size, versions.stages) if versions else MarkerFacts()
+    )
+    marks = resolvable(editor_text.text, facts)
     merged = split_at(editor_text.text, marks)
     other = versions.line_merge if versions else before
     parts = unreconciled(merged) if other is None else reconciled(merged, other)
     file = ConflictedText(editor_text.name, parts, versions.stages if versions else None)
-    return ReconciledText(file, tuple(_open_parts(editor_text.text, marks, file)))
+    return ReconciledText(file, tuple(_open_parts(editor_text.text, marks, file)), facts)
 
 
-def resolvable(text: str) -> tuple[MarkedConflict, ...]:
+def resolvable(text: str, facts: MarkerFacts | None = None) -> tuple[MarkedConflict, ...]:
     """The conflicts of a text that have two sides; others are shown and not resolved."""
-    found = (one for one in marked_conflicts(text) if isinstance(one, MarkedConflict))
+    found = (one for one in (facts or MarkerFacts()).marked(text) if isinstance(one, MarkedConflict))
     return tuple(one for one in found if one.conflict.is_two_sided)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import git_output
-from mergebert.git.index_stages import repository_root, stage_texts, unmerged_entries
+from mergebert.git.index_stages import marker_size_of, repository_root, stage_texts, unmerged_entries
 from mergebert.git.line_merge import line_merge
 from mergebert.text.markers import MergedFile
 from mergebert.text.threeway import ThreeWay
@@ -22,6 +22,7 @@ class Versions:
 
     stages: ThreeWay[str]
     line_merge: MergedFile
+    marker_size: int | None = None  # of git's attributes, where they give one
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ def _stamp(index: Path) -> _Stamp | None:
 def _versions(entry: tuple[str, ...], name: str, root: Path) -> Versions | None:
     try:
         stages = stage_texts(entry, name, root)
-        return Versions(stages, line_merge(stages)) if stages else None
+        return Versions(stages, line_merge(stages), marker_size_of(name, root)) if stages else None
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None
 

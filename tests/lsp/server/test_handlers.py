@@ -388,6 +388,60 @@ async def test_both_never_repeats_lines_outside_the_markers(end: str, repository
     assert not [title for title in titles if title.startswith("Accept") and "both" in title]
 
 
+@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+@pytest.mark.parametrize("is_swapped", [False, True])
+async def test_the_underline_of_a_heading_on_one_side_is_no_separator(
+    style: str, is_swapped: bool, repository: Repository
+) -> None:
+    around = "Manual\n######\n\n{}End.\n"
+    heading = "Scraper\n=======\n\nReads pages.\n\n"
+    sides = [around.format(heading), around.format("See the notes.\n\n")][:: -1 if is_swapped else 1]
+    repository.diverge({"a.rst": around.format("")}, *({"a.rst": side} for side in sides))
+    repository.run("-c", f"merge.conflictStyle={style}", "merge", "theirs")
+    uri = (repository.path / "a.rst").as_uri()
+    marked = repository.read("a.rst").decode()
+    async with editor(folder=repository.path) as one:
+        one.open(uri, marked, "restructuredtext")
+        await one.settled(conflicts=1)
+        first = await one.take(uri, 4, "Take HEAD")
+        one.change(uri, marked)
+        await one.settled(conflicts=1)
+        second = await one.take(uri, 4, "Take theirs")
+
+    assert [first, second] == sides
+
+
+FIXTURE = (
+    'const SAMPLE: &str = "\\\n<<<<<<< LEFT\nleft\n||||||| BASE\nbase\n=======\nright\n>>>>>>> RIGHT\n";\n'
+)
+TORN = 'const OPEN: &str = "\\\n<<<<<<< LEFT\nleft\n";\n'
+
+
+@pytest.mark.parametrize("fixture", [FIXTURE, TORN, FIXTURE + TORN, TORN + FIXTURE])
+async def test_fixtures_with_markers_of_another_length_are_left_alone(
+    fixture: str, repository: Repository
+) -> None:
+    code = "\nfn limit() -> u32 {{\n    {}\n}}\n"
+    texts = [fixture + code.format(number) + TORN for number in (10, 20, 30)]
+    repository.commit("attributes", {".gitattributes": "*.rs conflict-marker-size=15\n"})
+    repository.diverge(*({"a.rs": text} for text in texts))
+    repository.run("merge", "theirs")
+    marked = repository.read("a.rs").decode()
+    uri = (repository.path / "a.rs").as_uri()
+    async with editor(folder=repository.path) as one:
+        await asyncio.wait_for(one.command("check"), PATIENCE)
+        unopened = one.diagnostics(uri)
+        one.open(uri, marked, "rust")
+        await one.settled(conflicts=1)
+        found = one.diagnostics(uri)
+        where = one.line_of(uri, "<" * 15)
+        one.change(uri, "// more\n" + marked)  # known from then on, without a moment in which it is not
+        taken = await one.take(uri, where + 1, "Take HEAD")
+
+    assert [shown.range.start.line for shown in (*unopened, *found)] == [where, where]
+    assert taken == "// more\n" + texts[1]
+
+
 async def test_nothing_is_left_running_when_the_editor_dies() -> None:
     async with editor() as one:
         one.open(URI, TEXT)

@@ -211,7 +211,7 @@ async def test_a_message_that_cannot_be_shown_does_not_end_the_watch() -> None:
     made = Supervisor(show, [].append, (sys.executable, "-c", ECHO))
     try:
         for generation in (1, 2):
-            made.post({"a": source("1")}, WorkerSettings())
+            made.post({"a": editor_text("1")}, WorkerSettings())
             while made.answered < generation:
                 await asyncio.sleep(0.01)
     finally:

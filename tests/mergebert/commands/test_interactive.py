@@ -251,3 +251,22 @@ def test_no_candidate_repeats_lines_outside_the_markers(repository) -> None:
     [offer] = named_merge([repository.path / "a.md"], resolver).offers({}).values()
     assert all(one.text.count("Old entry.") <= 1 for one in offer.resolutions)
     assert not offer.accepted
+
+
+MANUAL = "Manual\n######\n\n{}End.\n"
+SCRAPER = "Scraper\n=======\n\nReads pages.\n\n"
+
+
+@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+@pytest.mark.parametrize("is_swapped", [False, True])
+@pytest.mark.parametrize("key", ["o", "t"])
+def test_the_underline_of_a_heading_on_one_side_is_no_separator(
+    style: str, is_swapped: bool, key: str, repository
+) -> None:
+    sides = [MANUAL.format(SCRAPER), MANUAL.format("See the notes.\n\n")][:: -1 if is_swapped else 1]
+    repository.diverge({"a.rst": MANUAL.format("")}, *({"a.rst": side} for side in sides))
+    repository.run("-c", f"merge.conflictStyle={style}", "merge", "theirs")
+    path = repository.path / "a.rst"
+    [file], _ = open_work_files([path])
+    text, _ = file.text.resolved(dict(enumerate(talk([path], f"{key}\n\n")[0].values())))
+    assert text == sides["ot".index(key)]

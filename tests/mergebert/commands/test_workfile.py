@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from mergebert.commands.workfile import open_work_files
+from mergebert.commands.workfile import open_work_files, write_work_file
 from mergebert.ranking.open_merge import OpenMerge
 from tests.mergebert.fake_resolver import FakeResolver
 
@@ -77,3 +78,28 @@ def test_a_file_that_nobody_wrote_by_hand_is_not_read(tmp_path: Path) -> None:
         sparse.truncate(10_000_001)
     _, refused = open_work_files([tmp_path / "a"])
     assert "has more than 10 MB" in str(refused[tmp_path / "a"])
+
+
+@pytest.mark.parametrize("fixture", [TEXT, "<<<<<<< a\nx\n", ">>>>>>> b\n", TEXT + "<<<<<<< a\n"])
+def test_fixtures_with_markers_of_another_length_are_left_alone(fixture: str, repository) -> None:
+    repository.commit("attributes", {".gitattributes": "*.py conflict-marker-size=15\n"})
+    texts = [f"{fixture}\na = {number}\n\n{fixture}" for number in range(3)]
+    repository.diverge(*({"a.py": text} for text in texts))
+    repository.run("merge", "theirs")
+
+    [file], refused = open_work_files([repository.path / "a.py"])
+
+    assert not refused
+    assert [one.conflict.sides.ours for one in file.text.open_conflicts] == ["a = 1\n"]
+    assert file.text.resolved({0: "a = 1\n"})[0] == texts[1]
+
+
+def test_names_that_are_not_utf_8_are_names(repository) -> None:
+    name = os.fsdecode(b"caf\xe9.py")
+    repository.diverge(*({name: f"a = {number}\n"} for number in range(3)))
+    repository.run("merge", "theirs")
+    [file], _ = open_work_files([repository.path / name])
+    assert file.text.path == name
+    assert [one.conflict.sides.base for one in file.text.open_conflicts] == ["a = 0\n"]
+    assert write_work_file(file, "a = 3\n")
+    assert repository.read(name) == b"a = 3\n"

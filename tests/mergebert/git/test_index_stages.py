@@ -6,6 +6,7 @@ import pytest
 
 from mergebert.git.index_stages import (
     git_folder,
+    marker_size_of,
     repository_root,
     stages_of,
 )
@@ -77,3 +78,11 @@ def test_the_folders_of_a_repository(repository) -> None:
     repository.write({"deep/er/file": "text"})
     assert repository_root(repository.path / "deep" / "er" / "file") == repository.path
     assert git_folder(repository.path / "deep") == repository.path / ".git"
+
+
+def test_the_length_of_markers_is_an_attribute(repository) -> None:
+    repository.write({".gitattributes": "*.rs conflict-marker-size=15\n*.c conflict-marker-size=x\n"})
+    found = {
+        name: marker_size_of(name, repository.path) for name in ("a.rs", "b/\udce9 \n.rs", "a.c", "a.py")
+    }
+    assert list(found.values()) == [15, 15, None, None]

@@ -249,3 +249,27 @@ def test_two_sides_with_a_heading_each_meet_in_the_middle() -> None:
     text = f"<<<<<<< a\n{HEADING}one\n=======\n{HEADING}two\n>>>>>>> c\n"
     (conflict,) = parse(text).conflicts
     assert conflict.sides == ThreeWay("", f"{HEADING}one\n", f"{HEADING}two\n")
+
+
+UNDERLINED = "A\n=======\n"
+NOTES = "See.\n"
+
+
+@pytest.mark.parametrize("base", [None, "", UNDERLINED, NOTES])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [(UNDERLINED, NOTES), (NOTES, UNDERLINED), (UNDERLINED * 2, UNDERLINED), ("", UNDERLINED)],
+)
+def test_the_versions_tell_a_separator_from_an_underline(base: str | None, ours: str, theirs: str) -> None:
+    bar = None if base is None else "||||||| base\n"
+    markers = Markers("<<<<<<< ours\n", bar, "=======\n", ">>>>>>> theirs\n")
+    text = f"0\n{Conflict(ThreeWay(base or '', ours, theirs), markers)}1\n"
+    versions = ThreeWay(base or "", ours, theirs).map(lambda side: f"0\n{side}1\n")
+    found = parse(text, versions=versions)
+    assert render(found) == text
+    assert (found.side("ours"), found.side("theirs")) == (versions.ours, versions.theirs)
+
+
+def test_versions_that_do_not_fit_change_nothing() -> None:
+    text = f"<<<<<<< a\n{UNDERLINED}=======\n{NOTES}>>>>>>> b\n"
+    assert parse(text, versions=ThreeWay("x\n", "y\n", "z\n")) == parse(text)
