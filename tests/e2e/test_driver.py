@@ -163,18 +163,6 @@ def test_a_hostile_repository_runs_nothing(path: str, repository, tmp_path: Path
     assert not (isolated_git / "owned").exists()
 
 
-def test_review_and_undo(installed) -> None:
-    installed.diverge(BASE, OURS, THEIRS)
-    said = installed.run("merge", "theirs").stderr
-    identifier = said.partition("review ")[2][:8]
-    script = installed.git("config", "merge.mergebert.driver").partition(" merge --git")[0].replace("%%", "%")
-    shown = installed.run("-c", f"alias.mb=!{script}", "mb", "review", identifier)
-    assert "conflict 1: b (lines), 97% sure" in shown.stdout, shown.stderr
-    undone = installed.run("-c", f"alias.mb=!{script}", "mb", "review", identifier, "--undo")
-    assert undone.returncode == 0, undone.stderr
-    assert installed.read("app.py") == conflict("ours", "theirs")
-
-
 def test_mergetool(installed) -> None:
     installed.diverge(BASE, OURS, THEIRS)
     assert installed.run("merge", "theirs", env={"MERGEBERT": "0"}).returncode == 1

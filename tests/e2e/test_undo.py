@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from mergebert.commands.workfile import read_work_file
 from mergebert.driver import registration
 from mergebert.driver.registration import install, scope_of
+from mergebert_lsp.worker.messages import EditorText
+from mergebert_lsp.worker.reconciled_text import reconciled_text
+from mergebert_lsp.worker.repository import Repository
 from tests.e2e.driver_program import driver_program
 
 KEPT = "".join(f"kept {number}\n" for number in range(8))
@@ -265,3 +269,14 @@ def test_what_the_driver_resolved_is_nobodys_answer(installed) -> None:
     by_hand = installed.read("app.py").replace(b"theirs one\n", b"by hand\n")
     installed.write({"app.py": by_hand})
     assert read_work_file(installed.path / "app.py").text.answers == {0: "by hand\n"}
+
+
+def test_nor_is_it_one_in_the_editor(installed) -> None:
+    installed.diverge(BASE, OURS, PART)
+    installed.run("merge", "theirs")
+    versions = Repository(installed.path).versions_of(installed.path / "app.py")
+    assert versions is not None
+    text = EditorText(installed.read("app.py").decode(), None, "app.py")
+    assert reconciled_text(text, versions, None).file.answers == {}
+    by_hand = replace(text, text=text.text.replace("theirs one\n", "by hand\n"))
+    assert reconciled_text(by_hand, versions, None).file.answers == {0: "by hand\n"}

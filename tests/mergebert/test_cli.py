@@ -67,12 +67,17 @@ def test_the_way_to_the_driver_imports_nothing_else() -> None:
     }
     assert {name for name in loaded if name.startswith("mergebert")} == {
         "mergebert",
+        "mergebert.atomic",
         "mergebert.cli",
         "mergebert.driver",
-        "mergebert.git",
-        "mergebert.git.command",
         "mergebert.driver.merge",
-        "mergebert.atomic",
+        "mergebert.git",
+        "mergebert.git.blob_merge",
+        "mergebert.git.byte_merge",
+        "mergebert.git.caller",
+        "mergebert.git.command",
+        "mergebert.git.merge_options",
+        "mergebert.git.notes",
     }
 
 

@@ -70,7 +70,10 @@ def reconciled_text(
     merged = split_at(editor_text.text, marks)
     other = versions.line_merge if versions else before
     parts = unreconciled(merged) if other is None else reconciled(merged, other)
-    file = ConflictedText(editor_text.name, parts, versions.stages if versions else None)
+    if versions:
+        file = ConflictedText(editor_text.name, parts, versions.stages, versions.own)
+    else:
+        file = ConflictedText(editor_text.name, parts)
     return ReconciledText(file, tuple(_open_parts(editor_text.text, marks, file)), facts)
 
 

@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mergebert.errors import GitError, InputError
+from mergebert.driver.own_resolutions import own_resolutions
+from mergebert.errors import GitError, InputError, MarkerError
 from mergebert.git.command import git_output
 from mergebert.git.index_stages import marker_size_of, repository_root, stage_texts, unmerged_entries
 from mergebert.git.line_merge import line_merge
-from mergebert.text.markers import MergedFile
+from mergebert.git.matching_merge import matching_line_merge
+from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
 
 _Stamp = tuple[int, int, int]  # of the index file: when it was written, its size, its inode
@@ -23,6 +25,7 @@ class Versions:
     stages: ThreeWay[str]
     line_merge: MergedFile
     marker_size: int | None = None  # of git's attributes, where they give one
+    own: frozenset[tuple[ThreeWay[str], str]] = frozenset()  # what mergebert resolved: no answer of a person
 
 
 @dataclass(slots=True)
@@ -129,9 +132,21 @@ def _stamp(index: Path) -> _Stamp | None:
 def _versions(entry: tuple[str, ...], name: str, root: Path) -> Versions | None:
     try:
         stages = stage_texts(entry, name, root)
-        return Versions(stages, line_merge(stages), marker_size_of(name, root)) if stages else None
+        if stages is None:
+            return None
+        merged = _line_merge(stages, root / name)
+        return Versions(stages, merged, marker_size_of(name, root), own_resolutions(name, root))
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None
+
+
+def _line_merge(stages: ThreeWay[str], file: Path) -> MergedFile:
+    """The line merge that the file shows on the disk, that of a plain merge where it shows none."""
+    try:
+        shown = parse(file.read_bytes().decode("utf-8", "surrogateescape"))
+    except (OSError, MarkerError):
+        return line_merge(stages)
+    return matching_line_merge(shown, stages)
 
 
 def _line(output: bytes) -> str:
