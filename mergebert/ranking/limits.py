@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
-# Bytes. Files of several megabytes and a thousand conflicts stay below it; the whole process stays below 1.5 GB.
+# Bytes. Files of several megabytes and a thousand conflicts stay below it; a command of ours stays below 1.5 GB.
 MEMORY = 1_200_000_000
 
 
 def limit_memory() -> None:
-    """Makes every allocation fail that would take this process beyond MEMORY; nothing where the system has no such limit."""
+    """Makes every allocation fail that would take this process MEMORY beyond what it holds now; nothing where the system
+    has no such limit.
+    """
     try:
         import resource
     except ModuleNotFoundError:  # Windows
         return
     # Not the address space: threads and libraries reserve far more of that than they ever use.
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limits = [limit for limit in (MEMORY, soft, hard) if limit != resource.RLIM_INFINITY]
+    limits = [limit for limit in (_held() + MEMORY, soft, hard) if limit != resource.RLIM_INFINITY]
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+
+
+def _held() -> int:
+    """Bytes of data this process holds already, as the limit counts them: a fork has those of its parent. 0 if unknown."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
