@@ -109,11 +109,10 @@ class _Repository:
 
     def _object(self, kind: bytes, content: bytes) -> str:
         """The id of a loose object, after writing it."""
-        import hashlib
         import zlib
 
         stored = b"%s %d\0%s" % (kind, len(content), content)
-        name = hashlib.sha1(stored, usedforsecurity=False).hexdigest()
+        name = _sha1(stored)
         os.makedirs(os.path.join(self.folder, "objects", name[:2]), exist_ok=True)
         self._write(f"objects/{name[:2]}/{name[2:]}", zlib.compress(stored, 1))
         return name
@@ -127,6 +126,16 @@ class _Repository:
     def _write(self, name: str, content: bytes) -> None:
         with open(os.path.join(self.folder, name), "wb") as file:
             file.write(content)
+
+
+def _sha1(content: bytes) -> str:
+    """The name git has for an object; without `hashlib` where that can be, which loads all of OpenSSL."""
+    try:
+        from _sha1 import sha1  # type: ignore[import-not-found]
+    except ModuleNotFoundError:
+        from hashlib import sha1
+    name: str = sha1(content, usedforsecurity=False).hexdigest()
+    return name
 
 
 def _new_folder() -> str:
