@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from mergebert.commands.workfile import WorkFile
 from mergebert.driver.journal import SOLVE, AppliedResolution, Entry, journal_folder, new_id, now, write_entry
 from mergebert.driver.own_resolutions import BY_HAND
-from mergebert.git.index_stages import path_in_repository, repository_root
 from mergebert.git.operation import noted_operation
 from mergebert.text.conflicted_text import OpenConflict
 
@@ -27,9 +26,9 @@ def note_solved(
 
     Empty outside of repositories and where it could not be noted.
     """
-    root = repository_root(file.path)
-    if root is None:
+    if file.index is None:
         return ""
+    root = file.index.root
     resolved = [one for one in file.text.open_conflicts if one.index in texts]
     entry = Entry(
         id=new_id(),
@@ -37,7 +36,7 @@ def note_solved(
         by=SOLVE,
         operation=noted_operation(root),
         work_tree=str(root),
-        path=path_in_repository(file.path),
+        path=file.index.name,
         conflicts=len(file.text.open_conflicts),
         changes=tuple(
             _applied(one, texts[one.index], None if one.index in by_hand else how.get(one.index))

@@ -14,11 +14,12 @@ from mergebert.atomic import inner_place, replace_file
 from mergebert.errors import GitError, InputError, MarkerError, MergebertError
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import MergedFile, has_markers, marked_conflicts, parse, standing_size
-from mergebert.text.reconcile import reconciled, unreconciled
+from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
     from mergebert.git.index_stages import UnmergedFile
+    from mergebert.text.file_parts import Part
 
 LARGEST = 10_000_000  # bytes of a file; beyond it nobody wrote it by hand
 
@@ -37,6 +38,7 @@ class WorkFile:
     path: Path
     content: bytes
     text: ConflictedText
+    index: UnmergedFile | None = None  # None where git does not know the file
     wanted: str = ""
 
 
@@ -81,21 +83,16 @@ def _marked_file(path: Path, index: UnmergedFile | None) -> WorkFile:
     content = read_bytes(path)
     stages = _stages(index)
     work_tree = _parsed(path, decoded(path, content), stages)
-    line_merge = _line_merge(work_tree, stages)
-    if line_merge is None or not all(one.is_two_sided for one in work_tree.conflicts):  # git knows two sides
-        text = ConflictedText(_name_of(path), unreconciled(work_tree))
+    # What names the file to a resolver: its path in the repository, never where on this machine that lies.
+    name = index.name if index else portable_name(path)
+    parts = _parts(work_tree, stages)
+    if index is None or parts is None:
+        text = ConflictedText(name, unreconciled(work_tree))
     else:
-        name = _name_of(path)
-        text = ConflictedText(name, reconciled(work_tree, line_merge), stages, _own(name, path))
-    return WorkFile(path, content, text)
+        from mergebert.driver.own_resolutions import own_resolutions
 
-
-def _own(name: str, path: Path) -> frozenset[tuple[ThreeWay[str], str]]:
-    from mergebert.driver.own_resolutions import own_resolutions
-    from mergebert.git.index_stages import repository_root
-
-    root = repository_root(path)
-    return own_resolutions(name, root) if root else frozenset()
+        text = ConflictedText(name, parts, stages, own_resolutions(name, index.root))
+    return WorkFile(path, content, text, index)
 
 
 def read_version(path: Path) -> str:
@@ -174,7 +171,9 @@ def write_work_file(file: WorkFile, text: str) -> bool:
 
 
 def _parsed(path: Path, text: str, stages: ThreeWay[str] | None) -> MergedFile:
-    size = standing_size(text, _marker_size(path) if stages else None)
+    from mergebert.git.index_stages import marker_size_of
+
+    size = standing_size(text, marker_size_of(path.name, path.parent) if stages else None)
     try:
         work_tree = parse(text, size, stages)
     except MarkerError as error:
@@ -183,22 +182,6 @@ def _parsed(path: Path, text: str, stages: ThreeWay[str] | None) -> MergedFile:
     if any(isinstance(part, str) and is_torn(part) for part in work_tree.parts):
         raise MarkerError(f"{path} holds a marker without its conflict; restore it or remove the line.")
     return work_tree
-
-
-def _marker_size(path: Path) -> int | None:
-    from mergebert.git.index_stages import marker_size_of
-
-    try:
-        return marker_size_of(path.name, path.parent)
-    except GitError:  # what stands there is read as it was before there were such attributes
-        return None
-
-
-def _name_of(path: Path) -> str:
-    """What names the file to a resolver: its path in the repository, never where on this machine that lies."""
-    from mergebert.git.index_stages import path_in_repository
-
-    return path_in_repository(path) or portable_name(path)
 
 
 def merged_text(path: str, versions: ThreeWay[str]) -> ConflictedText:
@@ -233,11 +216,13 @@ def _stages(index: UnmergedFile | None) -> ThreeWay[str] | None:
         return None
 
 
-def _line_merge(work_tree: MergedFile, stages: ThreeWay[str] | None) -> MergedFile | None:
-    """The line merge that a conflicted file shows, where its versions are known."""
-    from mergebert.git.matching_merge import matching_line_merge
+def _parts(work_tree: MergedFile, stages: ThreeWay[str] | None) -> tuple[Part, ...] | None:
+    """The parts of a conflicted file, where its versions are known: git knows two sides."""
+    from mergebert.git.matching_merge import matching_merge
 
+    if stages is None or not all(one.is_two_sided for one in work_tree.conflicts):
+        return None
     try:
-        return matching_line_merge(work_tree, stages) if stages else None
+        return matching_merge(work_tree, stages).parts
     except (GitError, InputError):
         return None

@@ -19,8 +19,7 @@ from mergebert.driver.journal import (
 )
 from mergebert.errors import InputError
 from mergebert.git.byte_merge import ByteMerge, Labels
-from mergebert.git.command import git_answer
-from mergebert.git.index_stages import repository_root
+from mergebert.git.index_stages import marker_size_of, repository_root
 from mergebert.git.line_merge import line_merge
 from mergebert.git.merge_options import MergeOptions
 from mergebert.git.operation import called_operation
@@ -152,15 +151,9 @@ def _refuse_marked(job: MergeJob, stages: ThreeWay[str]) -> None:
     """
     if any(has_markers(text) for text in stages):
         raise InputError(f"{job.path} holds conflict markers already; only git's own merge is safe there.")
-    if job.in_git and job.marker_size not in (DEFAULT_MARKER_SIZE, _marker_size_of(job.path)):
+    # git makes the markers larger than those of a real merge when it merges merge bases.
+    if job.in_git and job.marker_size not in (DEFAULT_MARKER_SIZE, marker_size_of(job.path, Path.cwd())):
         raise InputError(f"{job.path} is merged as a base for another merge; git's own result is kept there.")
-
-
-def _marker_size_of(path: str) -> int:
-    """The marker size of a real merge of `path`; git makes it larger when it merges merge bases."""
-    code, output, _ = git_answer(["check-attr", "-z", "conflict-marker-size", "--", path])
-    value = output.decode("utf-8", "surrogateescape").split("\0")[2:3] if code == 0 else []
-    return int(value[0]) if value and value[0].isdecimal() else DEFAULT_MARKER_SIZE
 
 
 def _shown(job: MergeJob) -> MergedFile:

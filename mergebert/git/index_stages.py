@@ -42,15 +42,6 @@ def git_folder(path: Path) -> Path | None:
     return (folder / _text(output).removesuffix("\n")).resolve() if code == 0 else None
 
 
-def stages_of(path: Path) -> ThreeWay[str] | None:
-    """Base, ours and theirs of a conflicted file as they would stand in the work tree.
-
-    None as of `stage_texts`, and where the file is not in a repository.
-    """
-    file = unmerged_file(path)
-    return stage_texts(file.entries, file.name, file.root) if file else None
-
-
 def unmerged_file(path: Path) -> UnmergedFile | None:
     """What the index holds of the file, link or submodule at `path`; None outside of a repository."""
     root = repository_root(path.parent)
@@ -110,19 +101,16 @@ def stage_texts(entries: tuple[str, ...], name: str, root: Path) -> ThreeWay[str
 
 
 def marker_size_of(name: str, root: Path) -> int | None:
-    """The length of conflict markers that the attributes give the path of this name; None where they give none."""
-    answer = _text(git_output(["check-attr", "-z", "conflict-marker-size", "--", name], root))
-    value = answer.split("\0")[2:3]
-    return int(value[0]) if value and value[0].isascii() and value[0].isdigit() else None
+    """The length of conflict markers that the attributes give the path of this name; None where they give none.
 
-
-def path_in_repository(path: Path) -> str:
-    """The name git has for the file at `path`; empty outside of a work tree."""
-    root = repository_root(path)
+    None too where git cannot be asked: what stands there is then read as without such attributes.
+    """
     try:
-        return _name(path, root) if root else ""
-    except ValueError:  # a link led elsewhere
-        return ""
+        code, output, _ = git_answer(["check-attr", "-z", "conflict-marker-size", "--", name], root)
+    except GitError:
+        return None
+    value = _text(output).split("\0")[2:3] if code == 0 else []
+    return int(value[0]) if value and value[0].isascii() and value[0].isdigit() else None
 
 
 def _blobs(entries: tuple[str, ...]) -> dict[str, str]:

@@ -16,7 +16,7 @@ def noted(name: str) -> str:
         return ""
 
 
-def note_path(name: str) -> str:
-    """Where a file of git's folder lies, for the work tree at hand; empty outside of one."""
-    code, output = lean_answer(["git", "rev-parse", "--git-path", name])
-    return os.fsdecode(output).removesuffix("\n") if code == 0 else ""
+def note_path(name: str, folder: str = ".") -> str:
+    """Where a file of git's folder lies, for the work tree around `folder`; empty outside of one."""
+    code, output = lean_answer(["git", "-C", folder, "rev-parse", "--git-path", name])
+    return os.path.join(folder, os.fsdecode(output).removesuffix("\n")) if code == 0 else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mergebert.git.command import git_answer
+from mergebert.git.notes import note_path
 
 # What git keeps in its folder while an operation waits for a person.
 _NOTES = {
@@ -64,6 +65,5 @@ def _merge_heads(folder: Path) -> tuple[str, ...]:
 
 def _note(name: str, folder: Path) -> Path | None:
     """A file or folder that git keeps for the work tree at `folder`, None where it is not there."""
-    code, output, _ = git_answer(["rev-parse", "--git-path", name], folder)
-    path = folder / os.fsdecode(output).removesuffix("\n")
-    return path if code == 0 and path.exists() else None
+    path = note_path(name, str(folder))
+    return Path(path) if path and os.path.exists(path) else None

@@ -34,7 +34,6 @@ _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _JJ_INFO = re.compile(r"conflict \d+ of \d+", re.IGNORECASE)
 _JJ_NAME = re.compile(r"\b[k-z]{8} [0-9a-f]{8}\b|^side #\d", re.IGNORECASE)  # a change and a commit; a number
 _FOSSIL_LABELS = ThreeWay("common ancestor", "local copy", "merged in")  # what its markers call the versions
-_MARKER_RUN = re.compile(r"^(?:<+|\|+|=+|>+)", re.MULTILINE)
 _ANY_MARKER = re.compile(rf"^([<>])\1{{{DEFAULT_MARKER_SIZE - 1},}}(?: |\r?$)", re.MULTILINE)
 
 
@@ -148,12 +147,6 @@ def has_markers(text: str) -> bool:
 def has_separator(text: str) -> bool:
     """Whether a line of `text` reads as the separator of a conflict with git's usual markers."""
     return any(line.mark == "=" and line.is_bare for line in marker_lines(text, DEFAULT_MARKER_SIZE))
-
-
-def clear_marker_size(texts: Iterable[str], size: int = DEFAULT_MARKER_SIZE) -> int:
-    """A marker size, at least `size`, that no line of `texts` has: seven equal signs may underline a heading."""
-    longest = max((len(run) for text in texts for run in _MARKER_RUN.findall(text)), default=0)
-    return max(size, DEFAULT_MARKER_SIZE) if longest < size else longest + 1
 
 
 def lines_of(text: str) -> list[str]:

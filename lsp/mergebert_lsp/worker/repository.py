@@ -11,7 +11,7 @@ from mergebert.errors import GitError, InputError, MarkerError
 from mergebert.git.command import git_output
 from mergebert.git.index_stages import marker_size_of, repository_root, stage_texts, unmerged_entries
 from mergebert.git.line_merge import line_merge
-from mergebert.git.matching_merge import matching_line_merge
+from mergebert.git.matching_merge import matching_merge
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
 
@@ -146,7 +146,7 @@ def _line_merge(stages: ThreeWay[str], file: Path) -> MergedFile:
         shown = parse(file.read_bytes().decode("utf-8", "surrogateescape"))
     except (OSError, MarkerError):
         return line_merge(stages)
-    return matching_line_merge(shown, stages)
+    return matching_merge(shown, stages).line_merge
 
 
 def _line(output: bytes) -> str:

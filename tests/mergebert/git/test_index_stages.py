@@ -8,9 +8,16 @@ from mergebert.git.index_stages import (
     git_folder,
     marker_size_of,
     repository_root,
-    stages_of,
+    stage_texts,
+    unmerged_file,
 )
 from mergebert.text.threeway import ThreeWay
+
+
+def stages_of(path: Path) -> ThreeWay[str] | None:
+    """The versions of a conflicted file as those who read work files get them."""
+    file = unmerged_file(path)
+    return stage_texts(file.entries, file.name, file.root) if file else None
 
 
 def test_the_three_versions_of_a_conflict(conflicted_repository) -> None:

@@ -6,11 +6,10 @@ import pytest
 
 from mergebert.git.byte_merge import byte_merge
 from mergebert.git.line_merge import line_merge
-from mergebert.git.matching_merge import matching_line_merge
+from mergebert.git.matching_merge import matching_merge
 from mergebert.git.merge_options import MergeOptions
 from mergebert.text.file_parts import AnsweredPart
 from mergebert.text.markers import MergedFile, parse
-from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay
 from tests.campaign.random_merges import random_merge
 
@@ -27,13 +26,13 @@ def shown(versions: ThreeWay[str], algorithm: str, style: str = "merge") -> Merg
 
 def test_the_algorithm_of_the_file_is_found() -> None:
     assert line_merge(VERSIONS).conflicts == ()
-    found = matching_line_merge(shown(VERSIONS, "myers"), VERSIONS)
+    found = matching_merge(shown(VERSIONS, "myers"), VERSIONS).line_merge
     assert [one.sides for one in found.conflicts] == [ThreeWay("a\n", "a\nd\n", "")]
 
 
 def test_what_nobody_made_is_left_to_the_plain_merge() -> None:
     text = parse("<<<<<<< x\nquite\n=======\nelse\n>>>>>>> y\n")
-    assert matching_line_merge(text, VERSIONS) == line_merge(VERSIONS)
+    assert matching_merge(text, VERSIONS).line_merge == line_merge(VERSIONS)
 
 
 @pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
@@ -47,6 +46,6 @@ def test_nobody_has_answered_a_file_as_git_left_it(algorithm: str, style: str) -
         if not merged.conflicts:
             continue
         tried += 1
-        parts = reconciled(merged, matching_line_merge(merged, versions))
+        parts = matching_merge(merged, versions).parts
         assert "".join(map(str, parts)) == "".join(map(str, merged.parts))
         assert not [part for part in parts if isinstance(part, AnsweredPart)], versions
