@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mergebert.atomic import inner_place, replace_file
 from mergebert.errors import GitError, InputError, MarkerError, MergebertError
 from mergebert.text.conflicted_text import ConflictedText
-from mergebert.text.markers import MergedFile, has_markers, marked_conflicts, parse, standing_size
+from mergebert.text.markers import MergedFile, has_markers, marked_conflicts, marker_size_in, parse
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 
@@ -173,7 +173,7 @@ def write_work_file(file: WorkFile, text: str) -> bool:
 def _parsed(path: Path, text: str, stages: ThreeWay[str] | None) -> MergedFile:
     from mergebert.git.index_stages import marker_size_of
 
-    size = standing_size(text, marker_size_of(path.name, path.parent) if stages else None)
+    size = marker_size_in(text, marker_size_of(path.name, path.parent) if stages else None)
     try:
         work_tree = parse(text, size, stages)
     except MarkerError as error:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 
 from mergebert.atomic import overwrite, refuse_links, replace_file, write_all, write_atomically
-from mergebert.git.byte_merge import ByteMerge, Labels, byte_merge, is_binary
+from mergebert.git.byte_merge import DEFAULT_MARKER_SIZE, ByteMerge, Labels, byte_merge, is_binary
 from mergebert.git.caller import git_caller, is_made_anew, is_read_only, is_shown_again
 from mergebert.git.merge_options import DIFF3, MYERS, MergeOptions, options_of, settings_in_force
 
@@ -31,7 +31,6 @@ MERGED, CONFLICTS, USAGE, INTERRUPTED, NOTHING_WRITTEN = (
     130,
     255,
 )  # 129 is git's own for a wrong command line
-MARKER_SIZE = 7  # git's default
 LARGEST_MARKER = 1_000_000  # a repository's attributes can ask for more, and for all memory there is
 _TWO_SECONDS = 2_000_000_000  # in nanoseconds; no file system that git runs on tells times less finely
 SIZE_LIMIT = 10_000_000  # bytes of one version; beyond it nobody wrote the file by hand
@@ -198,7 +197,7 @@ def _merge(request: MergeRequest) -> int:
         return _unmerged(merge)
     labels = merge.labels() if merged.has_conflicts else ("", "", "")
     shown = merged.marked(labels, request.marker_size)
-    is_replaced = request.target is None or _place(request, shown)
+    is_replaced = request.target is None or _write_result(request, shown)
     if merged.has_conflicts and not is_replaced:
         _say(f"the folder of {request.target} takes no new file, so git's own conflicts are left.")
     elif merged.has_conflicts and _is_for_the_model(merge):
@@ -217,7 +216,7 @@ def _is_for_the_model(merge: FileMerge) -> bool:
     )
 
 
-def _place(request: MergeRequest, content: bytes) -> bool:
+def _write_result(request: MergeRequest, content: bytes) -> bool:
     """Puts the merge into the result; whether in one step. Raises OSError, the result as it was, where there is no room."""
     target = request.target or ""
     try:
@@ -237,7 +236,7 @@ def _unmerged(merge: FileMerge) -> int:
     if request.target is None:
         write_all(1, kept)
     else:
-        _place(request, kept)
+        _write_result(request, kept)
     if favoured:
         return MERGED
     _say(f"{request.path} is binary: ours is kept; choose a version by hand.")
@@ -352,7 +351,7 @@ def _marker_size(text: str) -> int:
     size = int(text) if text.isdecimal() and len(text) < 10 else 0
     if size > LARGEST_MARKER:
         raise ValueError(f"a marker of {size} characters is longer than {LARGEST_MARKER}.")
-    return size or MARKER_SIZE
+    return size or DEFAULT_MARKER_SIZE
 
 
 def _content(path: str) -> bytes:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Labels = tuple[str, str, str]  # of base, ours and theirs, as everywhere
 
-_SMALLEST = 7  # markers, which is git's default
+DEFAULT_MARKER_SIZE = (
+    7  # git's own; as in text/marker_lines.py, whose import would cost every merged file 20 ms
+)
 _MARKS = b"<|=>"
 _BINARY_PROBE = 8000  # git looks for a NUL byte no further than here
 MOST_CONFLICTS = 127  # git merge-file counts conflicts up to here; above it, it failed
@@ -77,7 +79,7 @@ def is_binary(text: bytes) -> bool:
 
 def clear_size(texts: Texts) -> int:
     """A marker size for which no line of `texts` can be taken for a marker."""
-    size = _SMALLEST
+    size = DEFAULT_MARKER_SIZE
     while any(bytes([mark]) * size in text for text in texts for mark in _MARKS):
         size += size // 2
     return size

@@ -181,7 +181,7 @@ def marked_conflicts(
     return tuple(_apart(text, marker_groups(text, marker_size), versions))
 
 
-def standing_size(text: str, size: int | None) -> int | None:
+def marker_size_in(text: str, size: int | None) -> int | None:
     """`size` where a conflict with markers of it stands in `text`: what has others there is content; None elsewhere."""
     if size is None:
         return None
@@ -290,7 +290,7 @@ def _git_conflict(
     if separator is None:
         return None
     if versions is not None:
-        separator = _told_separator(text, lines, (bar, separator), versions)
+        separator = _separator_by_versions(text, lines, (bar, separator), versions)
     is_jj = bar is not None and any(_JJ_NAME.search(line.label) for line in (opening, closing))
     spans = ThreeWay(
         (bar.end, separator.start) if bar else None,
@@ -330,7 +330,7 @@ def _middle(lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine 
     return bars[0], after[min(len(equals) - len(after), len(after) - 1)]
 
 
-def _told_separator(
+def _separator_by_versions(
     text: str,
     lines: Sequence[MarkerLine],
     middle: tuple[MarkerLine | None, MarkerLine],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mergebert.text.markers import MarkedConflict, TornMarkers, marked_conflicts, standing_size
+from mergebert.text.markers import MarkedConflict, TornMarkers, marked_conflicts, marker_size_in
 from mergebert.text.threeway import ThreeWay
 
 
@@ -23,7 +23,7 @@ class MarkerFacts:
 
     def marked(self, text: str) -> tuple[MarkedConflict | TornMarkers, ...]:
         """The conflicts of `text` and what is left of torn ones, as `marked_conflicts` finds them, with what is known."""
-        found = marked_conflicts(text, standing_size(text, self.size))
+        found = marked_conflicts(text, marker_size_in(text, self.size))
         if not (self.content or self.sides):
             return found
         named = ((text[one.start : one.end], one) for one in found)
@@ -48,13 +48,13 @@ def facts_from(row: Mapping[str, Any]) -> MarkerFacts:
 
 def marker_facts(text: str, size: int | None, versions: ThreeWay[str]) -> MarkerFacts:
     """What the attribute and the three versions of a file tell of the markers in its text."""
-    standing = standing_size(text, size)
-    found = marked_conflicts(text, standing)
+    in_text = marker_size_in(text, size)
+    found = marked_conflicts(text, in_text)
     names = [text[one.start : one.end] for one in found]
     content = frozenset(name for name in names if any(name in version for version in versions))
     sides = {
-        name: told.conflict.sides
-        for name, one, told in zip(names, found, marked_conflicts(text, standing, versions), strict=True)
-        if isinstance(told, MarkedConflict) and isinstance(one, MarkedConflict) and told.spans != one.spans
+        name: read.conflict.sides
+        for name, one, read in zip(names, found, marked_conflicts(text, in_text, versions), strict=True)
+        if isinstance(read, MarkedConflict) and isinstance(one, MarkedConflict) and read.spans != one.spans
     }
     return MarkerFacts(size, content, sides)

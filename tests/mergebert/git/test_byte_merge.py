@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mergebert.git import blob_merge as by_blobs
-from mergebert.git.byte_merge import byte_merge, clear_size
+from mergebert.git.byte_merge import DEFAULT_MARKER_SIZE, byte_merge, clear_size
 from mergebert.git.merge_options import MergeOptions
+from mergebert.text import marker_lines
 
 LABELS = ("base", "HEAD", "theirs")
 VERSIONS = (b"a\nb\nc\n", b"a\nB\nc\n", b"a\nX\nc\n")
@@ -95,6 +96,10 @@ def test_a_clear_size_is_in_no_text(text: bytes) -> None:
     size = clear_size((b"", text, b"a\n"))
     assert size >= 7
     assert not any(mark * size in text for mark in (b"<", b"|", b"=", b">"))
+
+
+def test_markers_have_one_default_size() -> None:
+    assert DEFAULT_MARKER_SIZE == marker_lines.DEFAULT_MARKER_SIZE == 7
 
 
 def test_nothing_stays_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
