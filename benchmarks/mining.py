@@ -4,7 +4,7 @@
 
 Budget: at least 60 % of the loop's merges a second. The loop is `xargs -P JOBS`, a git process a merge, which only merges;
 the miner also cuts the conflicts, reads what people committed, locates the resolutions and writes Parquet.
-ParallelMap repetition mines into a fresh folder. Nothing is written into the repository: new objects land in a scratch folder.
+Each repetition mines into a fresh folder. Nothing is written into the repository: new objects land in a scratch folder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Ray engine on real Ray nodes of this computer: the same rows as the local engine, whoever is killed meanwhile.
 
-Workers get a git from the tests, a script in front of the real one: once it is armed for a node, the next merge-tree
+Workers get a git from the tests, a script in front of the real one: once it is armed for a node, the next replay
 there says which process asked for it, and waits; others wait until then. So a worker or node is killed in the very
 middle of a block, every time.
 """
@@ -39,7 +39,7 @@ NAMES = ("one", "two", "three", "four")
 PATIENCE = 300.0  # seconds; busy machines start Ray slowly
 GIT = """#!/bin/sh
 case "$*" in
-*merge-tree*)
+*merge-tree*--stdin*)
     echo "$PPID" >>"{post}/asked"
     if grep -q -f "{post}/deadly" "$GIT_DIR/objects/info/alternates" 2>/dev/null; then kill -9 "$PPID"; fi
     if rmdir "{post}/armed-$NODE" 2>/dev/null; then
