@@ -9,8 +9,10 @@ on the path of every merged file: importing `tempfile` and `subprocess` would co
 from __future__ import annotations
 
 import os
+import zlib
 
 from mergebert.git.command import lean_answer
+from mergebert.git.pack import Pack
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -33,10 +35,8 @@ def blob_merge(texts: Texts, marker_size: int, options: MergeOptions) -> tuple[i
     """
     folder = _new_folder()
     try:
-        repository = _Repository(folder, options.style)
-        repository.write_attributes(_ATTRIBUTES % marker_size)
-        base = repository.commit(texts[0])
-        ours, theirs = repository.commit(texts[1], base), repository.commit(texts[2], base)
+        repository = _Repository(folder, options.style, marker_size)
+        base, ours, theirs = repository.commits(texts)
         code, output = _UNKNOWN_OPTION, b""
         if (
             options.algorithm == "histogram"
@@ -51,14 +51,16 @@ def blob_merge(texts: Texts, marker_size: int, options: MergeOptions) -> tuple[i
 
 
 class _Repository:
-    """A bare repository in a folder of its own; its objects are written here, which saves nine processes."""
+    """A repository in a folder of its own; its objects are written here, which saves nine processes."""
 
-    def __init__(self, folder: str, style: str) -> None:
+    def __init__(self, folder: str, style: str, marker_size: int) -> None:
         self.folder = folder
         self.style = style
-        for name in ("objects", "refs", "info", "work"):
+        self.pack = Pack()
+        for name in ("refs", "pack"):  # as few as can be: on a busy disk, removing one takes milliseconds
             os.mkdir(os.path.join(folder, name))
         self._write("HEAD", b"ref: refs/heads/none\n")
+        self._write("attributes", _ATTRIBUTES % marker_size)
 
     def git(self, *arguments: str) -> tuple[int, bytes]:
         """Exit code and output of a git command that sees this repository and nothing of the user's."""
@@ -67,25 +69,24 @@ class _Repository:
             kept["GIT_EXEC_PATH"] = os.environ["GIT_EXEC_PATH"]
         own = {
             "GIT_DIR": self.folder,
-            "GIT_WORK_TREE": os.path.join(self.folder, "work"),
+            "GIT_OBJECT_DIRECTORY": self.folder,
+            "GIT_WORK_TREE": self.folder,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_MERGE_VERBOSITY": "0",
         }
-        return lean_answer(["git", "-c", f"merge.conflictStyle={self.style}", *arguments], {**kept, **own})
+        attributes = os.path.join(self.folder, "attributes")
+        settings = ["-c", f"merge.conflictStyle={self.style}", "-c", f"core.attributesFile={attributes}"]
+        return lean_answer(["git", *settings, *arguments], {**kept, **own})
 
-    def write_attributes(self, content: bytes) -> None:
-        """The attributes of every path; nothing overrules them where they stand."""
-        self._write("info/attributes", content)
-
-    def commit(self, text: bytes, parent: str = "") -> str:
-        """The id of a commit whose only file holds `text`."""
-        blob = self._object(b"blob", text)
-        tree = self._object(b"tree", _ENTRY + bytes.fromhex(blob))
-        parents = f"parent {parent}\n" if parent else ""
-        who = "mergebert <mergebert> 0 +0000"
-        return self._object(b"commit", f"tree {tree}\n{parents}author {who}\ncommitter {who}\n\n\n".encode())
+    def commits(self, texts: Texts) -> tuple[str, str, str]:
+        """The ids of three commits whose only file holds these texts, the first the parent of the others."""
+        base = self._commit(texts[0], "")
+        parent = f"parent {base}\n"
+        names = base, self._commit(texts[1], parent), self._commit(texts[2], parent)
+        self.pack.write(os.path.join(self.folder, "pack"))
+        return names
 
     def text_of(self, tree: str) -> bytes:
         """The text of the only file of a tree."""
@@ -104,38 +105,26 @@ class _Repository:
         code, _ = self.git("merge-recursive", *(f"--{option}" for option in given), base, "--", ours, theirs)
         if code > 1:
             return code, b""
-        with open(os.path.join(self.folder, "work", os.fsdecode(_NAME)), "rb") as file:
+        with open(os.path.join(self.folder, os.fsdecode(_NAME)), "rb") as file:
             return code, file.read()
 
-    def _object(self, kind: bytes, content: bytes) -> str:
-        """The id of a loose object, after writing it."""
-        import zlib
-
-        stored = b"%s %d\0%s" % (kind, len(content), content)
-        name = _sha1(stored)
-        os.makedirs(os.path.join(self.folder, "objects", name[:2]), exist_ok=True)
-        self._write(f"objects/{name[:2]}/{name[2:]}", zlib.compress(stored, 1))
-        return name
+    def _commit(self, text: bytes, parents: str) -> str:
+        """The id of a commit whose only file holds `text`."""
+        blob = self.pack.add("blob", text)
+        tree = self.pack.add("tree", _ENTRY + bytes.fromhex(blob))
+        who = "mergebert <mergebert> 0 +0000"
+        return self.pack.add("commit", f"tree {tree}\n{parents}author {who}\ncommitter {who}\n\n\n".encode())
 
     def _content(self, name: str) -> bytes:
-        import zlib
-
-        with open(os.path.join(self.folder, "objects", name[:2], name[2:]), "rb") as file:
+        """The content of an object: one of ours, or one that git has written because there was none."""
+        if name in self.pack.contents:
+            return self.pack.contents[name]
+        with open(os.path.join(self.folder, name[:2], name[2:]), "rb") as file:
             return zlib.decompress(file.read()).partition(b"\0")[2]
 
     def _write(self, name: str, content: bytes) -> None:
         with open(os.path.join(self.folder, name), "wb") as file:
             file.write(content)
-
-
-def _sha1(content: bytes) -> str:
-    """The name git has for an object; without `hashlib` where that can be, which loads all of OpenSSL."""
-    try:
-        from _sha1 import sha1  # type: ignore[import-not-found]
-    except ModuleNotFoundError:
-        from hashlib import sha1
-    name: str = sha1(content, usedforsecurity=False).hexdigest()
-    return name
 
 
 def _new_folder() -> str:
