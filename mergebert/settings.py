@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.errors import InputError
+from mergebert.git.config import config_entries, values_in_force
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+
+    from mergebert.git.config import ConfigEntry
 
 MAX_ERROR = 0.05  # one applied resolution in twenty may be wrong
 TIMEOUT = (
@@ -29,6 +32,7 @@ _GIT_CONFIG = {
     "bundle": "mergebert.bundle",
     "timeout": "mergebert.timeout",
 }
+MERGEBERT_CONFIG = r"mergebert\."  # where they stand in git config, as a regular expression
 _BUNDLE = "mergebert.bundle"
 _OF_REPOSITORY = frozenset({"local", "worktree"})  # scopes of git config
 _CONSENT = "mergebert.repositorybundle"  # in a person's own git config: repositories may name a bundle
@@ -47,13 +51,13 @@ class Settings:
 def load_settings(
     flags: Mapping[str, str | None] | None = None,
     environment: Mapping[str, str] = os.environ,
-    git_config: Callable[[], Mapping[str, str]] | None = None,
+    entries: Sequence[ConfigEntry] | None = None,
 ) -> Settings:
     """The settings in force.
 
-    `flags` are keyed by field name; `git_config` gives the values of `mergebert.*` by lower-case key.
+    `flags` are keyed by field name; `entries` are those of git config, asked for in this folder where none are given.
     """
-    config = (git_config or _git_config)()
+    config = _trusted(config_entries(MERGEBERT_CONFIG) if entries is None else entries)
     found = {name: _first(name, flags or {}, environment, config) for name in _ENVIRONMENT}
     bundle = found["bundle"]
     return Settings(
@@ -131,13 +135,10 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _git_config() -> Mapping[str, str]:
-    """The values of `mergebert.*`. A repository chooses the model only where a person allowed that to all of theirs."""
-    from mergebert.git.command import scoped_config_values
-
-    found = scoped_config_values("mergebert")
-    of_person = {key: value for scope, key, value in found if scope not in _OF_REPOSITORY}
-    in_force = {key: value for _, key, value in found}
+def _trusted(entries: Sequence[ConfigEntry]) -> Mapping[str, str]:
+    """The values in force. A repository chooses the model only where a person allowed that to all of theirs."""
+    of_person = values_in_force(entry for entry in entries if entry[0] not in _OF_REPOSITORY)
+    in_force = values_in_force(entries)
     if of_person.get(_CONSENT, "").lower() in _YES:
         return in_force
     return {**in_force, _BUNDLE: of_person.get(_BUNDLE, "")}

@@ -14,7 +14,8 @@ from pathlib import Path
 from mergebert.driver.registration import BLOCK, LABELS_SINCE, NAME, attributes_file, driver_line, program
 from mergebert.errors import GitError, InputError, ModelBundleError
 from mergebert.git.caller import git_caller
-from mergebert.git.command import config_values, git_answer, git_version, shell_answer
+from mergebert.git.command import git_answer, git_version, shell_answer
+from mergebert.git.config import config_values
 from mergebert.git.index_stages import repository_root
 
 OLDEST_GIT = (2, 38)  # the oldest one the driver is tested with

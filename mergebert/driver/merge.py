@@ -16,7 +16,8 @@ import os
 from mergebert.atomic import overwrite, refuse_links, replace_file, write_all, write_atomically
 from mergebert.git.byte_merge import DEFAULT_MARKER_SIZE, ByteMerge, Labels, byte_merge, is_binary
 from mergebert.git.caller import git_caller, is_made_anew, is_read_only, is_shown_again
-from mergebert.git.merge_options import DIFF3, MYERS, MergeOptions, options_of, settings_in_force
+from mergebert.git.config import config_entries, values_in_force
+from mergebert.git.merge_options import DIFF3, MERGE_CONFIG, MYERS, MergeOptions, options_of
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ class FileMerge:
         self.caller = (git_caller() or ()) if request.in_git else ()
         base, ours, theirs = map(_content, request.files)
         self.texts = (base, ours, theirs)
-        options = options_of(self.caller, settings_in_force())
+        self.config = config_entries(rf"mergebert\.|{MERGE_CONFIG}")  # in one question: each costs a process
+        options = options_of(self.caller, values_in_force(self.config))
         self.is_replay = is_shown_again(self.caller)
         if is_made_anew(self.caller, request.path):
             self.is_replay, options = True, MergeOptions(MYERS, style=options.style)
@@ -297,7 +299,7 @@ def _supervised_answer(merge: FileMerge, merged: ByteMerge, labels: Labels, show
     from mergebert.driver.child import answer_of
     from mergebert.settings import load_settings
 
-    settings = load_settings({"max_error": merge.request.max_error})
+    settings = load_settings({"max_error": merge.request.max_error}, entries=merge.config)
 
     def task() -> bytes:
         try:

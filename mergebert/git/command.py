@@ -107,29 +107,6 @@ def git_version() -> tuple[int, ...]:
     return tuple(int(number) for number in numbers[:3] if number.isdecimal())
 
 
-def config_values(section: str, cwd: Path | None = None) -> dict[str, str]:
-    """The settings of one section of git config by lower-case key; empty where there is no git to ask."""
-    return {key: value for _, key, value in scoped_config_values(section, cwd)}
-
-
-def scoped_config_values(section: str, cwd: Path | None = None) -> list[tuple[str, str, str]]:
-    """The settings of one section in the order in which they hold: scope, as `local` or `global`, lower-case key, value."""
-    from mergebert.errors import GitError
-
-    arguments = ["config", "-z", "--show-scope", "--get-regexp", rf"^{section}\."]
-    try:
-        code, output, _ = git_answer(arguments, cwd)
-    except GitError:
-        return []
-    fields = output.decode("utf-8", "surrogateescape").split("\0") if code == 0 else []
-    found = []
-    for scope, pair in zip(fields[::2], fields[1::2], strict=False):
-        key, has_value, value = pair.partition("\n")
-        # A key alone, without a value, is git's way to write true.
-        found.append((scope, key.lower(), value if has_value else "true"))
-    return found
-
-
 def _answer_by_subprocess(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
     """The answer where the system has no posix_spawn (Windows)."""
     import subprocess

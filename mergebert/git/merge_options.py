@@ -42,7 +42,8 @@ _VALUED = {
     "revert": "Xm",
     "merge-tree": "X",
 }
-_ASKED_OF_GIT = r"^(merge\.conflictstyle|diff\.algorithm|pull\.twohead|branch\..*\.mergeoptions)$"
+# What git config says of it, as a regular expression.
+MERGE_CONFIG = r"(merge\.conflictstyle|diff\.algorithm|pull\.twohead|branch\..*\.mergeoptions)$"
 
 
 class MergeOptions:
@@ -176,20 +177,6 @@ def _sequencer_options() -> list[tuple[str, str]]:
         (key.removeprefix("options."), value)
         for key, _, value in (pair.partition("\n") for pair in pairs if pair)
     ]
-
-
-def settings_in_force() -> dict[str, str]:
-    """The settings a merge depends on, in one question to git; the last value of a key counts."""
-    code, output = lean_answer(["git", "config", "-z", "--get-regexp", _ASKED_OF_GIT])
-    pairs = output.decode("utf-8", "surrogateescape").split("\0") if code == 0 else []
-    return {_lowered(key): value for key, _, value in (pair.partition("\n") for pair in pairs if pair)}
-
-
-def _lowered(key: str) -> str:
-    """A key of git config: sections and names know no case, the name of a branch between them does."""
-    section, _, rest = key.partition(".")
-    middle, dot, name = rest.rpartition(".")
-    return f"{section.lower()}.{middle}{dot}{name.lower()}"
 
 
 def _options(words: Sequence[str], valued: str) -> Iterator[tuple[str, str]]:

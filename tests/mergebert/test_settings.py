@@ -9,7 +9,8 @@ from mergebert.settings import Settings, load_settings
 
 
 def loaded(flags=None, environment=None, config=None) -> Settings:
-    return load_settings(flags or {}, environment or {}, lambda: config or {})
+    entries = [("global", key, value) for key, value in (config or {}).items()]
+    return load_settings(flags or {}, environment or {}, entries)
 
 
 def test_the_defaults() -> None:
@@ -68,4 +69,4 @@ def test_a_folder_of_a_user_who_is_not_there() -> None:
     with pytest.raises(
         InputError, match=r"mergebert.bundle in git config is '~nosuchuser/x': there is no such user"
     ):
-        load_settings({}, {}, lambda: {"mergebert.bundle": "~nosuchuser/x"})
+        load_settings({}, {}, [("global", "mergebert.bundle", "~nosuchuser/x")])

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from mergebert.commands.offers import THREADS
 from mergebert.errors import MergebertError
-from mergebert.git.command import config_values
-from mergebert.settings import Settings, load_settings
+from mergebert.git.config import config_entries
+from mergebert.settings import MERGEBERT_CONFIG, Settings, load_settings
 from mergebert_lsp.worker.cache import CachingResolver
 from mergebert_lsp.worker.messages import WorkerSettings
 
@@ -48,7 +48,7 @@ class Models:
     def _read(self, root: Path | None) -> Settings:
         bundle, max_error = self._chosen.bundle, self._chosen.max_error
         flags = {"bundle": bundle or None, "max_error": None if max_error is None else str(max_error)}
-        return load_settings(flags, git_config=lambda: config_values("mergebert", root))
+        return load_settings(flags, entries=config_entries(MERGEBERT_CONFIG, root or "."))
 
     def _load(self, bundle: Path | None) -> CachingResolver:
         return CachingResolver(bundle, THREADS, self._check)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import GitError
-from mergebert.git.command import config_values, git_answer, git_output, git_version, lean_answer
+from mergebert.git.command import git_answer, git_output, git_version, lean_answer
 
 
 @pytest.mark.parametrize("has_spawn", [True, False])
@@ -33,13 +33,3 @@ def test_a_missing_git_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitError, match="not installed"):
         git_version()
-    assert config_values("mergebert") == {}
-
-
-def test_a_section_of_the_configuration(repository) -> None:
-    repository.git("config", "mergebert.maxError", "0.1")
-    repository.git("config", "mergebert.bundle", "two\nlines")
-    repository.write({".git/config": repository.read(".git/config") + b"[mergebert]\n\tquiet\n"})
-    repository.git("config", "mergebertish.bundle", "no")
-    found = config_values("mergebert", repository.path)
-    assert found == {"mergebert.maxerror": "0.1", "mergebert.bundle": "two\nlines", "mergebert.quiet": "true"}

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mergebert.git import merge_options
-from mergebert.git.merge_options import MergeOptions, options_of, settings_in_force
+from mergebert.git.config import config_entries, values_in_force
+from mergebert.git.merge_options import MERGE_CONFIG, MergeOptions, options_of
 
 NEW, OLD = (2, 55, 0), (2, 39, 5)
 
@@ -122,7 +123,7 @@ def test_options_of_the_branch_come_first(repository, monkeypatch: pytest.Monkey
     repository.git("config", "branch.main.mergeOptions", "-X ours -Xignore-all-space")
     repository.git("config", "branch.Main.mergeOptions", "-X theirs")
     repository.git("config", "merge.conflictStyle", "diff3")
-    settings = settings_in_force()
+    settings = values_in_force(config_entries(MERGE_CONFIG))
     assert said(options_of(["merge", "topic"], settings)) == (
         "histogram",
         {"ignore-all-space"},
@@ -136,4 +137,7 @@ def test_options_of_the_branch_come_first(repository, monkeypatch: pytest.Monkey
 def test_outside_of_repositories_there_are_the_users_settings(isolated_git: Path) -> None:
     with (isolated_git / ".gitconfig").open("a") as config:
         config.write("[Merge]\n\tConflictStyle = diff3\n[diff]\n\talgorithm = patience\n")
-    assert settings_in_force() == {"merge.conflictstyle": "diff3", "diff.algorithm": "patience"}
+    assert values_in_force(config_entries(MERGE_CONFIG)) == {
+        "merge.conflictstyle": "diff3",
+        "diff.algorithm": "patience",
+    }
