@@ -1,6 +1,7 @@
-"""Random merges by the registered line while something breaks, each held against what may never happen.
+"""Random and real merges by the registered line while something breaks, each held against what may never happen.
 
-`python -m tests.campaign.broken_merges --merges 10000` is the long form. Every merge is run as git runs a driver: a shell
+`python -m tests.campaign.broken_merges --merges 10000 [REPOSITORY.git ...]` is the long form, where every second merge
+is of a file that conflicted in the history of a repository. Every merge is run as git runs a driver: a shell
 line, three temporary files, and whatever is left in `%A` with the exit code is what git goes on with.
 """
 
@@ -25,11 +26,12 @@ from pathlib import Path
 from random import Random
 
 from mergebert.driver.registration import driver_line
-from mergebert.git.byte_merge import ByteMerge, byte_merge
+from mergebert.git.byte_merge import ByteMerge, byte_merge, is_binary
 from mergebert.git.command import git_version
 from mergebert.git.merge_options import MYERS, MergeOptions
 from mergebert.text.threeway import ThreeWay
 from tests.campaign.random_merges import random_merge
+from tests.campaign.real_merges import Replays
 from tests.e2e.driver_program import driver_program
 
 STYLES = ("merge", "diff3", "zdiff3")
@@ -47,6 +49,7 @@ NAMES = (
     "x" * 240,
 )
 LONGEST = 60  # seconds for one merge
+MERGES_OF_A_REPOSITORY = 150  # that conflict
 
 
 @dataclass
@@ -271,21 +274,32 @@ def _keeps_agreed(left: bytes, merged: ByteMerge) -> bool:
     return True
 
 
-def trials(draw: Random, count: int, folder: Path) -> Iterator[tuple[str, Trial]]:
-    """So many merges, each with one fault in turn."""
+def trials(
+    draw: Random, count: int, folder: Path, files: Sequence[ThreeWay[bytes]] = ()
+) -> Iterator[tuple[str, Trial]]:
+    """So many merges, each with one fault in turn; every second one of these files, where there are any."""
     for number in range(count):
         fault = FAULTS[number % len(FAULTS)]
-        versions = random_merge(draw)
-        if b"\n<<<<<<<" in b"\n" + versions.ours + b"\n" + versions.theirs:
-            versions = versions.map(lambda text: text.replace(b"<", b"("))
+        versions = files[number // 2 % len(files)] if files and number % 2 else random_merge(draw)
+        if re.search(rb"(?m)^[<>]{7}", b"\n".join(versions)):
+            versions = versions.map(lambda text: re.sub(rb"(?m)^[<>]", b"(", text))
         trial = Trial(versions, draw.choice(STYLES), draw.choice(NAMES))
         fault(draw, trial, folder)
         yield fault.__name__, trial
 
 
+def real_files(repository: Path, scratch: Path) -> list[ThreeWay[bytes]]:
+    """The versions of text files that conflicted in the history of a repository."""
+    replays = Replays(repository, scratch)
+    merges = replays.conflicting(MERGES_OF_A_REPOSITORY)
+    files = [file for parents in merges for file in replays.conflicted_files(parents)]
+    return [file for file in files if not any(map(is_binary, file))]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs the long form; 0 where nothing happened that may never happen."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("repositories", nargs="*", type=Path, metavar="REPOSITORY")
     parser.add_argument("--merges", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
@@ -293,7 +307,11 @@ def main(arguments: Sequence[str]) -> int:
     wrong: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         breaker = Breaker(Path(name))
-        for fault, trial in trials(Random(asked.seed), asked.merges, Path(name)):
+        files = [
+            file for path in asked.repositories for file in real_files(path, Path(name) / path.parent.name)
+        ]
+        print(f"{len(files)} files of real merges", flush=True)
+        for fault, trial in trials(Random(asked.seed), asked.merges, Path(name), files):
             tried[fault] += 1
             for violation in breaker.violations(trial):
                 wrong[fault] += 1

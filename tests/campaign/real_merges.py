@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mergebert.git.command import git_version
+from mergebert.text.threeway import ThreeWay
 from tests.campaign.plain_git import STYLES, installed
 
 _CONFLICTS = 1  # exit code of `git merge-tree`
@@ -36,9 +37,13 @@ class Replays:
 
     def git(self, *arguments: str) -> tuple[int, str]:
         """Exit code and output of a git command in the repository."""
+        code, output = self._answer(arguments)
+        return code, output.decode("utf-8", "surrogateescape")
+
+    def _answer(self, arguments: Sequence[str]) -> tuple[int, bytes]:
         command = ["git", "--git-dir", str(self.repository), *arguments]
         done = subprocess.run(command, env=self._environment, capture_output=True, check=False)
-        return done.returncode, done.stdout.decode("utf-8", "surrogateescape")
+        return done.returncode, done.stdout
 
     def merges(self) -> list[tuple[str, str]]:
         """The parents of every merge of two commits."""
@@ -60,6 +65,17 @@ class Replays:
             if most and self.tree(parents, STYLES[0], {})[0] == _CONFLICTS:
                 most -= 1
                 yield parents
+
+    def conflicted_files(self, parents: tuple[str, str]) -> Iterator[ThreeWay[bytes]]:
+        """The three versions of every file in conflict that both sides changed."""
+        _, output = self.git("merge-tree", "--write-tree", "-z", *parents)
+        stages = output.partition("\0")[2].partition("\0\0")[0].split("\0")
+        blobs: dict[str, list[str]] = {}
+        for mode, blob, rest in (stage.split(" ", 2) for stage in stages if stage.startswith("100")):
+            blobs.setdefault(rest.partition("\t")[2] + mode, []).append(blob)
+        for names in blobs.values():
+            if len(names) == 3:
+                yield ThreeWay(*(self._answer(["cat-file", "blob", name])[1] for name in names))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,6 +10,8 @@ import pytest
 
 from mergebert.git.byte_merge import byte_merge
 from mergebert.git.merge_options import MergeOptions
+from mergebert.text.threeway import ThreeWay
+from tests.conftest import Repository
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX's")
 
@@ -52,3 +54,14 @@ def test_a_clean_merge_has_to_be_gits() -> None:
     assert list(broken_merges._wrong_result(0, THEIRS, merged, merged)) == []
     [found] = broken_merges._wrong_result(0, BASE, merged, merged)
     assert "not git's" in found
+
+
+def test_files_of_real_merges_are_those_in_conflict(repository: Repository, tmp_path: Path) -> None:
+    base, ours, theirs = {"f": BASE, "g": BASE}, {"f": OURS, "g": BASE}, {"f": THEIRS, "g": THEIRS}
+    repository.diverge(base, ours, theirs)
+    repository.run("merge", "theirs")
+    repository.write({"f": b"a\nresolved\nc\n"})
+    repository.git("commit", "-qam", "resolved")
+    assert broken_merges.real_files(repository.path / ".git", tmp_path / "objects") == [
+        ThreeWay(BASE, OURS, THEIRS)
+    ]
