@@ -10,6 +10,7 @@ import os
 
 from mergebert.git.blob_merge import Texts
 from mergebert.git.byte_merge import Labels
+from mergebert.git.caller import is_made_anew
 from mergebert.git.command import lean_answer
 from mergebert.git.notes import noted
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_LABELS: Labels = ("base", "ours", "theirs")
 _STASH: Labels = ("Stash base", "Updated upstream", "Stashed changes")
 _HEAD = "HEAD"
+_VALUED_IN_SWITCH = frozenset({"-b", "-B", "-c", "-C", "--conflict", "--create", "--force-create"})
 
 
 def labels_of(caller: Sequence[str], path: str, texts: Texts) -> Labels:
@@ -34,6 +36,8 @@ def labels_of(caller: Sequence[str], path: str, texts: Texts) -> Labels:
         return _labels_of_two(ours, theirs, theirs, path, texts)
     if command == "am":
         return "constructed merge base", _HEAD, _first_line(noted("rebase-apply/final-commit"))
+    if command in ("checkout", "switch") and not is_made_anew(caller, path):
+        return _switch_labels(caller[1:])
     if command in ("rebase", "cherry-pick", "revert"):
         return _pick_labels(command, caller[1:], path, texts)
     return DEFAULT_LABELS
@@ -56,6 +60,20 @@ def _labels_of_two(ours: str, theirs: str, name: str, path: str, texts: Texts) -
         return "merged common ancestors", ours, name
     short = _answer("rev-parse", "--short", bases[0])
     return _with_names((short, ours, name), (bases[0], ours, theirs), path, texts)
+
+
+def _switch_labels(words: Sequence[str]) -> Labels:
+    """The labels of `git checkout --merge`, for which the branch that is left is the base of what is not committed."""
+    before = _answer("symbolic-ref", "--quiet", "--short", _HEAD) or _answer("rev-parse", "--short", _HEAD)
+    named = [
+        "@{-1}" if word == "-" else word
+        for option, word in zip(("", *words), words, strict=False)
+        if option not in _VALUED_IN_SWITCH and (word == "-" or not word.startswith("-"))
+    ]
+    target = named[0] if named else _HEAD
+    if target.startswith("@{-"):  # a branch that was checked out before goes by its name
+        target = _answer("rev-parse", "--abbrev-ref", target) or target
+    return before, target, "local"
 
 
 def _pick_labels(command: str, words: Sequence[str], path: str, texts: Texts) -> Labels:

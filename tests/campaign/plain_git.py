@@ -33,7 +33,7 @@ OPTIONS = (
     ("-Xpatience",),
     ("-s", "recursive"),
 )
-WAYS = ("merge", "rebase", "cherry-pick", "revert", "stash")
+WAYS = ("merge", "rebase", "cherry-pick", "revert", "stash", "checkout")
 _IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 
@@ -71,7 +71,8 @@ class MergeTrial:
         self.git("init", "-q", "-b", "main")
         self.commit("base", "base")
         self.git("branch", "theirs")
-        self.commit("ours", "ours")
+        if way != "checkout":  # there, ours is not committed yet
+            self.commit("ours", "ours")
         self.git("checkout", "-q", "theirs")
         if way == "revert":  # of the change from theirs to base, so that theirs comes back
             self.commit("theirs", "theirs")
@@ -131,7 +132,10 @@ class MergeTrial:
             "cherry-pick": ["cherry-pick", "--no-commit", *options, "theirs"],
             "revert": ["revert", "--no-commit", *options, "theirs"],
             "stash": ["stash", "apply"],
+            "checkout": ["checkout", "--merge", "theirs"],
         }[self.way]
+        if self.way == "checkout":
+            self.write("ours")
         done = self.git(*given, *command, env={"MERGEBERT": "0"})
         files = {
             name: (self.folder / name).read_bytes() for name in self.names if (self.folder / name).exists()
@@ -161,7 +165,7 @@ def differences(trial: MergeTrial, alone: Outcome, together: Outcome) -> Iterato
 
 def options_for(way: str) -> Iterator[tuple[str, ...]]:
     """The options to try with this way of merging."""
-    for options in OPTIONS if way != "stash" else [()]:
+    for options in OPTIONS if way not in ("stash", "checkout") else [()]:
         is_strategy = options[:1] == ("-s",)  # for a pick that is a signature
         yield ("--strategy=recursive",) if is_strategy and way in ("cherry-pick", "revert") else options
 

@@ -13,6 +13,7 @@ from mergebert.git.command import git_version
 from mergebert.text.threeway import ThreeWay
 from tests.campaign.plain_git import OPTIONS, WAYS, MergeTrial, differences, installed
 from tests.campaign.random_merges import random_merge
+from tests.conftest import Repository
 from tests.e2e.driver_program import plain_program
 
 # One conflict at least; histogram and Myers differ; merge-file joins over the blank lines.
@@ -84,3 +85,37 @@ def test_the_labels_of_a_renamed_file_are_gits(renaming: str, repository, progra
         repository.git("merge", "--abort")
     assert b":new.txt\n" in found[0]
     assert found[1] == found[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("checkout", "-m", "theirs"),
+        ("checkout", "--conflict", "diff3", "theirs"),
+        ("checkout", "-m", "-b", "new", "theirs"),
+        ("checkout", "theirs", "-m", "--detach"),
+        ("checkout", "-m", "-"),
+        ("switch", "--merge", "-c", "new", "theirs"),
+    ],
+)
+@pytest.mark.parametrize("start", ["main", "HEAD~0"])
+def test_however_a_branch_is_named_its_labels_are_gits(
+    words: Sequence[str], start: str, repository: Repository, program: str
+) -> None:
+    repository.commit("one", {"f": b"a\nb\nc\n"})
+    repository.git("checkout", "-qb", "theirs")
+    repository.commit("two", {"f": b"a\nX\nc\n"})
+    given = [
+        word for key, value in installed(program, git_version()).items() for word in ("-c", f"{key}={value}")
+    ]
+    found = []
+    for settings in ([], given):
+        repository.git("checkout", "-qf", "theirs")
+        repository.git("checkout", "-q", start if start == "main" else "theirs~1")
+        repository.write({"f": b"a\nB\nc\n"})
+        repository.run("-c", "merge.conflictStyle=diff3", *settings, *words)
+        found.append(repository.read("f"))
+        repository.git("checkout", "-qf", "main")
+        repository.run("branch", "-D", "new")
+    assert found[0] == found[1]
+    assert b"\n<<<<<<< " in found[0]
