@@ -74,7 +74,7 @@ def batch(
     """
     with ThreadPoolExecutor(_MERGERS) as mergers:
         for request, merging in _merged_ahead(mergers, lines):
-            yield _answer(
+            yield _response(
                 request,
                 merging,
                 lambda text: conflicts_json(ranked_conflicts(text, lambda: resolver, max_error), count),
@@ -140,11 +140,12 @@ def _start(mergers: ThreadPoolExecutor, request: BatchRequest) -> Future[Conflic
     return mergers.submit(merged_text, request.path, request.versions) if request.versions else None
 
 
-def _answer(
+def _response(
     request: BatchRequest,
     merging: Future[ConflictedText] | None,
     conflicts_of: Callable[[ConflictedText], Sequence[dict[str, object]]],
 ) -> dict[str, object]:
+    """The conflicts of a request's file with their resolutions, or what is wrong with it; for JSON."""
     if merging is None:
         return {"id": request.id, "error": request.error}
     try:

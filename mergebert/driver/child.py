@@ -13,7 +13,7 @@ class ChildError(Exception):
     """The child was ended by a signal, such as the one that tells it its time is up."""
 
 
-def answer_of(task: Callable[[], bytes], seconds: float, give_up: Callable[[], None]) -> bytes:
+def output_of(task: Callable[[], bytes], seconds: float, give_up: Callable[[], None]) -> bytes:
     """What `task` gives within this time, run in a child process; empty where it raised.
 
     Raises ChildError where a signal ended the child, and KeyboardInterrupt, the child gone, where one was
@@ -47,7 +47,7 @@ def _forked(task: Callable[[], bytes], seconds: float) -> bytes:
     try:
         os.close(writing)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        answer = _content_of(reading)
+        output = _content_of(reading)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
         os.close(reading)
@@ -56,7 +56,7 @@ def _forked(task: Callable[[], bytes], seconds: float) -> bytes:
             os.waitpid(child, 0)
     if code < 0:
         raise ChildError(_end_of(-code, seconds))
-    return answer if code == 0 else b""
+    return output if code == 0 else b""
 
 
 def _stops() -> tuple[signal.Signals, ...]:

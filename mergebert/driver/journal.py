@@ -87,7 +87,7 @@ def place_for(entry: Entry, folder: Path) -> Path:
         size += old.stat().st_size
         if number >= KEPT or size > LIMIT:
             old.unlink(missing_ok=True)
-    return folder / f"{int(entry.time * 1e6):017d}-{_key(entry.path)}-{entry.id}.json"
+    return folder / f"{int(entry.time * 1e6):017d}-{_path_hash(entry.path)}-{entry.id}.json"
 
 
 def encoded(entry: Entry) -> bytes:
@@ -106,7 +106,7 @@ def journal_folder(start: Path) -> Path:
 
 def entries(folder: Path, path: str | None = None) -> Iterator[Entry | Path]:
     """What was done, newest first, everywhere or to `path`; for an entry that cannot be read, its file."""
-    for file in _files(folder, "*" if path is None else _key(path)):
+    for file in _files(folder, "*" if path is None else _path_hash(path)):
         try:
             yield _decoded(file.read_bytes())
         except (OSError, ValueError, KeyError, TypeError):
@@ -158,11 +158,11 @@ def _checked(entry: Entry) -> Entry:
     return entry
 
 
-def _files(folder: Path, key: str = "*") -> list[Path]:
+def _files(folder: Path, path_hash: str = "*") -> list[Path]:
     """The stored entries, newest first."""
-    return sorted(folder.glob(f"[0-9]*-{key}-*.json"), reverse=True)
+    return sorted(folder.glob(f"[0-9]*-{path_hash}-*.json"), reverse=True)
 
 
-def _key(path: str) -> str:
+def _path_hash(path: str) -> str:
     """A few letters that stand for a path in the name of a file: what was done to it is found without reading the rest."""
     return f"{crc32(path.encode('utf-8', 'surrogateescape')):08x}"

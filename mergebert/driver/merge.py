@@ -6,7 +6,7 @@ written. This module is on the path of every merged file, so at its top it impor
 
 Exit codes: 0 merged, 1 conflicts left. Where nothing could be written at all it is 255, as with
 `git merge-file`: git then stops, while up to 128 it would take ours for the result and drop theirs unseen.
-What was written is newer than theirs: by that the registered line knows a driver that failed before it wrote.
+What was written is newer than theirs; where nothing is, the registered line knows that the driver failed.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class MergeRequest:
             os.utime(file, ns=(written, written))
 
 
-class FileMerge:
+class DriverMerge:
     """A merge of one file: what was asked for, its three versions, and how git merges them here."""
 
     def __init__(self, request: MergeRequest) -> None:
@@ -193,7 +193,7 @@ def _merge(request: MergeRequest) -> int:
     """The exit code of a merge; raises only while nothing has been written."""
     if request.target is not None and not request.in_git:
         refuse_links(request.target)
-    merge = FileMerge(request)
+    merge = DriverMerge(request)
     merged = merge.line_merge()
     if merged is None:
         return _unmerged(merge)
@@ -209,7 +209,7 @@ def _merge(request: MergeRequest) -> int:
     return CONFLICTS if merged.has_conflicts else MERGED
 
 
-def _is_for_the_model(merge: FileMerge) -> bool:
+def _is_for_the_model(merge: DriverMerge) -> bool:
     """Whether the model is asked at all: it is switched on, a merge is made, and the versions are such as people write."""
     return (
         os.environ.get("MERGEBERT") != "0"
@@ -229,7 +229,7 @@ def _write_result(request: MergeRequest, content: bytes) -> bool:
     return True
 
 
-def _unmerged(merge: FileMerge) -> int:
+def _unmerged(merge: DriverMerge) -> int:
     """The exit code for files git does not merge: of binary ones it keeps the favoured side, or ours as a conflict."""
     if not any(map(is_binary, merge.texts)):
         raise OSError("git could not merge these files;")
@@ -245,13 +245,13 @@ def _unmerged(merge: FileMerge) -> int:
     return CONFLICTS
 
 
-def _resolve(merge: FileMerge, merged: ByteMerge, labels: Labels, shown: bytes) -> int:
+def _resolve(merge: DriverMerge, merged: ByteMerge, labels: Labels, shown: bytes) -> int:
     """The exit code after the model saw the conflicts; whatever goes wrong, git's line merge stays."""
     code, content = CONFLICTS, shown
     try:
-        answer = _supervised_answer(merge, merged, labels, shown)
-        if answer:
-            code, content = _applied(merge.request, answer)
+        output = _child_output(merge, merged, labels, shown)
+        if output:
+            code, content = _code_and_content(merge.request, output)
     except (Exception, KeyboardInterrupt) as error:
         _say(f"{_reason(error)} git's own conflicts are left.")
     if merge.request.target is None:
@@ -259,11 +259,11 @@ def _resolve(merge: FileMerge, merged: ByteMerge, labels: Labels, shown: bytes) 
     return code
 
 
-def _applied(request: MergeRequest, answer: bytes) -> tuple[int, bytes]:
-    """The exit code and content of the result, after writing the child's answer to it and to the journal."""
+def _code_and_content(request: MergeRequest, output: bytes) -> tuple[int, bytes]:
+    """The exit code and content of the result, after writing the child's output to it and to the journal."""
     import json
 
-    resolved = json.loads(answer)
+    resolved = json.loads(output)
     content: bytes = resolved["text"].encode("utf-8")
     if request.target is not None:
         replace_file(request.target, content, request.stamp)
@@ -294,24 +294,24 @@ def _has_marker(content: bytes, size: int) -> bool:
     return re.search(rb"(?m)^(?:<{%d}|>{%d})(?: |\r?$)" % (size, size), content) is not None
 
 
-def _supervised_answer(merge: FileMerge, merged: ByteMerge, labels: Labels, shown: bytes) -> bytes:
+def _child_output(merge: DriverMerge, merged: ByteMerge, labels: Labels, shown: bytes) -> bytes:
     """What the child makes of the conflicts; where anything fails in it, it tells the user why."""
-    from mergebert.driver.child import answer_of
+    from mergebert.driver.child import output_of
     from mergebert.settings import load_settings
 
     settings = load_settings({"max_error": merge.request.max_error}, entries=merge.config)
 
     def task() -> bytes:
         try:
-            return _answer(merge, merged, labels, settings)
+            return _resolved_json(merge, merged, labels, settings)
         except BaseException as error:
             _say(f"{_reason(error)} git's own conflicts are left.")
             return b""
 
-    return answer_of(task, settings.timeout, lambda: _give_up(merge.request, shown))
+    return output_of(task, settings.timeout, lambda: _give_up(merge.request, shown))
 
 
-def _answer(merge: FileMerge, merged: ByteMerge, labels: Labels, settings: Settings) -> bytes:
+def _resolved_json(merge: DriverMerge, merged: ByteMerge, labels: Labels, settings: Settings) -> bytes:
     """The resolved text and the journal entry for it, as JSON; empty where there is none."""
     import json
 
@@ -332,12 +332,12 @@ def _answer(merge: FileMerge, merged: ByteMerge, labels: Labels, settings: Setti
     if resolved is None:
         return b""
     count = len(resolved.resolutions)
-    answer: dict[str, object] = {"text": resolved.text, "left": resolved.left, "resolved": count}
+    fields: dict[str, object] = {"text": resolved.text, "left": resolved.left, "resolved": count}
     if not is_read_only(merge.caller):
-        from mergebert.driver.resolved_merge import noted
+        from mergebert.driver.resolved_merge import journal_fields
 
-        answer |= noted(job, resolved, merge.caller)
-    return json.dumps(answer).encode("ascii")
+        fields |= journal_fields(job, resolved, merge.caller)
+    return json.dumps(fields).encode("ascii")
 
 
 def _give_up(request: MergeRequest, shown: bytes) -> None:

@@ -99,7 +99,7 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
     return Resolved(text, conflicted.line_merge.conflicts, resolutions)
 
 
-def noted(job: MergeJob, resolved: Resolved, caller: Sequence[str]) -> dict[str, str]:
+def journal_fields(job: MergeJob, resolved: Resolved, caller: Sequence[str]) -> dict[str, str]:
     """The journal's entry for a merge whose resolved text is about to be written, its id, and where it belongs.
 
     The place is empty where the journal can take no entry.

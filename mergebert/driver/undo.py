@@ -24,7 +24,7 @@ def undo(identifier: str, start: Path, conflict: int | None = None) -> Path:
     Raises InputError, changing nothing, where that merge is over, where it belongs to another work tree, and where
     the file is no longer what was written: somebody's work is in it.
     """
-    entry, noted = find_entry(identifier, journal_folder(start))
+    entry, stored_at = find_entry(identifier, journal_folder(start))
     path = _file_of(entry, start)
     root = Path(entry.work_tree)
     rest = _without(entry, conflict)
@@ -34,7 +34,7 @@ def undo(identifier: str, start: Path, conflict: int | None = None) -> Path:
         # Before the file: an index without the conflict would let `git commit -a` commit the markers.
         restore_stages(entry.path, entry.stages.map(_encoded), root)
     write_atomically(str(path), _form(entry, rest.result, root))
-    write_atomically(str(noted), encoded(rest))
+    write_atomically(str(stored_at), encoded(rest))
     return path
 
 

@@ -53,18 +53,18 @@ def _merge_labels(path: str, texts: Texts) -> Labels:
 
 def _labels_of_two(ours: str, theirs: str, name: str, path: str, texts: Texts) -> Labels:
     """The labels of a merge of two commits, theirs by this name; the base is named by what they have in common."""
-    bases = _answer("merge-base", "--all", ours, theirs).split()
+    bases = _output("merge-base", "--all", ours, theirs).split()
     if not bases:
         return "empty tree", ours, name
     if len(bases) > 1:
         return "merged common ancestors", ours, name
-    short = _answer("rev-parse", "--short", bases[0])
+    short = _output("rev-parse", "--short", bases[0])
     return _with_names((short, ours, name), (bases[0], ours, theirs), path, texts)
 
 
 def _switch_labels(words: Sequence[str]) -> Labels:
     """The labels of `git checkout --merge`, for which the branch that is left is the base of what is not committed."""
-    before = _answer("symbolic-ref", "--quiet", "--short", _HEAD) or _answer("rev-parse", "--short", _HEAD)
+    before = _output("symbolic-ref", "--quiet", "--short", _HEAD) or _output("rev-parse", "--short", _HEAD)
     named = [
         "@{-1}" if word == "-" else word
         for option, word in zip(("", *words), words, strict=False)
@@ -72,14 +72,14 @@ def _switch_labels(words: Sequence[str]) -> Labels:
     ]
     target = named[0] if named else _HEAD
     if target.startswith("@{-"):  # a branch that was checked out before goes by its name
-        target = _answer("rev-parse", "--abbrev-ref", target) or target
+        target = _output("rev-parse", "--abbrev-ref", target) or target
     return before, target, "local"
 
 
 def _pick_labels(command: str, words: Sequence[str], path: str, texts: Texts) -> Labels:
     """The labels while one commit is put on top of another, or taken back."""
     commit = _picked(command, words)
-    title = _answer("show", "-s", "--no-show-signature", "--format=%h (%s)", commit, "--") if commit else ""
+    title = _output("show", "-s", "--no-show-signature", "--format=%h (%s)", commit, "--") if commit else ""
     if not title:
         return DEFAULT_LABELS
     parent, its_parent = f"{commit}^", f"parent of {title}"
@@ -97,7 +97,7 @@ def _picked(command: str, words: Sequence[str]) -> str:
         # Of several commits the first one noted is the one at hand; a single one is noted nowhere.
         parts = _first_line(noted("sequencer/todo")).split() or ["pick", *words[-1:]]
     named = [part for part in parts[1:] if not part.startswith("-")]
-    return _answer("rev-parse", "--verify", "--quiet", f"{named[0]}^{{commit}}") if named else ""
+    return _output("rev-parse", "--verify", "--quiet", f"{named[0]}^{{commit}}") if named else ""
 
 
 def _with_names(labels: Labels, commits: Labels, path: str, texts: Texts) -> Labels:
@@ -111,17 +111,18 @@ def _with_names(labels: Labels, commits: Labels, path: str, texts: Texts) -> Lab
 
 def _name_in(commit: str, path: str, text: bytes) -> str:
     """The path of the file with this text in a commit: `path` itself where there is one, empty where that is unclear."""
-    if _answer("rev-parse", "--verify", "--quiet", f"{commit}:{path}"):
+    if _output("rev-parse", "--verify", "--quiet", f"{commit}:{path}"):
         return path
     import hashlib
 
     blob = hashlib.sha1(b"blob %d\0%s" % (len(text), text), usedforsecurity=False).hexdigest()
-    entries = _answer("ls-tree", "-r", "-z", commit).split("\0")
+    entries = _output("ls-tree", "-r", "-z", commit).split("\0")
     found = [name for about, _, name in (entry.partition("\t") for entry in entries) if about.endswith(blob)]
     return found[0] if len(found) == 1 else ""
 
 
-def _answer(*arguments: str) -> str:
+def _output(*arguments: str) -> str:
+    """What a git command prints, without its newline; empty where it fails."""
     code, output = lean_answer(["git", *arguments])
     return os.fsdecode(output).removesuffix("\n") if code == 0 else ""
 

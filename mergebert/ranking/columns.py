@@ -168,8 +168,8 @@ def _columns(hunk: Hunk, diff: ConflictDiff) -> list[tuple[int, int, int]]:
     if hunk.change is Change.NONE:
         return list(zip(*hunk.ranges, strict=True))
     base = hunk.ranges.base
-    ours = _aligned(base, hunk.ranges.ours, diff.tokens.base.keys, diff.tokens.ours.keys)
-    theirs = _aligned(base, hunk.ranges.theirs, diff.tokens.base.keys, diff.tokens.theirs.keys)
+    ours = _alignment(base, hunk.ranges.ours, diff.tokens.base.keys, diff.tokens.ours.keys)
+    theirs = _alignment(base, hunk.ranges.theirs, diff.tokens.base.keys, diff.tokens.theirs.keys)
     triples: list[tuple[int, int, int]] = []
     for at in range(len(base) + 1):
         mine, other = ours.inserted.get(at, ()), theirs.inserted.get(at, ())
@@ -181,14 +181,14 @@ def _columns(hunk: Hunk, diff: ConflictDiff) -> list[tuple[int, int, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Aligned:
+class _Alignment:
     """For each base place the index of the side beside it (or -1), and the side's indices inserted before each place."""
 
     beside: list[int]
     inserted: dict[int, range]
 
 
-def _aligned(base: range, side: range, base_keys: Sequence[str], side_keys: Sequence[str]) -> _Aligned:
+def _alignment(base: range, side: range, base_keys: Sequence[str], side_keys: Sequence[str]) -> _Alignment:
     """Equal keys stand beside each other; in a replaced run the first ones are paired, the rest inserted or deleted."""
     matched = match_of(base_keys[base.start : base.stop], side_keys[side.start : side.stop])
     beside = [-1] * len(base)
@@ -203,7 +203,7 @@ def _aligned(base: range, side: range, base_keys: Sequence[str], side_keys: Sequ
         if stop < len(base):
             beside[stop] = side[upto]
         at, taken = stop + 1, upto + 1
-    return _Aligned(beside, inserted)
+    return _Alignment(beside, inserted)
 
 
 def _at(part: Sequence[int], step: int) -> int:

@@ -51,7 +51,7 @@ class SupervisedResolver:
                 raise ModelBundleError(f"{self._name} failed {MOST_FAILURES} times and is not tried again.")
             self._start()
         seconds = self._patience + sum(map(_seconds_of, files))
-        return self._answer((seconds, tuple(files), max_error, dict(answers or {}), wanted), seconds)
+        return self._response((seconds, tuple(files), max_error, dict(answers or {}), wanted), seconds)
 
     def _start(self) -> None:
         ours, theirs = _PROCESSES.Pipe()
@@ -61,10 +61,10 @@ class SupervisedResolver:
         )
         self._process.start()
         theirs.close()
-        self._answer(None, self._patience)
+        self._response(None, self._patience)
 
-    def _answer(self, request: object, seconds: float) -> list[list[RankedConflict]]:
-        """What the process says, to a request or after loading the bundle."""
+    def _response(self, request: object, seconds: float) -> list[list[RankedConflict]]:
+        """What the process sends back: to a request, or after loading the bundle."""
         connection = self._connection
         assert connection is not None
         found: object = None
@@ -80,7 +80,7 @@ class SupervisedResolver:
         raise self._end(seconds, found if isinstance(found, MergebertError) else None)
 
     def _end(self, seconds: float, reason: MergebertError | None) -> MergebertError:
-        """Why there was no answer; the process is gone then."""
+        """Ends the process; the error that says why it sent no response."""
         self._process.join(1)
         self._process.kill()
         self._process.join()

@@ -179,10 +179,11 @@ class TreeDiffs:
     def of(self, wanted: Sequence[str]) -> list[TreeDiff | None]:
         """The changes of each commit, or of `<old tree> <new tree>`; None for merge commits and what cannot be read."""
         lines = [f"{names}\n".encode() + self._end for names in wanted]
-        answers = self._git.answers(lines, self._answer, b"")
+        answers = self._git.answers(lines, self._raw_diff, b"")
         return [tree_diff(answer) for answer in answers]
 
-    def _answer(self, answers: IO[bytes]) -> bytes:
+    def _raw_diff(self, answers: IO[bytes]) -> bytes:
+        """What git prints for one line, up to the line that ends it."""
         parts: list[bytes] = []
         while not (parts and parts[-1].endswith(self._end)):
             parts.append(answers.readline())

@@ -17,7 +17,7 @@ def uniform(seed: int, model: str, tensor: str, start: int, count: int) -> Tenso
     Philox counts, so that element i always gets word i of a stream named by seed, model and tensor: neither the
     order of shards nor the cut into blocks, the device or the number of threads can change a mask.
     """
-    generator = np.random.Philox(key=_key(seed, model, tensor))
+    generator = np.random.Philox(key=_philox_key(seed, model, tensor))
     generator.advance(start // _WORDS)
     ahead = start % _WORDS
     # The raw words are the part of numpy's generators that never changes between releases.
@@ -26,7 +26,7 @@ def uniform(seed: int, model: str, tensor: str, start: int, count: int) -> Tenso
     return torch.from_numpy(fractions * np.float32(2.0**-24))
 
 
-def _key(seed: int, *names: str) -> int:
+def _philox_key(seed: int, *names: str) -> int:
     digest = hashlib.blake2b(digest_size=16)
     for part in (str(seed), *names):
         written = part.encode("utf-8", "surrogateescape")

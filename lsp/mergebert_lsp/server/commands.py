@@ -116,7 +116,7 @@ async def _navigate(server: MergebertServer, asked: Mapping[str, Any], step: int
         await server.window_show_document_async(
             ShowDocumentParams(found.uri, take_focus=True, selection=found.range)
         )
-    return _place(found)
+    return _location_result(found)
 
 
 async def _apply(
@@ -156,7 +156,7 @@ def _refused(server: MergebertServer, reason: str) -> CommandResult:
     return {"applied": False, "reason": reason}
 
 
-def _place(found: Location) -> CommandResult:
+def _location_result(found: Location) -> CommandResult:
     start = found.range.start
     return {"uri": found.uri, "line": start.line, "character": start.character}
 

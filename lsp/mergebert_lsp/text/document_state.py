@@ -127,12 +127,12 @@ class DocumentState:
     @cached_property
     def conflicts(self) -> tuple[ShownConflict, ...]:
         """The conflicts in order, each with what is known of it."""
-        placed = _placed(self.text, self._marks, self._suggested)
+        by_conflict = _suggestions_by_conflict(self.text, self._marks, self._suggested)
         seen: Counter[str] = Counter()
         found = []
         for at, one in enumerate(self._marks):
             name = blake2s(self.text[one.start : one.end].encode("utf-8", "surrogatepass")).hexdigest()[:12]
-            suggested, start, is_first = placed.get(at, (None, one.start, True))
+            suggested, start, is_first = by_conflict.get(at, (None, one.start, True))
             found.append(ShownConflict(at + 1, f"{name}-{seen[name]}", one, suggested, start, is_first))
             seen[name] += 1
         return tuple(found)
@@ -146,7 +146,7 @@ class DocumentState:
         return tuple(one for one in self.conflicts if one.marked.start <= end and start < one.marked.end)
 
 
-def _placed(
+def _suggestions_by_conflict(
     text: str, marks: Sequence[MarkedConflict], suggested: Iterable[ConflictSuggestions]
 ) -> Mapping[int, tuple[ConflictSuggestions, int, bool]]:
     """For each conflict its suggestions, where their text starts, and whether the conflict is its first.

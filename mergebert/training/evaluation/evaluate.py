@@ -193,7 +193,7 @@ def cases_of(arguments: Namespace, wanted: Sequence[str], tally: Counter[str]) -
 
 
 def countable(files: Sequence[FileExample]) -> list[ConflictId]:
-    """The places of the conflicts whose resolution was located and not seen before."""
+    """The ids of the conflicts whose resolution was located and not seen before."""
     return [
         conflict_id(example, conflict)
         for example in files

@@ -79,14 +79,14 @@ class ConflictId:
 
 
 def sampled_conflicts(
-    places: Iterable[ConflictId], most: int = CONFLICTS_A_MERGE, seed: int = 0
+    conflicts: Iterable[ConflictId], most: int = CONFLICTS_A_MERGE, seed: int = 0
 ) -> frozenset[ConflictId]:
-    """At most `most` places of each merge, drawn by chance: the same for a seed, whoever resolves them."""
+    """At most `most` conflicts of each merge, drawn by chance: the same for a seed, whoever resolves them."""
     merges: dict[tuple[str, str], set[ConflictId]] = defaultdict(set)
-    for place in places:
-        merges[place.repository, place.merge].add(place)
-    drawn = (sorted(group, key=lambda place: _lot(place, seed))[:most] for group in merges.values())
-    return frozenset(place for group in drawn for place in group)
+    for one in conflicts:
+        merges[one.repository, one.merge].add(one)
+    drawn = (sorted(group, key=lambda one: _draw_order(one, seed))[:most] for group in merges.values())
+    return frozenset(one for group in drawn for one in group)
 
 
 def by_language(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
@@ -108,7 +108,7 @@ def figures(outcomes: Sequence[Outcome], seed: int = 0, resamples: int = RESAMPL
     draws = sample.values(_draws(sample.repositories, seed, resamples))
     found = {name: _figure(float(values[name][0]), draws[name]) for name in values}
     # Resampling widens the gap inside every bin, so an interval of it would lie above the value.
-    found["calibration error"] = Figure(_known(calibration_error(outcomes)))
+    found["calibration error"] = Figure(_finite(calibration_error(outcomes)))
     return found
 
 
@@ -132,7 +132,7 @@ def differences(
 ) -> dict[str, Figure]:
     """Every figure of `outcomes` less that of `others`, over the same conflicts in the same order."""
     ours, theirs = _Sample(outcomes), _Sample(others)
-    if [_place(one) for one in outcomes] != [_place(one) for one in others]:
+    if [_merge_and_language(one) for one in outcomes] != [_merge_and_language(one) for one in others]:
         raise ValueError("the outcomes of two tools can be compared over the same conflicts only")
     if not outcomes:
         return {}
@@ -289,7 +289,7 @@ def _draws(repositories: int, seed: int, resamples: int) -> Floats:
 def _figure(value: float, draws: Floats) -> Figure:
     usable = draws[np.isfinite(draws)]
     if not np.isfinite(value) or not len(usable):
-        return Figure(_known(value))
+        return Figure(_finite(value))
     low, high = np.percentile(usable, INTERVAL)
     return Figure(value, float(low), float(high))
 
@@ -298,7 +298,7 @@ def _flags(values: Sequence[bool]) -> Floats:
     return np.array(values, float)
 
 
-def _known(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
@@ -313,10 +313,10 @@ def _numbers(names: Sequence[tuple[str, ...]]) -> NDArray[np.intp]:
     return np.array([number[name] for name in names], np.intp)
 
 
-def _place(outcome: Outcome) -> tuple[str, str, str]:
+def _merge_and_language(outcome: Outcome) -> tuple[str, str, str]:
     return outcome.repository, outcome.merge, outcome.language
 
 
-def _lot(place: ConflictId, seed: int) -> bytes:
-    text = "\0".join((str(seed), place.repository, place.merge, place.path, str(place.index)))
+def _draw_order(conflict: ConflictId, seed: int) -> bytes:
+    text = "\0".join((str(seed), conflict.repository, conflict.merge, conflict.path, str(conflict.index)))
     return sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mergebert.driver.child import ChildError, answer_of
+from mergebert.driver.child import ChildError, output_of
 
 
 def never() -> None:
@@ -16,18 +16,18 @@ def never() -> None:
 
 def test_the_answer_comes_back_whole() -> None:
     answer = os.urandom(3_000_000)
-    assert answer_of(lambda: answer, 10, never) == answer
+    assert output_of(lambda: answer, 10, never) == answer
 
 
 def test_the_task_runs_elsewhere() -> None:
-    assert answer_of(lambda: str(os.getpid()).encode(), 10, never) != str(os.getpid()).encode()
+    assert output_of(lambda: str(os.getpid()).encode(), 10, never) != str(os.getpid()).encode()
 
 
 def test_a_task_that_raises_answers_nothing() -> None:
     def task() -> bytes:
         raise MemoryError
 
-    assert answer_of(task, 10, never) == b""
+    assert output_of(task, 10, never) == b""
 
 
 def test_a_crash_is_an_error_here() -> None:
@@ -36,7 +36,7 @@ def test_a_crash_is_an_error_here() -> None:
         return b"unreachable"
 
     with pytest.raises(ChildError, match="ended by signal 9"):
-        answer_of(task, 10, never)
+        output_of(task, 10, never)
 
 
 def test_time_is_up_even_without_python() -> None:
@@ -46,7 +46,7 @@ def test_time_is_up_even_without_python() -> None:
 
     start = time.monotonic()
     with pytest.raises(ChildError, match=r"0\.2 seconds of mergebert\.timeout"):
-        answer_of(task, 0.2, never)
+        output_of(task, 0.2, never)
     assert time.monotonic() - start < 5
 
 
@@ -63,7 +63,7 @@ def test_a_signal_to_stop_takes_the_child_along() -> None:
     before = signal.getsignal(signal.SIGTERM)
     for _ in range(50):
         with pytest.raises(KeyboardInterrupt):
-            answer_of(task, 30, never)
+            output_of(task, 30, never)
         child = int(os.read(reading, 20))
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
@@ -72,6 +72,6 @@ def test_a_signal_to_stop_takes_the_child_along() -> None:
 
 def test_without_child_processes_a_clock_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
-    assert answer_of(lambda: b"here", 10, never) == b"here"
+    assert output_of(lambda: b"here", 10, never) == b"here"
     gave_up = threading.Event()
-    assert answer_of(lambda: b"late" if gave_up.wait(10) else b"", 0.05, gave_up.set) == b"late"
+    assert output_of(lambda: b"late" if gave_up.wait(10) else b"", 0.05, gave_up.set) == b"late"

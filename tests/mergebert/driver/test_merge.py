@@ -336,7 +336,7 @@ def test_an_interrupt_of_the_model_leaves_gits_merge(
     def interrupted(*_: object) -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(child, "answer_of", interrupted)
+    monkeypatch.setattr(child, "output_of", interrupted)
     wanted = line_merge(CONFLICT, tmp_path / "oracle")[1]
     assert main([*put(CONFLICT), *arguments]) == CONFLICTS
     said = capfd.readouterr()
