@@ -20,8 +20,8 @@ def empty_figure(width: float, height: float) -> Any:
     return figure
 
 
-def save_figure(figure: Any, stem: Path) -> None:
+def save_figure(figure: Any, stem: Path, dpi: int = 150) -> None:
     """Writes a figure in every format, without the date and the version that would tell two runs apart."""
     for form in FORMATS:
         metadata = {"Date": None} if form == "svg" else {"Software": None}
-        figure.savefig(stem.with_suffix(f".{form}"), dpi=150, metadata=metadata)
+        figure.savefig(stem.with_suffix(f".{form}"), dpi=dpi, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Sentences made by code, each with four things to be told about it: topic, feeling, mood and trend.
+"""Sentences made by code, each with four labels: topic, feeling, mood and trend.
 
 All four tasks see the same kind of sentence and differ in the label only, so that their experts get in each other's way.
 Familiar sentences are made of half of the nouns, adjectives and numbers.

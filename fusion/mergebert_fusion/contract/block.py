@@ -28,7 +28,7 @@ class Group(Enum):
 
 
 class Grain(Enum):
-    """How finely a tensor may be cut before a method sees it."""
+    """How finely a tensor may be split before a method sees it."""
 
     ELEMENT = "element"  # any run of elements, flat [count]
     ROW = "row"  # whole rows [rows, last dimension]; a vector is one row

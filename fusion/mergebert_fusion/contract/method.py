@@ -95,9 +95,8 @@ class MergeMethod(Method):
     # Like a survey, but of each tensor by itself; blocks get its outcome as `local`, those of surveys too.
     local: Callable[[SurveyInputs], Survey[Any]] | None = None
     restore: Callable[[Block[Any, Any, Any], Mapping[str, Tensor], str], Tensor] | None = None
-    found_type: type | None = (
-        None  # with `restore`: the dataclass of numbers and tuples that the survey returns
-    )
+    # With `restore`: the dataclass of numbers and tuples that the survey returns.
+    found_type: type | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ def uniform(seed: int, model: str, tensor: str, start: int, count: int) -> Tenso
     """Numbers in [0, 1) for the elements `start` to `start + count` of one tensor of one model, in float32 on the CPU.
 
     Philox counts, so that element i always gets word i of a stream named by seed, model and tensor: neither the
-    order of shards nor the cut into blocks, the device or the number of threads can change a mask.
+    order of shards nor the split into blocks, the device or the number of threads can change a mask.
     """
     generator = np.random.Philox(key=_philox_key(seed, model, tensor))
     generator.advance(start // _WORDS)

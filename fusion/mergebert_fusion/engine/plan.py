@@ -192,9 +192,7 @@ def _merges(
                 device=options.device,
                 threads=options.threads,
             )
-            assert (
-                merge.parameters_at
-            )  # parameters that do not fit together are refused before anything is read
+            assert merge.parameters_at  # what does not fit together is refused before anything is read
             yield merge
 
 

@@ -176,8 +176,8 @@ def _write(plan: Plan, shard: Shard, out: Path, make: _Maker, on_progress: OnPro
 def _decided_jobs(plan: Plan, shard: Shard) -> Iterator[DecidedJob]:
     for decision in shard.decisions:
         is_computed = decision.treatment in COMPUTED
-        cut = plan.merge_of[decision.place.name].jobs_at if is_computed else _blocks
-        yield from (DecidedJob(decision, job) for job in cut(decision.place))
+        jobs_at = plan.merge_of[decision.place.name].jobs_at if is_computed else _blocks
+        yield from (DecidedJob(decision, job) for job in jobs_at(decision.place))
 
 
 def _blocks(place: TensorPlace) -> Iterator[Job]:

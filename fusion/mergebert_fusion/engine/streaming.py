@@ -1,6 +1,6 @@
 """Runs a merge method over sources, block by block: survey first, then every block by itself.
 
-Work is cut into blocks by the shapes alone, each block is computed by one thread, and what blocks add to a survey
+Work is split into blocks by the shapes alone, each block is computed by one thread, and what blocks add to a survey
 is added up in the order of the blocks: neither threads nor shards can change a bit of the result.
 """
 
@@ -81,24 +81,24 @@ class Merge:
 
     @cached_property
     def grain(self) -> Grain:
-        """How finely the method lets tensors be cut, given its parameters."""
+        """How finely the method lets tensors be split, given its parameters."""
         grain = self.method.grain
         return grain if isinstance(grain, Grain) else grain(self.values.constant)
 
     def jobs(self) -> Iterator[Job]:
-        """Every tensor cut as finely as the method allows."""
+        """Every tensor split as finely as the method allows."""
         for place in self.places:
             yield from self.jobs_at(place)
 
     def jobs_at(self, place: TensorPlace) -> Iterator[Job]:
-        """One tensor cut as finely as the method allows, with what the local survey found of it."""
+        """One tensor split as finely as the method allows, with what the local survey found of it."""
         local = getattr(self.method, "local", None)
-        cut = list(jobs_of(place, self.grain, self.block))
-        if local is None or len(cut) < 2:
-            yield from cut
+        jobs = list(jobs_of(place, self.grain, self.block))
+        if local is None or len(jobs) < 2:
+            yield from jobs
             return
-        found = run_survey(local(self.survey_inputs), lambda asked: _total(self, asked, cut))
-        yield from (replace(job, local=found) for job in cut)
+        found = run_survey(local(self.survey_inputs), lambda asked: _total(self, asked, jobs))
+        yield from (replace(job, local=found) for job in jobs)
 
     def read(self, source: TensorSource, job: Job) -> Tensor:
         """The elements of a job out of one source, in float32, shaped by the grain, on the device."""
@@ -128,7 +128,7 @@ class Merge:
 
 
 def jobs_of(place: TensorPlace, grain: Grain, block: int = BLOCK) -> Iterator[Job]:
-    """One tensor cut into blocks: by elements, by rows, or not at all."""
+    """One tensor split into blocks: by elements, by rows, or not at all."""
     count = place.elements
     if grain is Grain.TENSOR:
         step = count

@@ -1,4 +1,4 @@
-"""Files beside the tensors: told apart, hashed, and written whole or not at all."""
+"""Files beside the tensors: identified, hashed, and written whole or not at all."""
 
 from __future__ import annotations
 

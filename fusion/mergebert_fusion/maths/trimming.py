@@ -44,7 +44,9 @@ def surveyed_thresholds(densities: Densities) -> Survey[Thresholds]:
 def trimmed(vectors: Sequence[Tensor], densities: Sequence[float], thresholds: Thresholds) -> list[Tensor]:
     """The vectors with 0 in place of what lies below the thresholds."""
     pairs = zip(vectors, densities, strict=True)
-    return [_cut(vector, _threshold(thresholds, i, density)) for i, (vector, density) in enumerate(pairs)]
+    return [
+        _thresholded(vector, _threshold(thresholds, i, density)) for i, (vector, density) in enumerate(pairs)
+    ]
 
 
 def _threshold(thresholds: Thresholds, model: int, density: float) -> float:
@@ -54,7 +56,7 @@ def _threshold(thresholds: Thresholds, model: int, density: float) -> float:
     return 0.0 if density >= 1 else math.inf
 
 
-def _cut(vector: Tensor, threshold: float) -> Tensor:
+def _thresholded(vector: Tensor, threshold: float) -> Tensor:
     """The vector with 0 where its magnitude is below the threshold."""
     # hardshrink keeps what is larger than its bound, in a thirtieth of the time of a comparison and a fill.
     return vector if threshold == 0 else functional.hardshrink(vector, _below(threshold))

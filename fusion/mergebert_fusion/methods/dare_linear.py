@@ -3,10 +3,10 @@
 d'_t = m * d_t / (1 - p) with m ~ Bernoulli(1 - p), so that the expectation of d'_t is d_t;
 W = W_0 + scaling * sum_t weight_t d'_t. Yu et al., Language Models are Super Mario, arXiv 2311.03099.
 
-A recipe gives the density 1 - p. The authors' code (MergeLM) rescales only when told to and drops a tenth by default;
+A recipe gives the density 1 - p. The authors' code (MergeLM) rescales only on request and drops a tenth by default;
 its examples, and the default here, drop nine tenths and rescale. mergekit does not divide by 1 - p: it multiplies each
 tensor so that its sum of magnitudes is kept, which depends on the draw and keeps no expectation. That is
-`rescale: l1` here. Masks belong to seed, model, tensor and element: no order, cut, device or thread can change them.
+`rescale: l1` here. Masks belong to seed, model, tensor and element: no order, split, device or thread can change them.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from mergebert_fusion.errors import FusionError
 from mergebert_fusion.io.checkpoint import located
 from mergebert_fusion.io.files import digest_of, identity, saved_json, write_json, write_text
 from mergebert_fusion.methods.registry import method_named
-from mergebert_fusion.report.comparison_file import Candidate, Comparison
+from mergebert_fusion.report.comparison_file import Comparison, MergeCandidate
 from mergebert_fusion.report.evaluation import Score, scorer
 from mergebert_fusion.report.measure import measured_fusion
 from mergebert_fusion.report.table import Row
@@ -77,7 +77,7 @@ def _inputs(comparison: Comparison, experts: Mapping[str, Path]) -> Iterator[lis
 
 
 def _rows(
-    comparison: Comparison, candidate: Candidate, out: Path, score: Score, experts: Mapping[str, float]
+    comparison: Comparison, candidate: MergeCandidate, out: Path, score: Score, experts: Mapping[str, float]
 ) -> Iterator[Row]:
     """The row of a candidate, and a second one where the method also gives every model back."""
     recipe, merged = out / "recipes" / f"{candidate.label}.yaml", out / "models" / candidate.label

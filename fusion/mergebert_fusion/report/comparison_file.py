@@ -21,7 +21,7 @@ _CANDIDATE = ("label", "merge_method", "models", "of", "parameters")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class MergeCandidate:
     """One way of merging some of the experts."""
 
     label: str
@@ -35,7 +35,7 @@ class Comparison:
     """The candidates, the experts they are held against, and how a checkpoint is scored."""
 
     file: Path
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[MergeCandidate, ...]
     left_out: Mapping[str, str]  # method to why it cannot be compared
     experts: Mapping[str, str]  # task to the path of the model that was fine-tuned for it
     base: str | None
@@ -101,7 +101,7 @@ def _experts(doc: Document) -> dict[str, str]:
     return experts
 
 
-def _given(doc: Document, key: str, experts: Mapping[str, str]) -> Iterator[Candidate]:
+def _given(doc: Document, key: str, experts: Mapping[str, str]) -> Iterator[MergeCandidate]:
     """The candidates that the file lists under a key."""
     for i, entry in enumerate(doc.value.get(key) or ()):
         if not isinstance(entry, dict) or not isinstance(entry.get("merge_method"), str):
@@ -119,7 +119,7 @@ def _given(doc: Document, key: str, experts: Mapping[str, str]) -> Iterator[Cand
             raise doc.error((key, i), str(error)) from error
 
 
-def _every(doc: Document, experts: Mapping[str, str], left_out: dict[str, str]) -> Iterator[Candidate]:
+def _every(doc: Document, experts: Mapping[str, str], left_out: dict[str, str]) -> Iterator[MergeCandidate]:
     """Every method that can merge these experts as it comes; why not goes into `left_out`."""
     for name, method in METHODS.items():
         reason = _obstacle(method, len(experts), doc.value.get("base_model") is not None)
@@ -148,7 +148,7 @@ def _obstacle(method: AnyMethod, experts: int, has_base: bool) -> str | None:
 
 def _candidate(
     doc: Document, label: str, method: AnyMethod, tasks: Sequence[str], entry: Mapping[str, Any]
-) -> Candidate:
+) -> MergeCandidate:
     """A candidate with a recipe that merges it by itself."""
     experts = {task: path for task, path in _experts(doc).items() if task in tasks}
     base = doc.value.get("base_model")
@@ -163,6 +163,6 @@ def _candidate(
     if entry.get("parameters"):
         recipe["parameters"] = entry["parameters"]
     recipe |= {key: doc.value[key] for key in _SHARED if key in doc.value}
-    return Candidate(
+    return MergeCandidate(
         label, method.name, tuple(experts), yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
     )

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mergebert.pictures import STYLE, empty_figure, save_figure
 from mergebert_fusion.report.table import Row
-
-FORMATS = ("png", "svg")
-# The salt makes the same SVG byte for byte.
-STYLE: dict[Any, Any] = {"svg.hashsalt": "mergebert", "font.size": 9.0}
 
 
 def draw(rows: Sequence[Row], folder: Path, *, with_costs: bool = True) -> None:
@@ -18,18 +15,11 @@ def draw(rows: Sequence[Row], folder: Path, *, with_costs: bool = True) -> None:
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
-        figure = _figure(rows, with_costs)
-        for kind in FORMATS:
-            metadata = {"Date": None} if kind == "svg" else None
-            figure.savefig(folder / f"comparison.{kind}", dpi=144, metadata=metadata)
+        save_figure(_figure(rows, with_costs), folder / "comparison", dpi=144)
 
 
 def _figure(rows: Sequence[Row], with_costs: bool) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.6, 0.9 + 0.24 * len(rows)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = empty_figure(8.6, 0.9 + 0.24 * len(rows))
     scores, *costs = figure.subplots(
         1, 1 + with_costs, sharey=True, squeeze=False, width_ratios=(3, 1)[: 1 + with_costs]
     )[0]
