@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample, MergeContext, SideChange
 from mergebert.text.threeway import ThreeWay
-from mergebert_data.dataset.manifest import blob_id
 from mergebert_data.dataset.store import EXAMPLES, SCHEMA
+from mergebert_data.history.plumbing import blob_id
 
 BEFORE = "import os\nimport sys\n\n\ndef main(arguments):\n"
 AFTER = "    return 0\n\n\nif __name__ == '__main__':\n    sys.exit(main(sys.argv))\n"
@@ -56,7 +56,7 @@ def file_of(
     texts = ThreeWay(*(BEFORE + text + AFTER for text in stages))
     commits = [f"{merge:x}c{at}".ljust(40, "0") for at in range(4)]
     return FileExample(
-        repository, *commits, path, language, texts.map(blob_id), texts, conflicted, merged, CONTEXT,
+        repository, *commits, path, language, texts.map(lambda text: blob_id(text.encode())), texts, conflicted, merged, CONTEXT,
         tuple(_conflict(at, hunk) for at, hunk in enumerate(hunks)), CONFLICT if hunks else CLEAN, (),
         SideChange(2, 25, True), SideChange(1, None, None),
     )  # fmt: skip

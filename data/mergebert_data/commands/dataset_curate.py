@@ -13,7 +13,7 @@ from mergebert_data.commands.progress import waiting
 from mergebert_data.dataset.dedupe import FoundDuplicates, duplicate_tables, found_duplicates, write_flags
 from mergebert_data.dataset.families import assigned_by_family
 from mergebert_data.dataset.leaks import leak_report, leak_table
-from mergebert_data.dataset.splits import SPLITS_FILE, known_splits, read_splits, split_table
+from mergebert_data.dataset.splits import SPLITS_FILE, assigned_splits, read_splits, split_table
 from mergebert_data.dataset.statistics import recounted, write_statistics
 
 
@@ -88,4 +88,4 @@ def _check_splits(arguments: Namespace) -> int:
 def _duplicates(arguments: Namespace) -> FoundDuplicates:
     out = arguments.mined
     with file_progress(out) as advance:
-        return found_duplicates(out, known_splits(out), arguments.threshold, advance)
+        return found_duplicates(out, assigned_splits(out), arguments.threshold, advance)

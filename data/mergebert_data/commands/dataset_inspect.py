@@ -13,7 +13,7 @@ from mergebert_data.commands.progress import waiting
 from mergebert_data.dataset.flat_rows import RowMetadata
 from mergebert_data.dataset.repositories import read_facts
 from mergebert_data.dataset.sample import TRAITS, SampleOptions, sampled, shown
-from mergebert_data.dataset.splits import known_splits, split_table
+from mergebert_data.dataset.splits import assigned_splits, split_table
 from mergebert_data.dataset.statistics import recounted, repository_table, statistics_tables
 
 
@@ -28,7 +28,7 @@ def run_stats(arguments: Namespace) -> int:
     """Prints what a mined folder holds and which repositories are in which split."""
     out = arguments.mined
     with waiting("counting"):
-        figures, split_of = recounted(out), known_splits(out)
+        figures, split_of = recounted(out), assigned_splits(out)
     if arguments.json:
         print_json(figures | {"splits": split_of})
         return 0
@@ -74,7 +74,7 @@ def run_sample(arguments: Namespace) -> int:
     """Shows a few conflicts."""
     out = arguments.mined
     options = SampleOptions(arguments.count, arguments.seed, arguments.by, dict(arguments.only))
-    metadata = RowMetadata(known_splits(out), read_facts(out), arguments.context)
+    metadata = RowMetadata(assigned_splits(out), read_facts(out), arguments.context)
     with waiting("drawing"):
         drawn = sampled(out, options, metadata)
     for number, flat in enumerate(drawn, start=1):

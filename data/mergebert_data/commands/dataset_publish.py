@@ -17,7 +17,7 @@ from mergebert_data.dataset.card_counts import card_counts
 from mergebert_data.dataset.export import JSON_LINES, PARQUET, SHARD_BYTES, ExportOptions, write_export
 from mergebert_data.dataset.flat_rows import CONTEXT_LINES, RowMetadata
 from mergebert_data.dataset.manifest import write_manifest
-from mergebert_data.dataset.splits import SPLITS, known_splits
+from mergebert_data.dataset.splits import SPLITS, assigned_splits
 from mergebert_data.dataset.statistics import recounted
 from mergebert_data.history.repository import open_repository
 from mergebert_data.mine.rebuild import rebuilt
@@ -54,7 +54,7 @@ def run_export(arguments: Namespace) -> int:
     formats = (PARQUET, JSON_LINES) if arguments.jsonl else (PARQUET,)
     shard_bytes = 1_000_000 * arguments.shard_megabytes
     options = ExportOptions(arguments.grades, arguments.distinct, shard_bytes, formats)
-    metadata = RowMetadata(known_splits(out), facts, arguments.context)
+    metadata = RowMetadata(assigned_splits(out), facts, arguments.context)
     with file_progress(out) as advance:
         counts = write_export(out, target, options, metadata, advance)
     card = Card(arguments.title, _mining_counts(out), formats, options.left_out)
@@ -77,7 +77,7 @@ def add_card(parser: ArgumentParser) -> None:
 def run_card(arguments: Namespace) -> int:
     """Writes the card of a mined folder."""
     out = arguments.mined
-    metadata = RowMetadata(known_splits(out), updated_facts(out, arguments.repositories))
+    metadata = RowMetadata(assigned_splits(out), updated_facts(out, arguments.repositories))
     with waiting("counting"):
         counts = card_counts(out, metadata)
     target = arguments.output or out
@@ -97,7 +97,7 @@ def run_manifest(arguments: Namespace) -> int:
     """Writes the manifest of a mined folder."""
     out = arguments.mined
     with file_progress(out) as advance:
-        count = write_manifest(out, arguments.output, known_splits(out), advance)
+        count = write_manifest(out, arguments.output, assigned_splits(out), advance)
     print(f"{count} files, {arguments.output.stat().st_size / 1e6:.1f} MB, no text")
     return 0
 

@@ -20,7 +20,7 @@ from mergebert_data.mine.engine import Engine, mined
 from mergebert_data.mine.join import joined
 from mergebert_data.mine.local_engine import local_engine
 from mergebert_data.mine.merge_block import BlockResult
-from mergebert_data.mine.plan import MiningSettings, Plan, planned
+from mergebert_data.mine.plan import MiningPlan, MiningSettings, planned
 from mergebert_data.mine.run_log import MiningRun, recorded
 
 EXAMPLE = """example:
@@ -137,7 +137,9 @@ def _engine(arguments: argparse.Namespace, settings: MiningSettings) -> Iterator
         yield engine
 
 
-def _watched(plan: Plan, results: Iterable[BlockResult], console: Console, this_run: MiningRun) -> list[str]:
+def _watched(
+    plan: MiningPlan, results: Iterable[BlockResult], console: Console, this_run: MiningRun
+) -> list[str]:
     """Why blocks were left out; shows the results in a progress bar and counts them in `this_run`."""
     failures = []
     columns = (

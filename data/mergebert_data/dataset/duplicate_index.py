@@ -19,9 +19,8 @@ from mergebert_data.dataset.minhash import Shingles, jaccard, lsh_index, minhash
 
 EXACT, NEAR = "exact", "near"
 _RESOLUTION = 3  # the role after base, ours and theirs
-_MOST_COMPARED = (
-    200  # of those that share a band with a conflict: a bound on time where thousands are half alike
-)
+# Of those that share a band with a conflict: a bound on time where thousands are half alike.
+_MOST_COMPARED = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha1, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from mergebert_data.dataset.store import (
     write_json_lines,
     write_parquet,
 )
+from mergebert_data.history.plumbing import blob_id
 from mergebert_data.locate.context_lines import Span
 from mergebert_data.locate.resolution_spans import resolution_spans
 
@@ -90,7 +91,7 @@ def manifest_row(row: Mapping[str, Any], split_of: Mapping[str, str]) -> dict[st
     )
     return {
         **{name: row[name] for name in _KEPT},
-        "merged_blob": blob_id(row["merged"]),
+        "merged_blob": blob_id(row["merged"].encode("utf-8", "surrogateescape")),
         "conflicted_sha256": text_sha256(row["conflicted"]),
         "split": split_of.get(row["repository"]),
         "conflicts": [_label(one, span) for one, span in zip(row["conflicts"], spans, strict=True)],
@@ -112,12 +113,6 @@ def example_row(
             for one in row["conflicts"]
         ],
     }
-
-
-def blob_id(text: str) -> str:
-    """The blob id that git gives to a file of this text."""
-    content = text.encode("utf-8", "surrogateescape")
-    return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def text_sha256(text: str) -> str:

@@ -23,12 +23,8 @@ _OTHERS = "another candidate"
 # Tableau 10 as Vega has it; grey for what is no pattern.
 _COLOURS = ["#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d"]
 _LIGHT, _PALE = "#bab0ac", "#dcdcdc"
-_GRADE_COLOURS = (
-    "#1f4e79",
-    "#4c78a8",
-    "#9ecae9",
-    "#f2a65a",
-)  # the paler the less sure; doubted ones stand out
+# The paler the less sure; doubted ones stand out.
+_GRADE_COLOURS = ("#1f4e79", "#4c78a8", "#9ecae9", "#f2a65a")
 
 
 @dataclass(frozen=True, slots=True)

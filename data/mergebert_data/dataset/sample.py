@@ -34,7 +34,7 @@ class SampleOptions:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Drawn:
+class DrawnConflict:
     """A conflict (row of the file, index in the row) with the number that orders the draw."""
 
     lot: int
@@ -93,7 +93,9 @@ def _part(mark: str, text: str) -> Iterator[str]:
         yield f"{mark} ({len(lines) - _LONGEST} more lines)"
 
 
-def _strata(out: Path, options: SampleOptions, metadata: RowMetadata) -> dict[tuple[str, ...], list[Drawn]]:
+def _strata(
+    out: Path, options: SampleOptions, metadata: RowMetadata
+) -> dict[tuple[str, ...], list[DrawnConflict]]:
     """The first conflicts of each stratum, a combination of traits, in the order of the draw: as many as are wanted in all."""
     strata: dict[tuple[str, ...], list[tuple[int, int, int]]] = defaultdict(list)
     for number, row in enumerate(read_rows(out, _READ)):
@@ -105,10 +107,12 @@ def _strata(out: Path, options: SampleOptions, metadata: RowMetadata) -> dict[tu
             # The heap gives up its smallest, so draws are negative: what stays is drawn first.
             entry = (-draw(options.seed, conflict_id(row, conflict["index"])), number, conflict["index"])
             (heapq.heappush if len(heap) < options.count else heapq.heappushpop)(heap, entry)
-    return {name: sorted(Drawn(-lot, *row) for lot, *row in heap) for name, heap in strata.items()}
+    return {name: sorted(DrawnConflict(-lot, *row) for lot, *row in heap) for name, heap in strata.items()}
 
 
-def _in_turns(strata: Mapping[tuple[str, ...], Sequence[Drawn]], options: SampleOptions) -> list[Drawn]:
+def _in_turns(
+    strata: Mapping[tuple[str, ...], Sequence[DrawnConflict]], options: SampleOptions
+) -> list[DrawnConflict]:
     """The conflicts of the sample: one of each stratum in turns, the strata shuffled."""
     order = sorted(strata, key=lambda names: draw(options.seed, " ".join(names)))
     turns = max(map(len, strata.values()), default=0)

@@ -76,7 +76,7 @@ def members_of(counts: Mapping[str, Mapping[str, int]], families: Mapping[str, s
     }
 
 
-def known_splits(out: Path) -> dict[str, str]:
+def assigned_splits(out: Path) -> dict[str, str]:
     """The split of each repository of a mined folder; none where none were assigned."""
     return read_splits(out) if (out / SPLITS_FILE).exists() else {}
 

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha1
 from typing import IO
 
-from mergebert_data.history.plumbing import BatchProcess, git_result
+from mergebert_data.history.plumbing import BatchProcess, blob_id, git_result
 
 FILE_NAME = ".gitattributes"
 LARGEST = 1_000_000  # bytes; a longer file counts as none
@@ -83,7 +82,7 @@ class Attributes:
     def _read_files(self, files: Iterable[str]) -> None:
         new = [file for file in files if file not in self._blobs]
         for file, content in zip(new, self._read(new), strict=True):
-            self._blobs[file] = _blob_id(content) if content and b"linguist-" in content else None
+            self._blobs[file] = blob_id(content) if content and b"linguist-" in content else None
 
     def _files(self, path: str) -> Iterator[tuple[str, str]]:
         for file in files_above(path):
@@ -110,7 +109,3 @@ def _values(answers: IO[bytes]) -> dict[str, str]:
         if value != "unspecified":
             found[name] = _VALUES.get(value, value)
     return found
-
-
-def _blob_id(content: bytes) -> str:
-    return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha1
 from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import IO, TypeVar
@@ -27,9 +28,8 @@ CLEAN_GIT = {
     "GIT_ALLOW_PROTOCOL": "none",
 }
 GIT = shutil.which("git") or "git"  # in full: only then can the process be made without a copy of this one
-PIPED = (
-    8_000  # bytes of lines written at once: less than a pipe holds, or both ends could wait for each other
-)
+# Bytes of lines written at once: less than a pipe holds, or both ends could wait for each other.
+PIPED = 8_000
 _SKIP = 1 << 20  # bytes of an object that is too large, read at a time
 
 
@@ -67,6 +67,11 @@ def git_result(environment: Mapping[str, str], *arguments: str, stdin: bytes | N
     except FileNotFoundError as error:
         raise GitError("git is not installed or not on the PATH; install git 2.38 or newer.") from error
     return GitResult(done.returncode, done.stdout)
+
+
+def blob_id(content: bytes) -> str:
+    """The id that git gives to a file of this content."""
+    return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 class BatchProcess:

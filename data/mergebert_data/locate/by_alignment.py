@@ -16,18 +16,23 @@ from mergebert_data.locate.context_lines import CONTEXT, ContextLines, Lines, Sp
 def spans_by_alignment(context: ContextLines, lines: Lines) -> list[Span | None]:
     """The span between the aligned context lines of each conflict."""
     match = match_of(context.keys, lines.keys)
-    return [_span(context, lines, match, conflict) for conflict in range(len(context.cuts))]
+    return [_span(context, lines, match, conflict) for conflict in range(len(context.positions))]
 
 
 def _span(context: ContextLines, lines: Lines, match: Sequence[int], conflict: int) -> Span | None:
-    cut = context.cuts[conflict]
-    low, high = max(context.before(conflict), cut - CONTEXT), min(context.after(conflict), cut + CONTEXT)
-    first, last = conflict == 0, conflict + 1 == len(context.cuts)
-    start = _start(context, lines, match, range(low, cut), 0 if first else None)
-    end = _start(context, lines, match, range(cut, high), len(lines.keys) - (high - cut) if last else None)
-    if start is None or end is None or start + (cut - low) > end:
+    position = context.positions[conflict]
+    low, high = (
+        max(context.before(conflict), position - CONTEXT),
+        min(context.after(conflict), position + CONTEXT),
+    )
+    first, last = conflict == 0, conflict + 1 == len(context.positions)
+    start = _start(context, lines, match, range(low, position), 0 if first else None)
+    end = _start(
+        context, lines, match, range(position, high), len(lines.keys) - (high - position) if last else None
+    )
+    if start is None or end is None or start + (position - low) > end:
         return None
-    return start + (cut - low), end
+    return start + (position - low), end
 
 
 def _start(

@@ -25,7 +25,7 @@ def spans_by_candidate(
 def _groups(context: ContextLines) -> list[list[int]]:
     """The conflicts, those together that are close."""
     groups: list[list[int]] = []
-    for conflict in range(len(context.cuts)):
+    for conflict in range(len(context.positions)):
         if conflict and context.is_close(conflict):
             groups[-1].append(conflict)
         else:
@@ -44,7 +44,7 @@ class _Group:
         self.steps = 0
 
     def spans(self) -> list[set[Span]]:
-        """The spans of each conflict of the group over all explanations; none if the search was cut short."""
+        """The spans of each conflict of the group over all explanations; none if the search was given up."""
         for start in self._starts():
             self._explain(0, start, ())
             if self.steps >= STEPS:
@@ -53,8 +53,8 @@ class _Group:
 
     def _starts(self) -> Iterator[int]:
         first = self.group[0]
-        cut = self.context.cuts[first]
-        before = self.context.keys[max(self.context.before(first), cut - CONTEXT) : cut]
+        position = self.context.positions[first]
+        before = self.context.keys[max(self.context.before(first), position - CONTEXT) : position]
         if len(before) == CONTEXT:
             yield from (start + CONTEXT for start in self.lines.starts(before))
         elif self.lines.keys[: len(before)] == before:
@@ -80,5 +80,7 @@ class _Group:
 
     def _context_after(self, at: int) -> list[str]:
         conflict = self.group[at]
-        cut, high = self.context.cuts[conflict], self.context.after(conflict)
-        return self.context.keys[cut : high if at + 1 < len(self.group) else min(high, cut + CONTEXT)]
+        position, high = self.context.positions[conflict], self.context.after(conflict)
+        return self.context.keys[
+            position : high if at + 1 < len(self.group) else min(high, position + CONTEXT)
+        ]

@@ -47,10 +47,10 @@ def spans_by_context(context: ContextLines, lines: Lines) -> list[Span | None]:
 
 
 def _sides(context: ContextLines) -> Iterator[_Side]:
-    last = len(context.cuts) - 1
-    for conflict, cut in enumerate(context.cuts):
-        yield _Side(context.keys[context.before(conflict) : cut][::-1], -1, conflict == 0)
-        yield _Side(context.keys[cut : context.after(conflict)], 1, conflict == last)
+    last = len(context.positions) - 1
+    for conflict, position in enumerate(context.positions):
+        yield _Side(context.keys[context.before(conflict) : position][::-1], -1, conflict == 0)
+        yield _Side(context.keys[position : context.after(conflict)], 1, conflict == last)
 
 
 def _bound(lines: Lines, side: _Side, window: Span) -> int | None:

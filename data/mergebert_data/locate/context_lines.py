@@ -25,19 +25,19 @@ class ContextLines:
     """The lines of a conflicted file outside its conflicts and, for each conflict, how many of them stand before it."""
 
     keys: list[str]
-    cuts: tuple[int, ...]
+    positions: tuple[int, ...]
 
     def before(self, conflict: int) -> int:
         """Where the lines between the previous conflict and this one begin."""
-        return self.cuts[conflict - 1] if conflict else 0
+        return self.positions[conflict - 1] if conflict else 0
 
     def after(self, conflict: int) -> int:
         """Where the lines between this conflict and the next one end."""
-        return self.cuts[conflict + 1] if conflict + 1 < len(self.cuts) else len(self.keys)
+        return self.positions[conflict + 1] if conflict + 1 < len(self.positions) else len(self.keys)
 
     def is_close(self, conflict: int) -> bool:
         """Whether fewer than CONTEXT lines stand between the previous conflict and this one."""
-        return conflict > 0 and self.cuts[conflict] - self.cuts[conflict - 1] < CONTEXT
+        return conflict > 0 and self.positions[conflict] - self.positions[conflict - 1] < CONTEXT
 
 
 class LineKeys(dict[str, str]):
@@ -92,10 +92,10 @@ def has_words(key: str) -> bool:
 def context_lines_of(conflicted: MergedFile, line_keys: LineKeys) -> ContextLines:
     """The lines of a conflicted file outside its conflicts, and where its conflicts stand among them."""
     keys: list[str] = []
-    cuts = []
+    positions = []
     for part in conflicted.parts:
         if isinstance(part, str):
             keys += line_keys.of(part)
         else:
-            cuts.append(len(keys))
-    return ContextLines(keys, tuple(cuts))
+            positions.append(len(keys))
+    return ContextLines(keys, tuple(positions))

@@ -10,7 +10,7 @@ from itertools import takewhile
 from mergebert.errors import DatasetError
 from mergebert.text.candidates import whitespace_key
 from mergebert.text.markers import lines_of, parse_line_merge
-from mergebert_data.locate.context_lines import Span
+from mergebert_data.locate.context_lines import LineKeys, Span, context_lines_of
 
 NEAR = 8  # context lines on either side, which tell the copies of a text apart
 
@@ -80,14 +80,11 @@ def _span(merged: _MergedLines, wanted: Sequence[str], near: _Neighbours, end: i
 
 def _neighbours(conflicted: str) -> list[_Neighbours]:
     """The context lines around each conflict, those beyond the next conflict too."""
-    keys: list[str] = []
-    cuts = []
-    for part in parse_line_merge(conflicted).parts:
-        if isinstance(part, str):
-            keys += map(whitespace_key, lines_of(part))
-        else:
-            cuts.append(len(keys))
-    return [_Neighbours(keys[max(0, cut - NEAR) : cut][::-1], keys[cut : cut + NEAR]) for cut in cuts]
+    context = context_lines_of(parse_line_merge(conflicted), LineKeys())
+    return [
+        _Neighbours(context.keys[max(0, at - NEAR) : at][::-1], context.keys[at : at + NEAR])
+        for at in context.positions
+    ]
 
 
 def _shared(one: Iterable[str], other: Iterable[str]) -> int:

@@ -9,7 +9,7 @@ from itertools import takewhile
 from math import inf
 
 from mergebert_data.mine.merge_block import BlockResult
-from mergebert_data.mine.plan import MergeBlock, ParallelMap, Plan
+from mergebert_data.mine.plan import MergeBlock, MiningPlan, ParallelMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Engine:
     cpus: int
 
 
-def mined(plan: Plan, engine: Engine, minutes: float | None = None) -> Iterator[BlockResult]:
+def mined(plan: MiningPlan, engine: Engine, minutes: float | None = None) -> Iterator[BlockResult]:
     """The result of every block of the plan, or of those begun before the minutes are over."""
     deadline = inf if minutes is None else time.monotonic() + 60 * minutes
     todo = []

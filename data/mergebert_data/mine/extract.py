@@ -122,7 +122,7 @@ class Extractor:
         for file in files:
             found = self._mineable(file, replay.merge, attributes)
             reason = None if isinstance(found, str) else conflicts_drop_reason(found.parsed)
-            yield from self._kept("file", reason or found)
+            yield from self._unless_dropped("file", reason or found)
 
     def _clean_files(self, replay: Replay, attributes: Attributes) -> Iterator[MineableFile]:
         """The files that git merged cleanly and that are mined, in the order of the draw; few are tried."""
@@ -133,9 +133,9 @@ class Extractor:
         for file in in_drawn_order(files, self.seed, replay.merge)[: 2 * MOST_FILES]:
             found = self._mineable(file, replay.merge, attributes)
             reason = None if isinstance(found, str) else clean_drop_reason(found.parsed, found.merged)
-            yield from self._kept("clean file", reason or found)
+            yield from self._unless_dropped("clean file", reason or found)
 
-    def _kept(self, kind: str, found: MineableFile | str) -> Iterator[MineableFile]:
+    def _unless_dropped(self, kind: str, found: MineableFile | str) -> Iterator[MineableFile]:
         """The file, or nothing for a reason to drop it, which is counted."""
         if isinstance(found, str):
             self.dropped[f"{kind}: {found}"] += 1

@@ -12,7 +12,7 @@ import pyarrow as pa
 from mergebert.atomic import write_json
 from mergebert_data.dataset.families import assigned_by_family
 from mergebert_data.dataset.repositories import write_facts
-from mergebert_data.dataset.splits import SPLITS_FILE, known_splits
+from mergebert_data.dataset.splits import SPLITS_FILE, assigned_splits
 from mergebert_data.dataset.statistics import Statistics, write_statistics
 from mergebert_data.dataset.store import (
     SCHEMA,
@@ -21,10 +21,10 @@ from mergebert_data.dataset.store import (
     read_shard,
     write_json_lines,
 )
-from mergebert_data.mine.plan import MiningSettings, Plan
+from mergebert_data.mine.plan import MiningPlan, MiningSettings
 
 
-def joined(plan: Plan, settings: MiningSettings) -> Statistics:
+def joined(plan: MiningPlan, settings: MiningSettings) -> Statistics:
     """Joins the shards of the plan into the dataset, with its summaries; the statistics of what was mined."""
     statistics = Statistics()
     statistics.counts["repositories"] = len(plan.facts)
@@ -84,10 +84,10 @@ def _file_key(row: Mapping[str, Any]) -> bytes:
     return blake2b(f"{row['path']} {content}".encode("utf-8", "surrogateescape"), digest_size=12).digest()
 
 
-def _write_summaries(plan: Plan, settings: MiningSettings, statistics: Statistics) -> None:
+def _write_summaries(plan: MiningPlan, settings: MiningSettings, statistics: Statistics) -> None:
     figures = statistics.to_json() | {"skipped": dict(plan.skipped)}
     write_statistics(settings.out, figures)
     write_facts(settings.out, plan.facts)
-    kept = known_splits(settings.out)
+    kept = assigned_splits(settings.out)
     split_of = assigned_by_family(settings.out, statistics.repositories, settings.seed, kept)
     write_json(settings.out / SPLITS_FILE, split_of)

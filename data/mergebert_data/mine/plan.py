@@ -72,7 +72,7 @@ class MergeBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MiningPlan:
     """The blocks of all repositories, the reasons for which repositories are skipped, and counts of merges left out."""
 
     blocks: tuple[MergeBlock, ...]
@@ -97,7 +97,7 @@ class ParallelMap(Protocol):
 
 def planned(
     repositories: Sequence[Path], settings: MiningSettings, name: str | None = None, each: ParallelMap = map
-) -> Plan:
+) -> MiningPlan:
     """The plan for these repositories: their blocks in turns, so that a run cut short has mined some of each."""
     _prepare(settings.out)
     skipped: dict[str, str] = {}
@@ -121,7 +121,7 @@ def planned(
             left_out.update(listing.left_out)
             facts[source.name] = listing.facts
     turns = (block for row in zip_longest(*columns) for block in row if block is not None)
-    return Plan(tuple(turns), facts, skipped, left_out)
+    return MiningPlan(tuple(turns), facts, skipped, left_out)
 
 
 def _opened(path: Path, name: str | None) -> SourceRepository | str:
@@ -133,7 +133,7 @@ def _opened(path: Path, name: str | None) -> SourceRepository | str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _RepositoryPlan:
     """What one repository adds to a plan."""
 
     blocks: list[MergeBlock]
@@ -141,12 +141,12 @@ class _Share:
     facts: RepositoryFacts
 
 
-def _listed(source: SourceRepository, settings: MiningSettings) -> _Share | str:
+def _listed(source: SourceRepository, settings: MiningSettings) -> _RepositoryPlan | str:
     """The share of one repository, or why its merges cannot be listed."""
     try:
         listing = merge_listing(source, settings.max_merges, settings.seed)
         blocks = _blocks(with_commit_graph(source, settings.out / "graphs"), listing.merges, settings)
-        return _Share(blocks, listing.skipped, facts_of(source))
+        return _RepositoryPlan(blocks, listing.skipped, facts_of(source))
     except GitError as error:
         return str(error)
 

@@ -31,7 +31,7 @@ from mergebert_data.mine.filters import text_of
 
 NOT_GIVEN = "repository not given"
 MISSING = "a commit or file is missing in the repository"
-CUT_OTHERWISE = "this git cuts its conflicts otherwise"
+CONFLICTS_DIFFER = "this git cuts its conflicts otherwise"
 _PIECE = 200  # rows a task
 _SIDES = ("base", "ours", "theirs")
 
@@ -59,7 +59,7 @@ def rebuilt(
     split_of: dict[str, str] = {}
     try:
         with parquet_writer(out / EXAMPLES) as table:
-            pieces = _pieces(_known(manifest, sources, split_of, counts, advance), sources, scratch)
+            pieces = _pieces(_rows_of_sources(manifest, sources, split_of, counts, advance), sources, scratch)
             for part, skipped in _made(pieces, jobs):
                 found = pq.read_table(part, schema=SCHEMA)
                 table.write_table(found)
@@ -90,7 +90,7 @@ def rebuilt_row(
     stages = ThreeWay(*texts[:3])
     conflicted = stored_merge(stages)
     if conflicted is None or text_sha256(conflicted) != row["conflicted_sha256"]:
-        return CUT_OTHERWISE
+        return CONFLICTS_DIFFER
     return example_row(row, dict(zip(_SIDES, stages, strict=True)), conflicted, texts[3])
 
 
@@ -110,7 +110,7 @@ def _made_piece(piece: Piece) -> tuple[Path, Counter[str]]:
     return piece.part, skipped
 
 
-def _known(
+def _rows_of_sources(
     manifest: Path,
     sources: Mapping[str, SourceRepository],
     split_of: dict[str, str],

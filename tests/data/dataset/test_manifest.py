@@ -22,7 +22,7 @@ from mergebert_data.mine import rebuild
 from mergebert_data.mine.join import joined
 from mergebert_data.mine.merge_block import mine_block
 from mergebert_data.mine.plan import MiningSettings, planned
-from mergebert_data.mine.rebuild import CUT_OTHERWISE, MISSING, NOT_GIVEN, rebuilt
+from mergebert_data.mine.rebuild import CONFLICTS_DIFFER, MISSING, NOT_GIVEN, rebuilt
 from tests.conftest import Repository
 from tests.data.mined_rows import Hunk, file_of, mined_folder, numbered
 
@@ -158,7 +158,7 @@ def test_what_is_missing_is_counted_with_its_reason(
     of_kinds[2]["merged_blob"] = "1" * 40
     manifest.write_text("".join(json.dumps(row) + "\n" for row in of_kinds), encoding="utf-8")
     counts = rebuilt_from(manifest, kinds, tmp_path / "two")
-    assert counts == {"rows": rows_of_kinds - 3, MISSING: 2, CUT_OTHERWISE: 1}
+    assert counts == {"rows": rows_of_kinds - 3, MISSING: 2, CONFLICTS_DIFFER: 1}
 
 
 def test_rows_come_in_their_order_whatever_the_pieces(
