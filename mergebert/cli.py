@@ -232,7 +232,7 @@ def _refuse(who: str, why: str) -> int:
 
     from mergebert.terminal import visible
 
-    with suppress(OSError):  # nobody can be told
+    with suppress(OSError):  # nobody listens
         print(visible(f"{who}: {why}").replace("\n", "\\n"), file=sys.stderr)
     return UNUSABLE
 

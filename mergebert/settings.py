@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from mergebert.git.config import ConfigEntry
 
 MAX_ERROR = 0.05  # one applied resolution in twenty may be wrong
-TIMEOUT = (
-    10.0  # seconds; long enough for a cold start on a busy laptop, short enough for a merge of many files
-)
+# Seconds; long enough for a cold start on a busy laptop, short enough for a merge of many files.
+TIMEOUT = 10.0
 SHORTEST, LONGEST = 0.001, 86_400  # a timer of less never rings, one of many years at once
 
 _ENVIRONMENT = {

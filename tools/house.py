@@ -1,4 +1,4 @@
-"""Prints how each package is built, told from its imports: files, folders, floors, circles and imports that run upward.
+"""Prints how each package is built, counted from its imports: files, folders, floors, circles and imports that run upward.
 
 A room is a folder of a package or a file at its top. A room stands one floor above the highest room that it imports,
 so a house without circles of rooms has no import that runs upward. `python tools/house.py [ROOT]` prints the figures,

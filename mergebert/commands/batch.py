@@ -22,7 +22,7 @@ from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolution import Ranks
+    from mergebert.ranking.resolution import AnyResolver
 
 _MERGERS = 2  # threads that wait for git while the model works
 _AHEAD = 8  # lines read before they are answered; bounds memory
@@ -66,7 +66,7 @@ def _batch_lines(name: str) -> Iterator[BinaryIO]:
 
 
 def batch(
-    lines: Iterable[bytes], resolver: Ranks, max_error: float, count: int
+    lines: Iterable[bytes], resolver: AnyResolver, max_error: float, count: int
 ) -> Iterator[dict[str, object]]:
     """An answer for every line, in order; what is wrong with a line is said in its answer.
 

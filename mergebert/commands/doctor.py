@@ -14,7 +14,7 @@ from pathlib import Path
 from mergebert.driver.registration import BLOCK, LABELS_SINCE, NAME, attributes_file, driver_line, program
 from mergebert.errors import GitError, InputError, ModelBundleError
 from mergebert.git.caller import git_caller
-from mergebert.git.command import git_answer, git_version, shell_answer
+from mergebert.git.command import git_result, git_version, shell_result
 from mergebert.git.config import config_values
 from mergebert.git.index_stages import repository_root
 
@@ -112,7 +112,7 @@ def _run_check(driver: str) -> Check:
             (folder / file).write_text(text, encoding="utf-8")
         values = {"O": "base", "A": "ours", "B": "theirs", "L": "7", "P": shlex.quote(_AWKWARD_PATH)}
         labels = dict.fromkeys("SXY", "label")
-        code, complaint = shell_answer(_expanded(driver, values | labels), folder)
+        code, complaint = shell_result(_expanded(driver, values | labels), folder)
         result = folder / "ours"
         merged = result.read_text(encoding="utf-8") if result.exists() else ""
     if code == 0 and merged == _TRIAL_MERGED and not complaint:
@@ -172,9 +172,9 @@ def _global_files_check() -> Check:
 
 def _used(root: Path) -> tuple[int, int]:
     """For how many of the files looked at git would use the driver, and how many those are."""
-    _, listed, _ = git_answer(["ls-files", "-z"], root)
+    _, listed, _ = git_result(["ls-files", "-z"], root)
     names = [name for name in listed.split(b"\0") if name][:FILES_LOOKED_AT] or [b"any file"]
-    _, output, complaint = git_answer(
+    _, output, complaint = git_result(
         ["check-attr", "--stdin", "-z", "merge"], root, b"\0".join([*names, b""])
     )
     values = output.split(b"\0")[2::3]

@@ -122,7 +122,7 @@ def ask(merge: NamedMerge, terminal: Terminal | None = None) -> Mapping[Conflict
     wanted: ConflictKey | None = None  # the conflict that an undo has opened again
     while True:
         open_keys = [key for key in offers if _is_open(key, offers, state)]
-        key = wanted or (_most_informative(open_keys, offers) if open_keys else None)
+        key = wanted or next(iter(most_informative_first(open_keys, offers)), None)
         step = _asked(talk, merge, key, offers, len(open_keys)) if key else _last_word(talk, state)
         if step == "quit":
             return state.answers
@@ -168,12 +168,6 @@ def most_informative_first(
     for file, _ in keys:
         left[file] = left.get(file, 0) + 1
     return sorted(keys, key=lambda key: (-_doubt(offers[key]) * min(left[key[0]], _MOST_LEFT), key))
-
-
-def _most_informative(
-    keys: Sequence[ConflictKey], offers: Mapping[ConflictKey, RankedConflict]
-) -> ConflictKey:
-    return most_informative_first(keys, offers)[0]
 
 
 def _doubt(offer: RankedConflict) -> float:

@@ -12,17 +12,17 @@ from mergebert.text.conflicted_text import ConflictedText, OpenConflict
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
     from mergebert.ranking.open_merge import Offers, OpenMerge
-    from mergebert.ranking.resolution import RankedConflict, Ranks
+    from mergebert.ranking.resolution import AnyResolver, RankedConflict
 
 THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
 
-Ranking = list[tuple[OpenConflict, "RankedConflict"]]
+ConflictOffers = list[tuple[OpenConflict, "RankedConflict"]]
 
 
 PATIENCE = 3  # times the timeout: a person waits longer than git should
 
 
-def load_resolver(settings: Settings) -> Ranks:
+def load_resolver(settings: Settings) -> AnyResolver:
     """The resolver with the bundle that `settings` name, held to a time and to memory."""
     from mergebert.ranking.supervised import SupervisedResolver
 
@@ -35,7 +35,9 @@ def noticed_offers(merge: OpenMerge, answers: Mapping[ConflictKey, str]) -> Offe
         return merge.offers(answers)
 
 
-def ranked_conflicts(text: ConflictedText, load: Callable[[], Ranks], max_error: float) -> Ranking:
+def ranked_conflicts(
+    text: ConflictedText, load: Callable[[], AnyResolver], max_error: float
+) -> ConflictOffers:
     """The open conflicts of one text with what is offered for each; without any no resolver is loaded."""
     conflicts = text.open_conflicts
     if not conflicts:
@@ -46,7 +48,7 @@ def ranked_conflicts(text: ConflictedText, load: Callable[[], Ranks], max_error:
     return [(one, offers[0, one.index]) for one in conflicts]
 
 
-def conflicts_json(found: Ranking, count: int) -> list[dict[str, object]]:
+def conflicts_json(found: ConflictOffers, count: int) -> list[dict[str, object]]:
     """Ranked conflicts for programs."""
     return [conflict_json(one.index, offer, count) for one, offer in found]
 

@@ -24,7 +24,7 @@ from mergebert.terminal import percent, shown_lines, visible
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
     from mergebert.ranking.open_merge import Offers
-    from mergebert.ranking.resolution import RankedConflict, Ranks, Resolution
+    from mergebert.ranking.resolution import AnyResolver, RankedConflict, Resolution
 
 ALL_SOLVED, SOME_LEFT, UNUSABLE = 0, 1, 2
 
@@ -81,7 +81,7 @@ def run(arguments: Namespace) -> int:
     return exit_code(reports)
 
 
-def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -> list[FileReport]:
+def solve(arguments: Namespace, settings: Settings, load: Callable[[], AnyResolver]) -> list[FileReport]:
     """A report on every file named, in that order; all are one merge. `load` is called when needed."""
     files, refused = open_work_files(arguments.files)
     reports = {path: _refusal(path, reason) for path, reason in refused.items()}
@@ -96,7 +96,7 @@ def solve(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -
 
 
 def _ranked(
-    files: Sequence[WorkFile], load: Callable[[], Ranks], max_error: float, is_interactive: bool
+    files: Sequence[WorkFile], load: Callable[[], AnyResolver], max_error: float, is_interactive: bool
 ) -> tuple[Mapping[ConflictKey, str], Offers]:
     """What a person has chosen, and what is offered for every conflict after that."""
     if not any(file.text.open_conflicts for file in files):

@@ -17,7 +17,7 @@ from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolution import RankedConflict, Ranks
+    from mergebert.ranking.resolution import AnyResolver, RankedConflict
 
 FOR_PEOPLE, FOR_PROGRAMS = 3, 10  # candidates of each conflict when -k does not say
 
@@ -69,7 +69,7 @@ def _check(arguments: Namespace) -> None:
         raise InputError("--batch answers in JSON Lines; add --json.")
 
 
-def suggest(arguments: Namespace, settings: Settings, load: Callable[[], Ranks]) -> None:
+def suggest(arguments: Namespace, settings: Settings, load: Callable[[], AnyResolver]) -> None:
     """Prints the ranked resolutions of one file."""
     text = _conflicted_text(arguments)
     found = ranked_conflicts(text, load, settings.max_error)

@@ -87,7 +87,7 @@ def _marked_file(path: Path, index: UnmergedFile | None) -> WorkFile:
     name = index.name if index else portable_name(path)
     parts = _parts(work_tree, stages)
     if index is None or parts is None:
-        text = ConflictedText(name, unreconciled(work_tree))
+        text = ConflictedText(name, unreconciled(work_tree.parts))
     else:
         from mergebert.driver.own_resolutions import own_resolutions
 
@@ -188,7 +188,7 @@ def merged_text(path: str, versions: ThreeWay[str]) -> ConflictedText:
     """The line merge of three versions."""
     from mergebert.git.line_merge import line_merge
 
-    return ConflictedText(portable_name(Path(path)), unreconciled(line_merge(versions)), versions)
+    return ConflictedText(portable_name(Path(path)), unreconciled(line_merge(versions).parts), versions)
 
 
 def portable_name(path: Path) -> str:

@@ -25,13 +25,8 @@ if TYPE_CHECKING:
 
     from mergebert.settings import Settings
 
-MERGED, CONFLICTS, USAGE, INTERRUPTED, NOTHING_WRITTEN = (
-    0,
-    1,
-    129,
-    130,
-    255,
-)  # 129 is git's own for a wrong command line
+# 129 is git's own for a wrong command line.
+MERGED, CONFLICTS, USAGE, INTERRUPTED, NOTHING_WRITTEN = 0, 1, 129, 130, 255
 LARGEST_MARKER = 1_000_000  # a repository's attributes can ask for more, and for all memory there is
 _TWO_SECONDS = 2_000_000_000  # in nanoseconds; no file system that git runs on tells times less finely
 SIZE_LIMIT = 10_000_000  # bytes of one version; beyond it nobody wrote the file by hand

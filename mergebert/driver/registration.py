@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mergebert.atomic import write_atomically
 from mergebert.errors import GitError, InputError
-from mergebert.git.command import git_answer, git_output, git_version
+from mergebert.git.command import git_output, git_result, git_version
 from mergebert.git.index_stages import repository_root
 
 NAME = "mergebert"
@@ -121,7 +121,7 @@ def program() -> str:
 
 def attributes_file() -> Path:
     """The user's global attributes file."""
-    code, output, _ = git_answer(["config", "--global", "--type=path", "core.attributesFile"])
+    code, output, _ = git_result(["config", "--global", "--type=path", "core.attributesFile"])
     named = output.decode("utf-8", "surrogateescape").strip()
     if code == 0 and named:
         return Path(named)
@@ -131,7 +131,7 @@ def attributes_file() -> Path:
 
 def _config(scope: Scope, key: str) -> str:
     """The value of `key` in `scope` alone, empty where it has none."""
-    code, output, _ = git_answer(["config", scope.flag, "--get", key], scope.folder)
+    code, output, _ = git_result(["config", scope.flag, "--get", key], scope.folder)
     return output.decode("utf-8", "surrogateescape").removesuffix("\n") if code == 0 else ""
 
 

@@ -75,7 +75,7 @@ def _resolved(entry: Entry, texts: Mapping[int, str]) -> str:
     try:
         before = parse(entry.line_merge, entry.marker_size or None)
         if entry.stages is None:
-            parts = unreconciled(before)
+            parts = unreconciled(before.parts)
         else:
             options = MergeOptions().with_strategy_options(entry.strategy)
             parts = reconciled(before, line_merge(entry.stages, options))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import zlib
 
-from mergebert.git.command import lean_answer
+from mergebert.git.command import lean_result
 from mergebert.git.pack import Pack
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
@@ -38,9 +38,7 @@ def blob_merge(texts: Texts, marker_size: int, options: MergeOptions) -> tuple[i
         repository = _Repository(folder, options.style, marker_size)
         base, ours, theirs = repository.commits(texts)
         code, output = _UNKNOWN_OPTION, b""
-        if (
-            options.algorithm == "histogram"
-        ):  # the one `git merge-tree` takes before 2.47, whatever it is told
+        if options.algorithm == "histogram":  # the one `git merge-tree` takes before 2.47, whatever is asked
             given = [f"-X{option}" for option in options.strategy_options()]
             code, output = repository.git("merge-tree", "--write-tree", "-z", *given, ours, theirs)
         if code == _UNKNOWN_OPTION:  # before 2.43 it takes no strategy options at all
@@ -78,7 +76,7 @@ class _Repository:
         }
         attributes = os.path.join(self.folder, "attributes")
         settings = ["-c", f"merge.conflictStyle={self.style}", "-c", f"core.attributesFile={attributes}"]
-        return lean_answer(["git", *settings, *arguments], {**kept, **own})
+        return lean_result(["git", *settings, *arguments], {**kept, **own})
 
     def commits(self, texts: Texts) -> tuple[str, str, str]:
         """The ids of three commits whose only file holds these texts, the first the parent of the others."""

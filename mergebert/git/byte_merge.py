@@ -1,6 +1,6 @@
 """The line merge of three texts, byte for byte as git itself makes it within a merge; on the path of every merged file.
 
-`git merge-file` is quick and does what a merge does once it is told the diff algorithm, but for two things it has no
+`git merge-file` is quick and does what a merge does once it is given the diff algorithm, but for two things it has no
 options for. Those, and every merge of a git whose merge-file knows no `--diff-algorithm` (before 2.44), are made by
 `blob_merge`.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from mergebert.git.blob_merge import Texts, blob_merge
-from mergebert.git.command import lean_answer
+from mergebert.git.command import lean_result
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -18,18 +18,16 @@ if TYPE_CHECKING:
 
 Labels = tuple[str, str, str]  # of base, ours and theirs, as everywhere
 
-DEFAULT_MARKER_SIZE = (
-    7  # git's own; as in text/marker_lines.py, whose import would cost every merged file 20 ms
-)
+# git's own; as in text/marker_lines.py, whose import would cost every merged file 20 ms.
+DEFAULT_MARKER_SIZE = 7
 _MARKS = b"<|=>"
 _BINARY_PROBE = 8000  # git looks for a NUL byte no further than here
 MOST_CONFLICTS = 127  # git merge-file counts conflicts up to here; above it, it failed
 _UNKNOWN_OPTION = 129  # git's exit code for a wrong command line
 # More lines without a letter or digit than a merge joins two conflicts over; `git merge-file` joins over any number.
 _GAP = rb"(?m)(?:^[^A-Za-z0-9\n]*\n){4}"
-_refused: set[str] = (
-    set()
-)  # diff algorithms that this git's merge-file does not know; asking again costs a process
+# Diff algorithms that this git's merge-file does not know; asking again costs a process.
+_refused: set[str] = set()
 
 
 class ByteMerge:
@@ -92,7 +90,7 @@ def _by_merge_file(
     if options.ignored or options.algorithm in _refused:
         return _UNKNOWN_OPTION, b""
     if files is not None:
-        return lean_answer(_arguments(options, size, files))
+        return lean_result(_arguments(options, size, files))
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="mergebert-", ignore_cleanup_errors=True) as folder:
@@ -100,7 +98,7 @@ def _by_merge_file(
         for name, text in zip(names, texts, strict=True):
             with open(name, "wb") as file:
                 file.write(text)
-        return lean_answer(_arguments(options, size, (names[0], names[1], names[2])))
+        return lean_result(_arguments(options, size, (names[0], names[1], names[2])))
 
 
 def _arguments(options: MergeOptions, size: int, files: tuple[str, str, str]) -> list[str]:

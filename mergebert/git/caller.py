@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mergebert.git.command import lean_answer
+from mergebert.git.command import lean_result
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def is_made_anew(caller: Sequence[str], path: str) -> bool:
 
 
 def _is_unmerged(path: str) -> bool:
-    return bool(lean_answer(["git", "ls-files", "-u", "--", f":(top,literal){path}"])[1])
+    return bool(lean_result(["git", "ls-files", "-u", "--", f":(top,literal){path}"])[1])
 
 
 def _git_command(words: list[str]) -> tuple[str, ...]:
@@ -93,6 +93,6 @@ def _process_by_proc(number: int) -> tuple[int, list[str]] | None:
 
 def _process_by_ps(number: int) -> tuple[int, list[str]] | None:
     """By `ps`, where there is no /proc (macOS); words are told apart by blanks, which no strategy option has."""
-    code, output = lean_answer(["ps", "-ww", "-o", "ppid=,args=", "-p", str(number)])
+    code, output = lean_result(["ps", "-ww", "-o", "ppid=,args=", "-p", str(number)])
     parent, *words = os.fsdecode(output).split() or [""]
     return (int(parent), words) if code == 0 and parent.isdecimal() else None

@@ -1,6 +1,6 @@
 """The only place that runs git.
 
-`lean_answer` is on the path of every merged file and imports nothing: `import subprocess` alone would cost more
+`lean_result` is on the path of every merged file and imports nothing: `import subprocess` alone would cost more
 than git's own work. Everything else may take its time and goes through `git_output`.
 """
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 TIMEOUT = 60  # seconds; no query of ours takes one, a stuck network file system does
 
 
-def lean_answer(arguments: list[str], environment: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+def lean_result(arguments: list[str], environment: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """Exit code and output of a command, its complaints dropped; without the cost of `import subprocess`.
 
     A command ended by a signal has an exit code above 128, as in a shell.
     """
     environment = os.environ if environment is None else environment
     if not hasattr(os, "posix_spawnp"):
-        return _answer_by_subprocess(arguments, environment)
+        return _result_by_subprocess(arguments, environment)
     reading, writing = os.pipe()
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -46,13 +46,13 @@ def git_output(arguments: list[str], cwd: Path | None = None, stdin: bytes | Non
     """What `git ARGUMENTS` printed; raises GitError with git's own reason where it failed."""
     from mergebert.errors import GitError
 
-    code, output, reason = git_answer(arguments, cwd, stdin)
+    code, output, reason = git_result(arguments, cwd, stdin)
     if code:
         raise GitError(f"git {arguments[0]} failed: {reason or f'exit code {code}'}")
     return output
 
 
-def git_answer(
+def git_result(
     arguments: list[str], cwd: Path | None = None, stdin: bytes | None = None
 ) -> tuple[int, bytes, str]:
     """Exit code, output and last line of complaint of `git ARGUMENTS`, where a failure is an answer too."""
@@ -82,7 +82,7 @@ def git_answer(
     return done.returncode, done.stdout, complaint
 
 
-def shell_answer(command: str, cwd: Path) -> tuple[int, str]:
+def shell_result(command: str, cwd: Path) -> tuple[int, str]:
     """The exit code of a shell command line, and what it complained; the way git itself runs a driver."""
     import subprocess
 
@@ -107,7 +107,7 @@ def git_version() -> tuple[int, ...]:
     return tuple(int(number) for number in numbers[:3] if number.isdecimal())
 
 
-def _answer_by_subprocess(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
+def _result_by_subprocess(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
     """The answer where the system has no posix_spawn (Windows)."""
     import subprocess
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mergebert.git.command import lean_answer
+from mergebert.git.command import lean_result
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def config_entries(pattern: str, folder: object = ".") -> list[ConfigEntry]:
     """
     command = ["git", "-C", str(folder), "config", "-z", "--show-scope", "--get-regexp", f"^({pattern})"]
     try:
-        code, output = lean_answer(command)
+        code, output = lean_result(command)
     except OSError:
         return []
     fields = output.decode("utf-8", "surrogateescape").split("\0") if code == 0 else []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mergebert.errors import GitError
-from mergebert.git.command import git_answer, git_output
+from mergebert.git.command import git_output, git_result
 from mergebert.text.threeway import ThreeWay
 
 
@@ -25,7 +25,7 @@ def repository_root(path: Path) -> Path | None:
     """The top folder of the work tree that holds `path` (a file or a folder), or None outside of one."""
     folder = path if path.is_dir() else path.parent
     try:
-        code, output, _ = git_answer(["rev-parse", "--show-toplevel"], folder)
+        code, output, _ = git_result(["rev-parse", "--show-toplevel"], folder)
     except GitError:
         return None
     return Path(_text(output).removesuffix("\n")) if code == 0 and output.strip() else None
@@ -35,7 +35,7 @@ def git_folder(path: Path) -> Path | None:
     """git's own folder of the repository around `path`, shared by all its work trees; None outside of one."""
     folder = path if path.is_dir() else path.parent
     try:
-        code, output, _ = git_answer(["rev-parse", "--git-common-dir"], folder)
+        code, output, _ = git_result(["rev-parse", "--git-common-dir"], folder)
     except GitError:
         return None
     # Older versions of git answer relative to the folder they ran in.
@@ -106,7 +106,7 @@ def marker_size_of(name: str, root: Path) -> int | None:
     None too where git cannot be asked: what stands there is then read as without such attributes.
     """
     try:
-        code, output, _ = git_answer(["check-attr", "-z", "conflict-marker-size", "--", name], root)
+        code, output, _ = git_result(["check-attr", "-z", "conflict-marker-size", "--", name], root)
     except GitError:
         return None
     value = _text(output).split("\0")[2:3] if code == 0 else []

@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 from mergebert.git.caller import git_caller
-from mergebert.git.command import lean_answer
+from mergebert.git.command import lean_result
 
 _REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_PREFIX")
 
@@ -41,10 +41,10 @@ def _settle_repository(environment: MutableMapping[str, str]) -> None:
 
 def _repository(environment: dict[str, str]) -> tuple[str, str] | None:
     """Git's folder and the top of the work tree as absolute paths, that empty in a bare one; None where there is none."""
-    code, output = lean_answer(["git", "rev-parse", "--absolute-git-dir"], environment)
+    code, output = lean_result(["git", "rev-parse", "--absolute-git-dir"], environment)
     if code:
         return None
-    top_code, top = lean_answer(["git", "rev-parse", "--show-toplevel"], environment)
+    top_code, top = lean_result(["git", "rev-parse", "--show-toplevel"], environment)
     folders = [os.fsdecode(found).removesuffix("\n") for found in (output, top if top_code == 0 else b"")]
     return os.path.realpath(folders[0]), folders[1] and str(Path(folders[1]).resolve())
 
@@ -52,4 +52,4 @@ def _repository(environment: dict[str, str]) -> tuple[str, str] | None:
 def _is_alias(environment: MutableMapping[str, str]) -> bool:
     """Whether the git command that runs us is an alias; a hook stays where git runs it."""
     caller = git_caller() or ()
-    return bool(caller) and lean_answer(["git", "config", "--get", f"alias.{caller[0]}"], environment)[0] == 0
+    return bool(caller) and lean_result(["git", "config", "--get", f"alias.{caller[0]}"], environment)[0] == 0

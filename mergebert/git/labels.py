@@ -11,7 +11,7 @@ import os
 from mergebert.git.blob_merge import Texts
 from mergebert.git.byte_merge import Labels
 from mergebert.git.caller import is_made_anew
-from mergebert.git.command import lean_answer
+from mergebert.git.command import lean_result
 from mergebert.git.notes import noted
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
@@ -123,7 +123,7 @@ def _name_in(commit: str, path: str, text: bytes) -> str:
 
 def _output(*arguments: str) -> str:
     """What a git command prints, without its newline; empty where it fails."""
-    code, output = lean_answer(["git", *arguments])
+    code, output = lean_result(["git", *arguments])
     return os.fsdecode(output).removesuffix("\n") if code == 0 else ""
 
 

@@ -7,7 +7,7 @@ nothing is imported at the top.
 
 from __future__ import annotations
 
-from mergebert.git.command import git_version, lean_answer
+from mergebert.git.command import git_version, lean_result
 from mergebert.git.notes import note_path, noted
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HISTOGRAM, MYERS = "histogram", "myers"
-MERGE, DIFF3, ZDIFF3 = "merge", "diff3", "zdiff3"  # merge.conflictStyle
+MERGE, DIFF3 = "merge", "diff3"  # merge.conflictStyle, which can also be zdiff3
 
 # Commands whose merge is a plain three-way merge of blobs: git gives it no options, so it diffs with Myers.
 _PLAIN = frozenset({"apply", "notes", "rerere"})
@@ -114,7 +114,7 @@ def _algorithm(command: str, strategy: str, settings: Mapping[str, str]) -> str:
 
 
 def _is_recursive(command: str, strategy: str) -> bool:
-    """Whether git runs the recursive engine, which diffs with Myers unless it is told otherwise."""
+    """Whether git runs the recursive engine, which diffs with Myers unless an option says otherwise."""
     may_be = command in _ONCE_RECURSIVE or strategy in _RECURSIVE_STRATEGIES
     return may_be and git_version() < _RECURSIVE_IS_ORT_SINCE
 
@@ -154,7 +154,7 @@ def _branch_options(settings: Mapping[str, str]) -> list[tuple[str, str]]:
     """What branch.<name>.mergeOptions says for the branch that is checked out."""
     if not any(key.endswith(".mergeoptions") for key in settings):
         return []
-    code, output = lean_answer(["git", "symbolic-ref", "--quiet", "--short", "HEAD"])
+    code, output = lean_result(["git", "symbolic-ref", "--quiet", "--short", "HEAD"])
     name = output.decode("utf-8", "surrogateescape").removesuffix("\n") if code == 0 else ""
     return list(_options(_split(settings.get(f"branch.{name}.mergeoptions", "")), _VALUED["merge"]))
 
@@ -171,7 +171,7 @@ def _rebase_options() -> list[tuple[str, str]]:
 def _sequencer_options() -> list[tuple[str, str]]:
     """What a cherry-pick or revert of several commits noted, a file in the form of git config."""
     path = note_path("sequencer/opts")
-    code, output = lean_answer(["git", "config", "-z", "-f", path, "--get-regexp", r"^options\.strategy"])
+    code, output = lean_result(["git", "config", "-z", "-f", path, "--get-regexp", r"^options\.strategy"])
     pairs = output.decode("utf-8", "surrogateescape").split("\0") if code == 0 else []
     return [
         (key.removeprefix("options."), value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mergebert.git.command import lean_answer
+from mergebert.git.command import lean_result
 
 
 def noted(name: str) -> str:
@@ -18,5 +18,5 @@ def noted(name: str) -> str:
 
 def note_path(name: str, folder: str = ".") -> str:
     """Where a file of git's folder lies, for the work tree around `folder`; empty outside of one."""
-    code, output = lean_answer(["git", "-C", folder, "rev-parse", "--git-path", name])
+    code, output = lean_result(["git", "-C", folder, "rev-parse", "--git-path", name])
     return os.path.join(folder, os.fsdecode(output).removesuffix("\n")) if code == 0 else ""

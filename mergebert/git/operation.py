@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mergebert.git.command import git_answer
+from mergebert.git.command import git_result
 from mergebert.git.notes import note_path
 
 # What git keeps in its folder while an operation waits for a person.
@@ -54,7 +54,7 @@ def noted_operation(folder: Path) -> Operation:
 
 def head_of(folder: Path) -> str:
     """The commit that is checked out; empty outside of repositories and before the first one."""
-    code, output, _ = git_answer(["rev-parse", "--verify", "--quiet", "HEAD"], folder)
+    code, output, _ = git_result(["rev-parse", "--verify", "--quiet", "HEAD"], folder)
     return output.decode("ascii").strip() if code == 0 else ""
 
 

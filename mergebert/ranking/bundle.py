@@ -26,14 +26,8 @@ from mergebert.ranking.codes import Codes, codes, feature_names, foreign_code
 from mergebert.ranking.columns import SPECIAL_TOKENS
 
 FORMAT = 2
-MODEL, TOKENIZER, FIRST, RANKER, MANIFEST = (
-    "model.onnx",
-    "tokenizer.json",
-    "first.safetensors",
-    "ranker.safetensors",
-    "bundle.json",
-)
-
+MODEL, TOKENIZER, MANIFEST = "model.onnx", "tokenizer.json", "bundle.json"
+FIRST, RANKER = "first.safetensors", "ranker.safetensors"
 LARGEST = {MANIFEST: 10_000_000}  # bytes; 30 times what the shipped one has
 LARGEST_FILE = 100_000_000  # of any other file: loading takes a multiple of it as memory
 

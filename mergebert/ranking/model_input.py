@@ -14,7 +14,7 @@ from mergebert.text.markers import Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ModelInput:
     """A conflict and its diffs, its candidates, its columns for the classifier, and the features of each candidate for
     the ranker.
 
@@ -43,14 +43,14 @@ def outline(conflict: Conflict, language: Language, around: Surroundings, subwor
     return Outline(diff, candidates(conflict, language, diff), encode(diff, around, subwords))
 
 
-def described(
+def model_inputs(
     evidence: FileEvidence, subwords: Subwords, outlined: Callable[..., Outline] = outline
-) -> list[Described]:
+) -> list[ModelInput]:
     """Every conflict of one file, in order; `outlined` may remember the outlines it has made."""
     context = context_features(evidence.file.context)
     found = []
     for index, conflict in enumerate(evidence.conflicts):
         one = outlined(conflict, evidence.language, evidence.surroundings[index], subwords)
         rows = [row | context for row in candidate_features(evidence, index, one.diff, one.options)]
-        found.append(Described(conflict, one.diff, one.options, one.columns, rows))
+        found.append(ModelInput(conflict, one.diff, one.options, one.columns, rows))
     return found

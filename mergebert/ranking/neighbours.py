@@ -21,9 +21,8 @@ GROUPS = ("one side ours", "one side theirs", "both", "neither")
 GROUP_OF = np.array((0, 1, 3, 2, 2, 2, 2, 3))  # the group of each kind
 
 MEANS = ("file", "merge", "answers", "file_answers", "previous", "next")
-_BY_GROUP = MEANS[
-    :3
-]  # of which the share of every group is a feature, not only that of the candidate's own kind
+# The means of which the share of every group is a feature, not only that of the candidate's own kind.
+_BY_GROUP = MEANS[:3]
 _COUNTS = ("others_in_file", "others_in_merge", "answers_known")
 
 NEIGHBOUR_FEATURES = (
@@ -32,9 +31,8 @@ NEIGHBOUR_FEATURES = (
     *("first", "first to best", "first rank", "first entropy", "first kind", "kind"),
     *(f"{name} {part}" for name in MEANS for part in ("kind", "group")),
 )
-_OF_NONE = [
-    NEIGHBOUR_FEATURES.index(name) for name in (*_COUNTS, "first entropy")
-]  # true of no candidate too
+# What holds of "none of these" too.
+_OF_NONE = [NEIGHBOUR_FEATURES.index(name) for name in (*_COUNTS, "first entropy")]
 _CHUNK = 4_000_000  # numbers held at once in a merge of very many conflicts
 
 Floats = NDArray[np.float64]

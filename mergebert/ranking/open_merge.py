@@ -10,7 +10,7 @@ from mergebert.ranking.evidence import ConflictKey, FileMerge
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
 
 if TYPE_CHECKING:
-    from mergebert.ranking.resolution import RankedConflict, Ranks
+    from mergebert.ranking.resolution import AnyResolver, RankedConflict
 
 Offers = dict[ConflictKey, "RankedConflict"]
 
@@ -18,7 +18,7 @@ Offers = dict[ConflictKey, "RankedConflict"]
 class OpenMerge:
     """The conflicted texts of one merge and the resolver that ranks their resolutions."""
 
-    def __init__(self, texts: Sequence[ConflictedText], resolver: Ranks, max_error: float) -> None:
+    def __init__(self, texts: Sequence[ConflictedText], resolver: AnyResolver, max_error: float) -> None:
         self._resolver = resolver
         self._max_error = max_error
         self._files = [FileMerge(text.path, text.line_merge, text.stages) for text in texts]

@@ -33,7 +33,7 @@ class RankedConflict:
         return RankedConflict(self.conflict, self.resolutions, accepted=False)
 
 
-class Ranks(Protocol):
+class AnyResolver(Protocol):
     """What is asked of a resolver; tests pass their own."""
 
     def rank(

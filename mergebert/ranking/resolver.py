@@ -22,7 +22,7 @@ from mergebert.ranking.classifier import (
 )
 from mergebert.ranking.columns import Subwords
 from mergebert.ranking.evidence import ConflictKey, FileEvidence, FileMerge
-from mergebert.ranking.model_input import Described, described
+from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import (
     NEIGHBOUR_FEATURES,
     Prediction,
@@ -43,12 +43,10 @@ Answers = Mapping[ConflictKey, str]
 class ScoredConflict:
     """One conflict and the scores of its candidates that do not depend on the other conflicts of the merge."""
 
-    described: Described
+    model_input: ModelInput
     kinds: NDArray[np.int64]  # of each option, an index in neighbours.KINDS
     first: NDArray[np.float64]  # the first pass's probability of each option
-    classifier: NDArray[
-        np.float32
-    ]  # CLASSIFIER_FEATURES of each option and of none; NaN without a classifier
+    classifier: NDArray[np.float32]  # CLASSIFIER_FEATURES of each option and none; NaN with no network
 
 
 class Resolver:
@@ -91,21 +89,21 @@ class Resolver:
         probabilities = self._probabilities(everything, _predictions(everything, keys, answers or {}), asked)
         resolutions = dict(zip(asked, probabilities, strict=True))
         ranked = iter(
-            self._ranked(one.described, resolutions.get(at), max_error) for at, one in enumerate(everything)
+            self._ranked(one.model_input, resolutions.get(at), max_error) for at, one in enumerate(everything)
         )
         grouped = [[next(ranked) for _ in ones] for ones in scored]
         return [
-            self._kept(evidence, conflicts, is_whole=wanted is None)
+            self._still_accepted(evidence, conflicts, is_whole=wanted is None)
             for evidence, conflicts in zip(evidences, grouped, strict=True)
         ]
 
     def scored_files(self, evidences: Sequence[FileEvidence]) -> list[list[ScoredConflict]]:
         """Every conflict of every file with its own scores: nearly all of the time that ranking takes."""
-        grouped = [described(evidence, self.subwords) for evidence in evidences]
+        grouped = [model_inputs(evidence, self.subwords) for evidence in evidences]
         found = iter(self.scored([one for ones in grouped for one in ones]))
         return [[next(found) for _ in ones] for ones in grouped]
 
-    def scored(self, conflicts: Sequence[Described]) -> list[ScoredConflict]:
+    def scored(self, conflicts: Sequence[ModelInput]) -> list[ScoredConflict]:
         """Conflicts with the scores of the first pass and of the classifier."""
         rows = self.first.rows([row for one in conflicts for row in one.features])
         first = self.first.probabilities(rows, [len(one.features) for one in conflicts])
@@ -119,10 +117,10 @@ class Resolver:
         """The number of syntax errors in a whole file; None if unknown."""
         return error_count(text, language)
 
-    def _kept(
+    def _still_accepted(
         self, evidence: FileEvidence, conflicts: list[RankedConflict], is_whole: bool
     ) -> list[RankedConflict]:
-        """What stays accepted: nothing in a language that the bundle was not measured on, its error is not known."""
+        """The conflicts as they stay accepted: none in a language in which the error of the bundle was not measured."""
         if evidence.language.name not in self.bundle.manifest.languages:
             return [one.refused() for one in conflicts]
         kept = keeping_turned_space(conflicts)
@@ -136,14 +134,14 @@ class Resolver:
             return []
         ones = [conflicts[at] for at in asked]
         rows = self.ranker.rows(
-            [row for one in ones for row in one.described.features],
+            [row for one in ones for row in one.model_input.features],
             (NEIGHBOUR_FEATURES, np.concatenate(neighbour_features(predictions, asked))),
             (CLASSIFIER_FEATURES, np.concatenate([one.classifier for one in ones])),
         )
-        sizes = [len(one.described.features) for one in ones]
+        sizes = [len(one.model_input.features) for one in ones]
         return [found[:-1] for found in self.ranker.probabilities(rows, sizes)]
 
-    def classifier_features(self, conflicts: Sequence[Described]) -> list[NDArray[np.float32]]:
+    def classifier_features(self, conflicts: Sequence[ModelInput]) -> list[NDArray[np.float32]]:
         """The classifier features of each option of each conflict and of "none of these"; NaN without a classifier."""
         if self.classifier is None:
             shapes = [(len(one.features), len(CLASSIFIER_FEATURES)) for one in conflicts]
@@ -155,7 +153,7 @@ class Resolver:
         ]
 
     def _ranked(
-        self, one: Described, probabilities: NDArray[np.float64] | None, max_error: float
+        self, one: ModelInput, probabilities: NDArray[np.float64] | None, max_error: float
     ) -> RankedConflict:
         if probabilities is None:
             return RankedConflict(one.conflict, (), accepted=False)
@@ -176,7 +174,7 @@ def _predictions(
     found = []
     for one, key in zip(conflicts, keys, strict=True):
         text = answers.get(key)
-        answer = None if text is None else chosen_distribution(one.described.options, text)
+        answer = None if text is None else chosen_distribution(one.model_input.options, text)
         found.append(Prediction(key[0], one.kinds, one.first, answer))
     return found
 

@@ -22,15 +22,15 @@ class SubwordTokenizer:
             if type(error) is Exception:  # the library has none of its own
                 raise ModelBundleError(f"{tokenizer} cannot be loaded; install the bundle again.") from error
             raise
-        self._known: dict[str, Sequence[int]] = {}
+        self._cache: dict[str, Sequence[int]] = {}
 
     def __call__(self, token: str) -> Sequence[int]:
         """The subword ids of one token."""
-        found = self._known.get(token)
+        found = self._cache.get(token)
         if found is None:
-            if len(self._known) >= CACHE_LIMIT:
-                self._known.clear()
+            if len(self._cache) >= CACHE_LIMIT:
+                self._cache.clear()
             # Lone surrogates stand for bytes that are no UTF-8; the tokenizer takes only valid text.
             clean = token[:200].encode("utf-8", "replace").decode()
-            found = self._known[token] = self._tokenizer.encode(clean, add_special_tokens=False).ids
+            found = self._cache[token] = self._tokenizer.encode(clean, add_special_tokens=False).ids
         return found

@@ -37,12 +37,8 @@ class Trees:
 
         try:
             self.arrays = load_file(path)
-        except (
-            SafetensorError,
-            OSError,
-            KeyError,
-            ValueError,
-        ) as error:  # KeyError: a type numpy does not have
+        # A KeyError is a type that numpy does not have.
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise ModelBundleError(f"{path} cannot be loaded; install the bundle again.") from error
         if not _are_trees(self.arrays):
             raise ModelBundleError(f"{path} cannot be loaded, it holds no trees; install the bundle again.")

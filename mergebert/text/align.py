@@ -80,7 +80,7 @@ def _hunks(keys: ThreeWay[Keys], trims_insertions: bool) -> Iterator[Hunk]:
 
 def _changed(keys: ThreeWay[Keys], ranges: ThreeWay[range], trims_insertions: bool) -> Iterator[Hunk]:
     """The hunk of one gap between stable runs; nothing for an empty gap."""
-    base, ours, theirs = (_cut(sequence, part) for sequence, part in zip(keys, ranges, strict=True))
+    base, ours, theirs = (_slice(sequence, part) for sequence, part in zip(keys, ranges, strict=True))
     if not (base or ours or theirs):
         return
     if ours == theirs:
@@ -117,5 +117,5 @@ def _without(part: range, head: int, tail: int) -> range:
     return part[head : len(part) - tail]
 
 
-def _cut(sequence: Keys, part: range) -> Keys:
+def _slice(sequence: Keys, part: range) -> Keys:
     return sequence[part.start : part.stop]

@@ -21,7 +21,7 @@ class OpenPart:
     parts: tuple[Item, ...]
     agreed: tuple[str, ...] = ("", "")
     shows_base: bool = True  # whether the markers in the file do; what stays open keeps their style
-    shown: tuple[Conflict, ...] = ()  # the conflicts of `marked`, which may be cut otherwise
+    shown: tuple[Conflict, ...] = ()  # the conflicts of `marked`, which may be divided otherwise
 
     def __str__(self) -> str:
         return self.marked

@@ -6,7 +6,7 @@ still has all three versions, so they are merged by lines again in the diff3 sty
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -18,11 +18,9 @@ from mergebert.text.windows import windows
 CONTEXT = 3  # unbroken lines that prove where an answer ends; measured on mined merges, see data/README.md
 
 
-def unreconciled(work_tree: MergedFile) -> tuple[Part, ...]:
-    """The parts of a file without a line merge: each conflict as its markers show it."""
-    return tuple(
-        OpenPart(str(part), (part,)) if isinstance(part, Conflict) else part for part in work_tree.parts
-    )
+def unreconciled(items: Iterable[Item]) -> tuple[Part, ...]:
+    """The parts of a file, or of a piece of it, without a line merge: each conflict as its markers show it."""
+    return tuple(OpenPart(str(item), (item,)) if isinstance(item, Conflict) else item for item in items)
 
 
 def reconciled(work_tree: MergedFile, line_merge: MergedFile) -> tuple[Part, ...]:
@@ -82,7 +80,7 @@ def _items(merged: MergedFile) -> list[Item]:
 
 
 def _open(work_tree: Sequence[Item], line_merge: Sequence[Item], run: range) -> OpenPart:
-    """The conflicts of one window, wearing the labels of the markers that stand in the file."""
+    """The conflicts of one window, with the labels of the markers that stand in the file."""
     shown = tuple(item for item in work_tree if isinstance(item, Conflict))
     first = shown[0]
     parts = [_labelled(line_merge[at], first.markers) for at in run]
@@ -121,14 +119,10 @@ def _gap(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> list[Part]:
     parts: list[Part] = []
     at = 0
     for place, conflict in _answers(work_tree, line_merge):
-        parts += _alone(work_tree[at : place.start])
+        parts += unreconciled(_joined(work_tree[at : place.start]))
         parts.append(AnsweredPart("".join(map(str, work_tree[place.start : place.stop])), conflict))
         at = place.stop
-    return parts + _alone(work_tree[at:])
-
-
-def _alone(items: Sequence[Item]) -> list[Part]:
-    return [item if isinstance(item, str) else OpenPart(str(item), (item,)) for item in _joined(items)]
+    return [*parts, *unreconciled(_joined(work_tree[at:]))]
 
 
 def _answers(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> Iterator[tuple[range, Conflict]]:

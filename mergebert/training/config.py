@@ -99,13 +99,11 @@ class TrainConfig:
     shared: Path | None = None  # another workspace whose tokenizer, arrays and encoder are used
     repositories: PositiveShare = 1.0  # share of the training repositories that is learnt from
     seed: Natural = 0
-    folds: Several = (
-        2  # networks, each trained without a share; the ranker learns from one that has not seen the answers
-    )
+    # Networks, each trained without a share; the ranker learns from one that has not seen the answers.
+    folds: Several = 2
     tokenizer_files: Positive = 4000
-    grades: Annotated[str, msgspec.Meta(pattern="^[abcd]+$")] = (
-        "abcd"  # of located resolutions that network and ranker are trained on, the surest first
-    )
+    # Of located resolutions that network and ranker are trained on, the surest first.
+    grades: Annotated[str, msgspec.Meta(pattern="^[abcd]+$")] = "abcd"
     model: ModelConfig = field(default_factory=ModelConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)

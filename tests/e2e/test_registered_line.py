@@ -9,7 +9,7 @@ import pytest
 
 from mergebert.driver import registration
 from mergebert.driver.registration import driver_line, install, scope_of
-from mergebert.git.command import git_version, shell_answer
+from mergebert.git.command import git_version, shell_result
 from tests.e2e.driver_program import plain_program
 
 BASE, OURS, THEIRS = ({"app.py": f"a\n{word}\nc\n", "clean.py": "same\n"} for word in ("b", "ours", "theirs"))
@@ -85,7 +85,7 @@ def test_a_client_that_quotes_no_empty_label(program: str, version: tuple[int, i
     }
     for placeholder, value in values.items():
         line = line.replace(placeholder, value)
-    code, complaint = shell_answer(f"MERGEBERT=0; export MERGEBERT; {line}", tmp_path)
+    code, complaint = shell_result(f"MERGEBERT=0; export MERGEBERT; {line}", tmp_path)
     assert code == 1, complaint
     left = (tmp_path / "ours").read_text()
     names = ("", "") if program != "plain" and version == (2, 44) else ("ours", "theirs")

@@ -11,7 +11,7 @@ from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.features.edits import sure_edits, workspace_edit
 from mergebert_lsp.features.wording import labels_of, suggestion_title
 from mergebert_lsp.text.choices import CHOICES
-from mergebert_lsp.text.document_state import DocumentState, ShownConflict
+from mergebert_lsp.text.document_state import DocumentConflict, DocumentState
 
 KIND = "quickfix.mergebert"
 ACCEPT, ACCEPT_SURE = "mergebert.accept", "mergebert.acceptSure"
@@ -28,28 +28,30 @@ def code_actions(
 ) -> list[CodeAction | Command]:
     """The actions for the characters from `start` to `end`; edits are worked out later where the client asks again."""
     found: list[CodeAction | Command] = []
-    for shown in document.at(start, end):
-        own = [one for one in reported if _is_of(one, shown)]
-        for choice, title in choices(shown).items():
-            found.append(_action(document, shown, choice, title, client, own))
+    for conflict in document.at(start, end):
+        own = [one for one in reported if _is_of(one, conflict)]
+        for choice, title in choices(conflict).items():
+            found.append(_action(document, conflict, choice, title, client, own))
     if found:
         found += [_as_action(command, client) for command in _around(document, start)]
     return found
 
 
-def choices(shown: ShownConflict) -> dict[str, str]:
+def choices(conflict: DocumentConflict) -> dict[str, str]:
     """What may be chosen for a conflict, with its titles, best first."""
-    ranks = range(1, len(shown.suggestions) + 1)
-    found = {str(rank): suggestion_title(shown, rank) for rank in ranks}
-    labels = labels_of(shown)
-    return found | {side: one.title(labels) for side, one in CHOICES.items() if shown.edit(side) is not None}
+    ranks = range(1, len(conflict.suggestions) + 1)
+    found = {str(rank): suggestion_title(conflict, rank) for rank in ranks}
+    labels = labels_of(conflict)
+    return found | {
+        side: one.title(labels) for side, one in CHOICES.items() if conflict.edit(side) is not None
+    }
 
 
 def resolved(action: CodeAction, document: DocumentState, client: Client) -> CodeAction | None:
     """The action with its edit; None where the text has moved on since."""
     data = _mapping(action.data)
-    shown = document.find(data.get("conflict")) if data.get("version") == document.version else None
-    edit = shown.edit(str(data.get("choice"))) if shown else None
+    conflict = document.find(data.get("conflict")) if data.get("version") == document.version else None
+    edit = conflict.edit(str(data.get("choice"))) if conflict else None
     if edit is None:
         return None
     action.edit = workspace_edit({document: [edit]}, client)
@@ -58,13 +60,13 @@ def resolved(action: CodeAction, document: DocumentState, client: Client) -> Cod
 
 def _action(
     document: DocumentState,
-    shown: ShownConflict,
+    conflict: DocumentConflict,
     choice: str,
     title: str,
     client: Client,
     reported: list[Diagnostic],
 ) -> CodeAction | Command:
-    data = {"uri": document.uri, "version": document.version, "conflict": shown.id, "choice": choice}
+    data = {"uri": document.uri, "version": document.version, "conflict": conflict.id, "choice": choice}
     command = Command(title, ACCEPT, arguments=[data])
     if not client.has_action_literals:
         return command
@@ -72,7 +74,7 @@ def _action(
         title,
         kind=KIND,
         diagnostics=reported or None,
-        is_preferred=choice == "1" and shown.is_sure,
+        is_preferred=choice == "1" and conflict.is_sure,
     )
     if client.applies_edits and not (client.versions_edits and document.version):
         # Neovim checks no version 0: two edits on their way at once would both be made. A command is refused the second time.
@@ -100,8 +102,8 @@ def _as_action(command: Command, client: Client) -> CodeAction | Command:
     return CodeAction(command.title, kind=KIND, command=command) if client.has_action_literals else command
 
 
-def _is_of(reported: Diagnostic, shown: ShownConflict) -> bool:
-    return _mapping(reported.data).get("conflict") == shown.id
+def _is_of(reported: Diagnostic, conflict: DocumentConflict) -> bool:
+    return _mapping(reported.data).get("conflict") == conflict.id
 
 
 def _mapping(data: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from lsprotocol.types import ClientCapabilities, MarkupKind
 class Client:
     """The client capabilities that change what the server does."""
 
-    pulls_diagnostics: bool = False  # and is able to be told when to pull again
+    pulls_diagnostics: bool = False  # and pulls again when asked to
     shows_related: bool = False
     has_action_literals: bool = False
     resolves_edits: bool = False

@@ -14,7 +14,7 @@ from lsprotocol.types import (
 
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.features.wording import labels_of, summary
-from mergebert_lsp.text.document_state import DocumentState, ShownConflict
+from mergebert_lsp.text.document_state import DocumentConflict, DocumentState
 
 SOURCE = "mergebert"
 CONFLICT, TORN = "conflict", "torn"
@@ -25,15 +25,15 @@ def diagnostics(document: DocumentState, client: Client, is_ranked: bool) -> lis
     count = len(document.conflicts)
     found = [
         Diagnostic(
-            range=document.positions.line_range(shown.marked.start),
-            message=summary(shown, count, is_ranked),
+            range=document.positions.line_range(conflict.marked.start),
+            message=summary(conflict, count, is_ranked),
             severity=DiagnosticSeverity.Error,
             code=CONFLICT,
             source=SOURCE,
-            related_information=list(_related(document, shown)) if client.shows_related else None,
-            data={"conflict": shown.id, "confidence": _confidence(shown)},
+            related_information=list(_related(document, conflict)) if client.shows_related else None,
+            data={"conflict": conflict.id, "confidence": _confidence(conflict)},
         )
-        for shown in document.conflicts
+        for conflict in document.conflicts
     ]
     torn = [
         Diagnostic(
@@ -48,14 +48,14 @@ def diagnostics(document: DocumentState, client: Client, is_ranked: bool) -> lis
     return sorted(found + torn, key=lambda one: one.range.start.line)
 
 
-def _confidence(shown: ShownConflict) -> float | None:
-    return round(shown.suggestions[0].confidence, 4) if shown.suggestions else None
+def _confidence(conflict: DocumentConflict) -> float | None:
+    return round(conflict.suggestions[0].confidence, 4) if conflict.suggestions else None
 
 
-def _related(document: DocumentState, shown: ShownConflict) -> Iterator[DiagnosticRelatedInformation]:
+def _related(document: DocumentState, conflict: DocumentConflict) -> Iterator[DiagnosticRelatedInformation]:
     """Where each side stands."""
-    labels = labels_of(shown)
-    spans = shown.marked.spans
+    labels = labels_of(conflict)
+    spans = conflict.marked.spans
     for label, span in ((labels.ours, spans.ours), (labels.theirs, spans.theirs)):
         if span is not None:
             where: Range = document.positions.range(*span)

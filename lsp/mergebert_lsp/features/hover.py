@@ -10,7 +10,7 @@ from lsprotocol.types import Hover, MarkupContent, MarkupKind
 from mergebert.terminal import percent, shown_lines, small_diff
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.features.wording import labels_of, summary, taken
-from mergebert_lsp.text.document_state import DocumentState, ShownConflict
+from mergebert_lsp.text.document_state import DocumentConflict, DocumentState
 
 MOST_LINES = 24  # of one diff or text; a hover is read at a glance
 
@@ -20,28 +20,28 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>~]")  # labels come from the repository and a
 
 def hover(document: DocumentState, at: int, client: Client, is_ranked: bool) -> Hover | None:
     """What is to be said of the conflict at a character; None outside of conflicts."""
-    shown = next(iter(document.at(at, at)), None)
-    if shown is None:
+    conflict = next(iter(document.at(at, at)), None)
+    if conflict is None:
         return None
-    first = _MARKUP.sub(r"\\\g<0>", summary(shown, len(document.conflicts), is_ranked))
-    text = "\n\n".join([first, *_sides(shown), *_suggestions(shown)])
+    first = _MARKUP.sub(r"\\\g<0>", summary(conflict, len(document.conflicts), is_ranked))
+    text = "\n\n".join([first, *_sides(conflict), *_suggestions(conflict)])
     kind = MarkupKind.Markdown if client.reads_markdown else MarkupKind.PlainText
     return Hover(MarkupContent(kind, text), document.positions.line_range(at))
 
 
-def _sides(shown: ShownConflict) -> Iterator[str]:
-    labels, sides = labels_of(shown), shown.sides
+def _sides(conflict: DocumentConflict) -> Iterator[str]:
+    labels, sides = labels_of(conflict), conflict.sides
     for label, text in ((labels.ours, sides.ours), (labels.theirs, sides.theirs)):
-        if not shown.knows_base:
+        if not conflict.knows_base:
             yield f"{_code(label)}:\n{_fenced('', shown_lines(text) or ['(nothing)'])}"
         else:
             yield f"{labels.base} → {_code(label)}:\n{_fenced('diff', small_diff(sides.base, text))}"
 
 
-def _suggestions(shown: ShownConflict) -> Iterator[str]:
-    labels = labels_of(shown)
-    for rank, one in enumerate(shown.suggestions, start=1):
-        sure = ", sure enough to apply" if rank == 1 and shown.is_sure else ""
+def _suggestions(conflict: DocumentConflict) -> Iterator[str]:
+    labels = labels_of(conflict)
+    for rank, one in enumerate(conflict.suggestions, start=1):
+        sure = ", sure enough to apply" if rank == 1 and conflict.is_sure else ""
         how = f"pattern {one.pattern}, method {one.method}"
         title = f"**{rank}. {percent(one.confidence)}** {_code(taken(one, labels))} ({how}{sure})"
         if rank > 1:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from mergebert.terminal import percent, visible
 from mergebert.text.markers import lines_of
 from mergebert.text.threeway import ThreeWay
-from mergebert_lsp.text.document_state import ShownConflict
+from mergebert_lsp.text.document_state import DocumentConflict
 from mergebert_lsp.text.suggestions import Suggestion
 
 LONGEST_LABEL = 40
 
 
-def labels_of(shown: ShownConflict) -> ThreeWay[str]:
+def labels_of(conflict: DocumentConflict) -> ThreeWay[str]:
     """The names of the three versions as the markers give them; git's words where they give none, or the same."""
-    found = shown.marked.conflict.labels.map(_short)
+    found = conflict.marked.conflict.labels.map(_short)
     ours, theirs = found.ours or "ours", found.theirs or "theirs"
     if ours == theirs:
         ours, theirs = f"{ours} (first)", f"{theirs} (second)"
     return ThreeWay(f"base ({found.base})" if found.base not in ("", "base") else "base", ours, theirs)
 
 
-def suggestion_title(shown: ShownConflict, rank: int) -> str:
+def suggestion_title(conflict: DocumentConflict, rank: int) -> str:
     """The title of a suggestion: what it takes and how sure it is."""
-    one = shown.suggestions[rank - 1]
-    return f"Accept suggestion {rank}: {taken(one, labels_of(shown))} ({percent(one.confidence)})"
+    one = conflict.suggestions[rank - 1]
+    return f"Accept suggestion {rank}: {taken(one, labels_of(conflict))} ({percent(one.confidence)})"
 
 
 def taken(one: Suggestion, labels: ThreeWay[str]) -> str:
@@ -42,29 +42,29 @@ def taken(one: Suggestion, labels: ThreeWay[str]) -> str:
     return f"merged ({one.method})"
 
 
-def summary(shown: ShownConflict, of: int, is_ranked: bool) -> str:
+def summary(conflict: DocumentConflict, of: int, is_ranked: bool) -> str:
     """One line: what the conflict is, and the best suggestion with its confidence."""
-    labels = labels_of(shown)
-    where = f"Conflict {shown.number} of {of}: {labels.ours} {_change(shown, 'ours')}, "
-    where += f"{labels.theirs} {_change(shown, 'theirs')}"
-    return f"{where}. {_verdict(shown, is_ranked)}"
+    labels = labels_of(conflict)
+    where = f"Conflict {conflict.number} of {of}: {labels.ours} {_change(conflict, 'ours')}, "
+    where += f"{labels.theirs} {_change(conflict, 'theirs')}"
+    return f"{where}. {_verdict(conflict, is_ranked)}"
 
 
-def _verdict(shown: ShownConflict, is_ranked: bool) -> str:
-    if not shown.marked.conflict.is_two_sided:
-        return f"It has {shown.marked.conflict.sides_count} sides; resolve it by hand."
-    if not shown.suggestions:
+def _verdict(conflict: DocumentConflict, is_ranked: bool) -> str:
+    if not conflict.marked.conflict.is_two_sided:
+        return f"It has {conflict.marked.conflict.sides_count} sides; resolve it by hand."
+    if not conflict.suggestions:
         return "No suggestion; resolve it by hand." if is_ranked else "No suggestion yet."
-    best = shown.suggestions[0]
-    sure = ", sure enough to apply" if shown.is_sure else ""
-    return f"Best suggestion: {taken(best, labels_of(shown))} ({percent(best.confidence)}{sure})."
+    best = conflict.suggestions[0]
+    sure = ", sure enough to apply" if conflict.is_sure else ""
+    return f"Best suggestion: {taken(best, labels_of(conflict))} ({percent(best.confidence)}{sure})."
 
 
-def _change(shown: ShownConflict, side: str) -> str:
+def _change(conflict: DocumentConflict, side: str) -> str:
     """What a side did to the base, as far as that is known."""
-    text, base = str(getattr(shown.sides, side)), shown.sides.base
+    text, base = str(getattr(conflict.sides, side)), conflict.sides.base
     count, before = len(lines_of(text)), len(lines_of(base))
-    if not shown.knows_base:
+    if not conflict.knows_base:
         return f"has {_lines(count)}" if count else "has nothing"
     if text == base:
         return "kept the base"

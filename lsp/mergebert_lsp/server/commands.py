@@ -62,10 +62,10 @@ def chosen_edit(document: DocumentState | None, asked: Mapping[str, Any]) -> Edi
         return NOT_THERE
     if asked.get("version") is not None and asked["version"] != document.version:
         return MOVED_ON
-    shown = document.find(asked.get("conflict"))
-    if shown is None:
+    conflict = document.find(asked.get("conflict"))
+    if conflict is None:
         return NOT_THERE
-    return shown.edit(str(asked.get("choice", ""))) or NO_CHOICE
+    return conflict.edit(str(asked.get("choice", ""))) or NO_CHOICE
 
 
 async def _accept(server: MergebertServer, asked: Mapping[str, Any]) -> CommandResult:

@@ -77,18 +77,18 @@ class BoundedInput:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._ahead = b""  # what was read of the next frame
-        self._cut = b""  # the end of a line that goes on
+        self._unfinished = b""  # the end of a line that goes on
 
     def readline(self, size: int | None = -1) -> bytes:
         """The next line, cut where it is too long; a length as pygls wants it, and none where it is not possible."""
         piece = self._piece()
-        line, self._cut = self._cut + piece, b""
+        line, self._unfinished = self._unfinished + piece, b""
         found = _LENGTH.search(line)
         if found is not None:
             is_possible = int(found[1]) <= LARGEST_MESSAGE
             return b"Content-Length: %d\r\n" % int(found[1]) if is_possible else b":\r\n"
         if not piece.endswith(b"\n"):
-            self._cut = line[-_LONGEST_LENGTH:]
+            self._unfinished = line[-_LONGEST_LENGTH:]
         return piece
 
     def read(self, size: int = -1) -> bytes:

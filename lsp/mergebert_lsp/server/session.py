@@ -42,9 +42,7 @@ class Session:
     encoding: str = "utf-16"
     folders: dict[str, str] = field(default_factory=dict)  # of the workspace, path by URI
     documents: dict[str, DocumentState] = field(default_factory=dict)
-    others: dict[str, DocumentState] = field(
-        default_factory=dict
-    )  # files of the merge that no editor has open
+    others: dict[str, DocumentState] = field(default_factory=dict)  # files of the merge that are not open
     is_whole: bool = False  # whether all files of the merge were asked for
 
     def __post_init__(self) -> None:

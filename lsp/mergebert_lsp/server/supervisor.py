@@ -26,9 +26,8 @@ from mergebert_lsp.worker.messages import (
 )
 
 COMMAND = (sys.executable, "-P", "-m", "mergebert_lsp.worker.process")
-LONGEST_SILENCE = (
-    60.0  # seconds in which a worker that owes an answer says how far it is; it tries twice a second
-)
+# Seconds in which a worker that owes an answer says how far it is; it tries twice a second.
+LONGEST_SILENCE = 60.0
 MOST_DEATHS, WITHIN = 3, 4 * LONGEST_SILENCE  # more deaths in so many seconds are no accident
 
 logger = logging.getLogger(__name__)

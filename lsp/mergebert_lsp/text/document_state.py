@@ -29,7 +29,7 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownConflict:
+class DocumentConflict:
     """One conflict of a text: its number among them, a name that lasts while it is not edited, and its suggestions."""
 
     number: int
@@ -103,9 +103,8 @@ class DocumentState:
         self._read_markers(facts)
 
     def _read_markers(self, facts: MarkerFacts) -> None:
-        found = (
-            () if "\0" in self.text else facts.marked(self.text)
-        )  # git writes no markers into a binary file
+        # git writes no markers into a binary file.
+        found = () if "\0" in self.text else facts.marked(self.text)
         self._marks = tuple(one for one in found if isinstance(one, MarkedConflict))
         self.torn = tuple(one for one in found if isinstance(one, TornMarkers))
 
@@ -125,7 +124,7 @@ class DocumentState:
         return bool(self._marks or self.torn)
 
     @cached_property
-    def conflicts(self) -> tuple[ShownConflict, ...]:
+    def conflicts(self) -> tuple[DocumentConflict, ...]:
         """The conflicts in order, each with what is known of it."""
         by_conflict = _suggestions_by_conflict(self.text, self._marks, self._suggested)
         seen: Counter[str] = Counter()
@@ -133,15 +132,15 @@ class DocumentState:
         for at, one in enumerate(self._marks):
             name = blake2s(self.text[one.start : one.end].encode("utf-8", "surrogatepass")).hexdigest()[:12]
             suggested, start, is_first = by_conflict.get(at, (None, one.start, True))
-            found.append(ShownConflict(at + 1, f"{name}-{seen[name]}", one, suggested, start, is_first))
+            found.append(DocumentConflict(at + 1, f"{name}-{seen[name]}", one, suggested, start, is_first))
             seen[name] += 1
         return tuple(found)
 
-    def find(self, name: object) -> ShownConflict | None:
+    def find(self, name: object) -> DocumentConflict | None:
         """The conflict of that name, or of that number in the text."""
         return next((one for one in self.conflicts if name in (one.id, one.number)), None)
 
-    def at(self, start: int, end: int) -> tuple[ShownConflict, ...]:
+    def at(self, start: int, end: int) -> tuple[DocumentConflict, ...]:
         """The conflicts that the characters from `start` to `end` touch."""
         return tuple(one for one in self.conflicts if one.marked.start <= end and start < one.marked.end)
 

@@ -27,9 +27,9 @@ class MarkerFacts:
         if not (self.content or self.sides):
             return found
         named = ((text[one.start : one.end], one) for one in found)
-        return tuple(self._known(name, one) for name, one in named if name not in self.content)
+        return tuple(self._with_sides(name, one) for name, one in named if name not in self.content)
 
-    def _known(self, name: str, one: MarkedConflict | TornMarkers) -> MarkedConflict | TornMarkers:
+    def _with_sides(self, name: str, one: MarkedConflict | TornMarkers) -> MarkedConflict | TornMarkers:
         if isinstance(one, TornMarkers) or name not in self.sides:
             return one
         return replace(one, conflict=replace(one.conflict, sides=self.sides[name]))

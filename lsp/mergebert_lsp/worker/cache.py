@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mergebert.ranking.bundle import load_bundle
 from mergebert.ranking.columns import Subwords
 from mergebert.ranking.evidence import FileEvidence, FileMerge, Surroundings
-from mergebert.ranking.model_input import Described, Outline, described, outline
+from mergebert.ranking.model_input import ModelInput, Outline, model_inputs, outline
 from mergebert.ranking.resolver import Resolver, ScoredConflict
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict
@@ -23,7 +23,7 @@ MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
 MOST_TEXTS = 256  # whose errors are remembered: a number each
 AT_ONCE = 16  # conflicts shown to the classifier before anybody may call the work off
 
-_ConflictKey = tuple[Conflict, str, Surroundings]
+_OutlineKey = tuple[Conflict, str, Surroundings]
 
 
 class StaleError(Exception):
@@ -43,7 +43,7 @@ class CachingResolver(Resolver):
         super().__init__(load_bundle(bundle), threads)
         self._check = check
         self._files: OrderedDict[FileMerge, list[ScoredConflict]] = OrderedDict()
-        self._outlines: OrderedDict[_ConflictKey, _CachedConflict] = OrderedDict()
+        self._outlines: OrderedDict[_OutlineKey, _CachedConflict] = OrderedDict()
         # By identity: an outline holds its columns while it is here.
         self._by_columns: dict[int, _CachedConflict] = {}
         self._done, self._all = 0, 0
@@ -64,14 +64,14 @@ class CachingResolver(Resolver):
         unknown = [evidence for evidence in evidences if evidence.file not in self._files]
         self._done, self._all = 0, sum(len(evidence.conflicts) for evidence in unknown)
         for evidence in unknown:
-            self._files[evidence.file] = self.scored(described(evidence, self.subwords, self._outlined))
+            self._files[evidence.file] = self.scored(model_inputs(evidence, self.subwords, self._outlined))
         for evidence in evidences:
             self._files.move_to_end(evidence.file)
         found = [self._files[evidence.file] for evidence in evidences]
         self._forget(sum(map(len, found)))
         return found
 
-    def classifier_features(self, conflicts: Sequence[Described]) -> list[NDArray[np.float32]]:
+    def classifier_features(self, conflicts: Sequence[ModelInput]) -> list[NDArray[np.float32]]:
         """The classifier features of each candidate, computed once for the same columns."""
         cached = [self._by_columns[id(one.columns)] for one in conflicts]
         missing = [at for at, one in enumerate(cached) if one.classifier_features is None]

@@ -1,4 +1,4 @@
-"""What people made of suggestions, told from the texts they save; kept only where they asked for it."""
+"""What people made of suggestions, as the texts they save show it; kept only where they asked for it."""
 
 from __future__ import annotations
 

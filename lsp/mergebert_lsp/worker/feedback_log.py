@@ -43,7 +43,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person made of one conflict, known by the index of its slot, and what had been suggested, best first.
+    """What a person made of one conflict, named by its index in the file, and what had been suggested, best first.
 
     `choice` is how they said so: the rank of a suggestion, the name of a side, or `edited`. `resolution` is None where
     they refused what was suggested and have not decided.
@@ -172,7 +172,7 @@ def _state_folder() -> Path:
 
 def _append(path: Path, line: bytes) -> None:
     """Adds a whole line or nothing, and makes room for it where the file is full."""
-    with _alone(path.with_suffix(".lock")):
+    with _locked(path.with_suffix(".lock")):
         if path.exists() and path.stat().st_size + len(line) > LARGEST_FILE:
             os.replace(path, path.with_name(f"{path.stem}{_OLDER}.jsonl"))
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
@@ -194,7 +194,7 @@ def _add_line(descriptor: int, line: bytes) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Keeps other programs from writing meanwhile; raises OSError where one does not come to an end."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o600)
     try:

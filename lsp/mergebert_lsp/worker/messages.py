@@ -59,7 +59,7 @@ def task_of(row: dict[str, Any]) -> RankingTask:
 
 
 def encoded(message: dict[str, Any]) -> bytes:
-    """A message as it travels."""
+    """A message as it is sent: a line of JSON."""
     return json.dumps(message).encode("ascii") + b"\n"  # lone surrogates are written out
 
 

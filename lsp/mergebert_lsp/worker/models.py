@@ -41,8 +41,8 @@ class Models:
 
         Raises what went wrong, and raises it again instead of trying again with the same settings.
         """
-        settings = _kept(self._settings, root, lambda: self._read(root))
-        resolver = _kept(self._resolvers, settings.bundle, lambda: self._load(settings.bundle))
+        settings = _cached(self._settings, root, lambda: self._read(root))
+        resolver = _cached(self._resolvers, settings.bundle, lambda: self._load(settings.bundle))
         return resolver, settings.max_error
 
     def _read(self, root: Path | None) -> Settings:
@@ -54,7 +54,9 @@ class Models:
         return CachingResolver(bundle, THREADS, self._check)
 
 
-def _kept(held: dict[CacheKey, Cached | MergebertError], key: CacheKey, make: Callable[[], Cached]) -> Cached:
+def _cached(
+    held: dict[CacheKey, Cached | MergebertError], key: CacheKey, make: Callable[[], Cached]
+) -> Cached:
     """What is held under the key, made where nothing is yet; an error that is held is raised."""
     if key not in held:
         try:

@@ -118,9 +118,7 @@ class Worker:
         if self._inbox.is_waiting:
             raise StaleError
         now = time.monotonic()
-        if (
-            now >= self._next_word
-        ):  # also where there is nothing to count: a worker that is silent is replaced
+        if now >= self._next_word:  # even with nothing to count: a worker that is silent is replaced
             self._next_word = now + PATIENCE
             self._outbox.send({"kind": "progress", "done": done, "of": of})
 

@@ -47,7 +47,7 @@ class _Merge:
     def open_conflicts(self) -> tuple[ConflictKey, ...]:
         """The keys of every open conflict."""
         return tuple(
-            (at, slot.index) for at, here in enumerate(self.reconciled) for slot in here.file.open_conflicts
+            (at, one.index) for at, here in enumerate(self.reconciled) for one in here.file.open_conflicts
         )
 
 
@@ -101,7 +101,7 @@ class Ranking:
             raise problems[0]
 
     def _keep_feedback(self) -> None:
-        """Keeps what saved texts teach; only then are closed ones forgotten, which may have been saved just before."""
+        """Keeps what saved texts show; only then are closed ones forgotten, which may have been saved just before."""
         saved, closed = self._saved, self._closed
         self._saved, self._closed = [], set()
         try:
@@ -190,7 +190,7 @@ def _near(merge: _Merge, last: Sequence[MergeText]) -> frozenset[ConflictKey]:
     at = changed[0]
     edited = _first_change(before[merge.items[at].name], merge.items[at].editor_text)
     nearest = sorted(merge.reconciled[at].open_parts, key=lambda part: abs(part.start - edited))
-    return frozenset((at, slot.index) for part in nearest[:NEAR] for slot in part.slots)
+    return frozenset((at, one.index) for part in nearest[:NEAR] for one in part.open_conflicts)
 
 
 def _first_change(before: EditorText, after: EditorText) -> int:

@@ -18,7 +18,7 @@ from mergebert_lsp.worker.repository import Versions
 
 @dataclass(frozen=True, slots=True)
 class LocatedPart:
-    """An open part of a text: where its first marker stands, how many conflicts it holds, and its slots.
+    """An open part of a text: where its first marker stands, how many conflicts it holds, and those of the merge.
 
     `text` goes from the first marker to the end of the last one; the part can hold more lines around that.
     """
@@ -27,20 +27,22 @@ class LocatedPart:
     count: int
     text: str
     part: OpenPart
-    slots: tuple[OpenConflict, ...]
-    shown: ThreeWay[str]  # the sides of the first conflict, as its markers give them
+    open_conflicts: tuple[OpenConflict, ...]
+    marked_sides: ThreeWay[str]  # of the first conflict, as its markers give them
 
     @property
     def sides(self) -> ThreeWay[str] | None:
         """The whole sides of the conflict, where git knows more of them than the markers show."""
-        if len(self.slots) != 1 or self.count != 1 or not self.slots[0].conflict.has_base:
+        if len(self.open_conflicts) != 1 or self.count != 1:
             return None
-        found = self.slots[0].conflict.sides
-        return None if found == self.shown else found
+        conflict = self.open_conflicts[0].conflict
+        return conflict.sides if conflict.has_base and conflict.sides != self.marked_sides else None
 
     def resolved(self, texts: Mapping[int, str]) -> str | None:
-        """What stands here once the slots in `texts`, keyed by index, are resolved; None if that would lose text."""
-        found = self.part.resolved({slot.index_in_part: slot.ended(texts[slot.index]) for slot in self.slots})
+        """What stands here once the conflicts in `texts`, keyed by index, are resolved; None if that would lose text."""
+        found = self.part.resolved(
+            {one.index_in_part: one.ended(texts[one.index]) for one in self.open_conflicts}
+        )
         if found is None:
             return None
         lead, tail = len(self.part.agreed[0]), len(self.part.agreed[-1])
@@ -61,7 +63,7 @@ def reconciled_text(
 ) -> ReconciledText:
     """`editor_text` reconciled with git's line merge of its versions, or with the merge that it was `before`.
 
-    That merge holds conflicts which a person has resolved since: so a text that no repository knows teaches too.
+    That merge holds conflicts which a person has resolved since: so the answers in a text that no repository knows count too.
     """
     facts = (
         marker_facts(editor_text.text, versions.marker_size, versions.stages) if versions else MarkerFacts()
@@ -69,7 +71,7 @@ def reconciled_text(
     marks = resolvable(editor_text.text, facts)
     merged = split_at(editor_text.text, marks)
     other = versions.line_merge if versions else before
-    parts = unreconciled(merged) if other is None else reconciled(merged, other)
+    parts = unreconciled(merged.parts) if other is None else reconciled(merged, other)
     if versions:
         file = ConflictedText(editor_text.name, parts, versions.stages, versions.own)
     else:
@@ -85,9 +87,9 @@ def resolvable(text: str, facts: MarkerFacts | None = None) -> tuple[MarkedConfl
 
 def _open_parts(text: str, marks: Sequence[MarkedConflict], file: ConflictedText) -> Iterator[LocatedPart]:
     """Where each open part stands."""
-    slots: dict[int, list[OpenConflict]] = {}
-    for slot in file.open_conflicts:
-        slots.setdefault(id(slot.part), []).append(slot)
+    by_part: dict[int, list[OpenConflict]] = {}
+    for one in file.open_conflicts:
+        by_part.setdefault(id(one.part), []).append(one)
     waiting = deque(marks)
     at = 0
     for part in file.parts:
@@ -99,6 +101,6 @@ def _open_parts(text: str, marks: Sequence[MarkedConflict], file: ConflictedText
             while waiting and waiting[0].start < end:
                 here.append(waiting.popleft())
             start, stop = here[0].start, here[-1].end
-            slots_here = tuple(slots.get(id(part), ()))
-            yield LocatedPart(start, len(here), text[start:stop], part, slots_here, here[0].conflict.sides)
+            open_here = tuple(by_part.get(id(part), ()))
+            yield LocatedPart(start, len(here), text[start:stop], part, open_here, here[0].conflict.sides)
         at = end

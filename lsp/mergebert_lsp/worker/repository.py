@@ -42,7 +42,7 @@ class Repository:
         self._index = root / _line(git_output(["rev-parse", "--git-path", "index"], root))
         self._stamp: _Stamp | None = None
         self._entries: dict[str, tuple[str, ...]] = {}
-        self._known: dict[str, _CachedVersions] = {}
+        self._cache: dict[str, _CachedVersions] = {}
         self._names: dict[Path, str] = {}
 
     def name_of(self, path: Path) -> str:
@@ -71,17 +71,17 @@ class Repository:
         name = self.name_of(path)
         entry = self._entries.get(name)
         if entry is None:
-            self._known.pop(name, None)
+            self._cache.pop(name, None)
             return None
-        known = self._known.get(name)
-        if known is None or known.entry != entry:
-            known = self._known[name] = _CachedVersions(entry, _versions(entry, name, self.root))
-        return known.versions
+        cached = self._cache.get(name)
+        if cached is None or cached.entry != entry:
+            cached = self._cache[name] = _CachedVersions(entry, _versions(entry, name, self.root))
+        return cached.versions
 
     def forget(self, paths: frozenset[Path]) -> None:
         """Drops the versions of all files but `paths`."""
         names = {self.name_of(path) for path in paths}
-        self._known = {name: known for name, known in self._known.items() if name in names}
+        self._cache = {name: cached for name, cached in self._cache.items() if name in names}
         self._names.clear()
 
     def _refresh(self) -> None:

@@ -22,9 +22,9 @@ def suggested(
 ) -> tuple[ConflictSuggestions, ...]:
     """What is suggested for each open part with offers, in order; at most `count` suggestions each."""
     return tuple(
-        _suggestions_for(part, [offers[slot.index] for slot in part.slots], count)
+        _suggestions_for(part, [offers[one.index] for one in part.open_conflicts], count)
         for part in here.open_parts
-        if part.slots and all(slot.index in offers for slot in part.slots)
+        if part.open_conflicts and all(one.index in offers for one in part.open_conflicts)
     )
 
 
@@ -52,7 +52,9 @@ def _suggestions(part: LocatedPart, offers: Sequence[RankedConflict], count: int
     ways = [way for way in ways if way[0] >= LEAST or not any(way[1])]
     for confidence, taken in sorted(ways, key=lambda way: (-way[0], way[1])):
         chosen = [offer.resolutions[at] for offer, at in zip(offers, taken, strict=True)]
-        text = part.resolved({slot.index: one.text for slot, one in zip(part.slots, chosen, strict=True)})
+        text = part.resolved(
+            {one.index: best.text for one, best in zip(part.open_conflicts, chosen, strict=True)}
+        )
         if text is not None and chosen:
             pattern = " / ".join(dict.fromkeys(one.pattern for one in chosen))
             method = " / ".join(dict.fromkeys(one.method for one in chosen))
@@ -61,19 +63,19 @@ def _suggestions(part: LocatedPart, offers: Sequence[RankedConflict], count: int
 
 def _choices(part: LocatedPart) -> Iterator[tuple[str, str]]:
     """The choices whose text the markers that stand there cannot tell."""
-    ends_file = any(slot.stages is not None for slot in part.slots)
-    knows_base = all(slot.conflict.has_base for slot in part.slots)
+    ends_file = any(one.stages is not None for one in part.open_conflicts)
+    knows_base = all(one.conflict.has_base for one in part.open_conflicts)
     wanted = [name for name in CHOICES if ends_file or name == "base"]
     for name in wanted:
         if name == "base" and not knows_base:
             continue
-        text = part.resolved({slot.index: _side(slot, name) for slot in part.slots})
+        text = part.resolved({one.index: _side(one, name) for one in part.open_conflicts})
         if text is not None:
             yield name, text
 
 
-def _side(slot: OpenConflict, name: str) -> str:
+def _side(one: OpenConflict, name: str) -> str:
     """What a choice takes; lines that stand outside the markers are no part of either side where both are taken."""
     if name in ("both", "both-swapped"):
-        return slot.both(is_swapped=name == "both-swapped")
-    return CHOICES[name].text(slot.conflict.sides)
+        return one.both(is_swapped=name == "both-swapped")
+    return CHOICES[name].text(one.conflict.sides)

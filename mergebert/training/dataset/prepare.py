@@ -1,4 +1,4 @@
-"""Mined examples as arrays: described once, read by the network and the ranker as often as they like.
+"""Mined examples as arrays: made once, read by the network and the ranker as often as they like.
 
 One file a repository, so that every split is by repository and an interrupted run goes on where it stopped.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mergebert.example import GRADES, ConflictExample, FileExample
 from mergebert.ranking.columns import Subwords, conflict_class
 from mergebert.ranking.evidence import FileEvidence, FileMerge
-from mergebert.ranking.model_input import Described, described
+from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
 from mergebert.ranking.ranker import matrix
 from mergebert.text.candidates import whitespace_key
@@ -63,7 +63,7 @@ def prepare(examples: Sequence[FileExample], subwords: Subwords, target: Path) -
         for example in group:
             evidence = FileEvidence(file_merge(example))
             arrays.start_file()
-            for one, mined in zip(described(evidence, subwords), example.conflicts, strict=True):
+            for one, mined in zip(model_inputs(evidence, subwords), example.conflicts, strict=True):
                 arrays.add(one, mined, merge)
     arrays.write(target)
     return arrays.count
@@ -81,7 +81,7 @@ class _Arrays:
     def start_file(self) -> None:
         self.file += 1
 
-    def add(self, one: Described, mined: ConflictExample, merge: int) -> None:
+    def add(self, one: ModelInput, mined: ConflictExample, merge: int) -> None:
         rows = self.rows
         self.names = self.names or tuple(one.features[0])
         rows["merge"].append(merge)
@@ -107,7 +107,7 @@ class _Arrays:
                 rows["origin_patterns"].append(np.array(patterns, np.int8))
         self.count += 1
 
-    def _add_targets(self, one: Described, mined: ConflictExample) -> None:
+    def _add_targets(self, one: ModelInput, mined: ConflictExample) -> None:
         right = np.zeros(len(one.options), bool)
         exact = np.zeros(len(one.options), bool)
         if mined.resolution is not None:

@@ -41,8 +41,12 @@ def prepared_names(config: TrainConfig, split: str) -> list[str]:
 
 def ragged_rows(arrays: Arrays, name: str) -> list[NDArray[Any]]:
     """The rows of a ragged array."""
-    sizes = arrays[f"{name}_sizes"]
-    return np.split(arrays[name], np.cumsum(sizes)[:-1]) if len(sizes) else []
+    return split_rows(arrays[name], arrays[f"{name}_sizes"])
+
+
+def split_rows(flat: NDArray[Any], sizes: NDArray[Any]) -> list[NDArray[Any]]:
+    """The rows of these sizes, of which `flat` holds one after the other."""
+    return np.split(flat, np.cumsum(sizes)[:-1]) if len(sizes) else []
 
 
 def located(arrays: Arrays, grades: str = EVERY_GRADE) -> NDArray[np.bool_]:

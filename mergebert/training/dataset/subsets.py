@@ -11,7 +11,7 @@ from math import ceil
 def subset(languages: Mapping[str, str], share: float, seed: int) -> list[str]:
     """A share of the repositories of each main language, whole families of forks and at least one.
 
-    Families are told by the name behind the owner and drawn in an order of hashes, so that subsets are nested.
+    A family has one name behind the owner; families are drawn in an order of hashes, so that subsets are nested.
     """
     families: dict[str, set[str]] = defaultdict(set)
     for name, language in sorted(languages.items()):

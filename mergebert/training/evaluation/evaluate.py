@@ -23,7 +23,7 @@ from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
-from mergebert.ranking.resolution import Ranks
+from mergebert.ranking.resolution import AnyResolver
 from mergebert.ranking.resolver import Resolver
 from mergebert.training.arguments import error_share, whole_number
 from mergebert.training.dataset.mined import (
@@ -51,7 +51,7 @@ AHEAD = 8  # merges handed out to each process; answers are taken in order, and 
 
 
 @dataclass(slots=True)
-class Measured:
+class Measurement:
     """The outcomes of every tool, all over the same conflicts in order, and counts of what was read."""
 
     outcomes: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
@@ -152,12 +152,12 @@ def repositories_known(bundle: Path | None, wanted: Sequence[str]) -> list[str]:
     return sorted(known & set(wanted))
 
 
-def measure(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[str]) -> Measured:
+def measure(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[str]) -> Measurement:
     """The outcomes of every tool over the wanted repositories, with a progress bar."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    measured = Measured()
+    measured = Measurement()
     cases = cases_of(arguments, wanted, measured.tally)
     columns = (
         BarColumn(),
@@ -215,9 +215,9 @@ def _counts(case: Case) -> dict[str, int]:
     }
 
 
-def load_tools(options: EvaluationOptions) -> dict[str, Ranks]:
+def load_tools(options: EvaluationOptions) -> dict[str, AnyResolver]:
     """The resolvers to measure by name, each on one thread."""
-    tools: dict[str, Ranks] = {TOOL: Resolver.load(options.bundle)}
+    tools: dict[str, AnyResolver] = {TOOL: Resolver.load(options.bundle)}
     if options.baseline is not None:
         tools[WITHOUT_NETWORK] = Resolver.load(options.baseline)
     return tools
@@ -242,7 +242,7 @@ def outcomes_of_cases(
             yield _result(*running.popleft())
 
 
-_TOOLS: dict[str, Ranks] = {}  # of a worker process, loaded once
+_TOOLS: dict[str, AnyResolver] = {}  # of a worker process, loaded once
 
 
 def _start_worker(options: EvaluationOptions) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mergebert.example import ConflictExample, FileExample
 from mergebert.ranking.evidence import FileMerge
-from mergebert.ranking.resolution import RankedConflict, Ranks
+from mergebert.ranking.resolution import AnyResolver, RankedConflict
 from mergebert.text.candidates import ConflictDiff, Origin, candidates, whitespace_key
 from mergebert.text.languages import Language, language_of
 from mergebert.text.markers import Conflict, MergedFile, render, resolved
@@ -57,7 +57,7 @@ class Proposal:
     accepted: bool = True
 
 
-def outcomes_of(case: Case, tools: Mapping[str, Ranks], options: EvaluationOptions) -> Outcomes:
+def outcomes_of(case: Case, tools: Mapping[str, AnyResolver], options: EvaluationOptions) -> Outcomes:
     """The outcomes of the tools and of the baselines, all over the same conflicts in the same order."""
     files = [_file_merge(example, options) for example in case.files]
     ranked = {name: _ranked(tool, files, options) for name, tool in tools.items()}
@@ -137,14 +137,14 @@ class FileSyntax:
         self.merged = merged
         self.language = language
         self._ours = {at: conflict.sides.ours for at, conflict in enumerate(merged.conflicts)}
-        self._known: dict[str, int | None] = {}
+        self._error_counts: dict[str, int | None] = {}
 
     def errors(self, texts: Mapping[int, str]) -> int | None:
         """How many there are with these texts in place; None if unknown."""
         text = render(resolved(self.merged, {**self._ours, **texts}))
-        if text not in self._known:
-            self._known[text] = error_count(text, self.language)
-        return self._known[text]
+        if text not in self._error_counts:
+            self._error_counts[text] = error_count(text, self.language)
+        return self._error_counts[text]
 
     def parses(self, index: int, text: str) -> bool | None:
         """Whether `text` in one conflict leaves no more errors than the better side in that conflict."""
@@ -173,7 +173,7 @@ def _file_merge(example: FileExample, options: EvaluationOptions) -> FileMerge:
 
 
 def _ranked(
-    tool: Ranks, files: Sequence[FileMerge], options: EvaluationOptions
+    tool: AnyResolver, files: Sequence[FileMerge], options: EvaluationOptions
 ) -> list[list[RankedConflict]]:
     """The conflicts of every file: of all files asked at once, or of each file alone."""
     calls = [[file] for file in files] if options.one_file else [files]

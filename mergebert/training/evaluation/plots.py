@@ -32,16 +32,15 @@ def draw_curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence
 def _curve(points: Sequence[Mapping[str, Any]], lines: Mapping[str, Sequence[str]]) -> Any:
     figure = empty_figure(7.6, 5.6)
     panels = figure.subplots(-(-len(lines) // 2), 2, squeeze=False).ravel()
-    taught = [point["conflicts taught"] for point in points]
+    counts = [point["conflicts taught"] for point in points]
     for axes, (name, tools) in zip(panels, lines.items(), strict=False):
         for shift, tool in enumerate(tools):
             found = [point["figures"][tool][name] for point in points]
-            places = [
-                count * (1 + 0.03 * shift) for count in taught
-            ]  # beside each other, not one on the other
+            # Beside each other, not one on the other.
+            places = [count * (1 + 0.03 * shift) for count in counts]
             axes.errorbar(places, _percent(found, "value"), _bars(found), label=tool, marker="o", capsize=2)
         axes.set(xscale="log", title=f"{name}, %", xlabel="conflicts learnt from, thousands")
-        axes.set_xticks(taught, [f"{count / 1000:.1f}" for count in taught])
+        axes.set_xticks(counts, [f"{count / 1000:.1f}" for count in counts])
         axes.set_xticks([], minor=True)
         axes.grid(alpha=0.25)
     panels[0].legend(loc="lower right", frameon=False)

@@ -19,7 +19,7 @@ from mergebert.training.workspace import Workspace
 
 CHOICES = ("a", "ab", "abc", "abcd")
 FOLDS = 2  # of the first pass: enough to compare
-VIEWS = {"development, surely located": "grades a and b", "development": "all"}
+SUBSETS = {"development, surely located": "grades a and b", "development": "all"}
 SHOWN = (
     "conflicts",
     "accuracy@1",
@@ -30,10 +30,10 @@ SHOWN = (
     "coverage at 95%",
 )
 
-Measured = Mapping[str, Mapping[str, Mapping[str, float]]]  # choice of grades -> judged on -> figure
+GradeFigures = Mapping[str, Mapping[str, Mapping[str, float]]]  # choice of grades -> judged on -> figure
 
 
-def compared_grades(config: TrainConfig, jobs: int) -> Measured:
+def compared_grades(config: TrainConfig, jobs: int) -> GradeFigures:
     """The figures of the ranker for each choice of grades that is possible."""
     whole = replace(config, ranker=replace(config.ranker, hunks=0))
     masks = {choice: training_conflicts(replace(whole, grades=choice)) for choice in CHOICES}
@@ -55,15 +55,15 @@ def _run(config: TrainConfig, grades: str, hunks: int) -> TrainConfig:
 
 def _figures(run: TrainConfig) -> dict[str, dict[str, Any]]:
     measured = FittedRanker(Workspace(run).ranker / BASELINE).facts["metrics"]
-    return {name: measured[view] for view, name in VIEWS.items()}
+    return {name: measured[subset] for subset, name in SUBSETS.items()}
 
 
-def markdown(measured: Measured) -> str:
+def markdown(measured: GradeFigures) -> str:
     """The comparison as a table of percentages."""
     rows = [
-        [choice, view, str(found["conflicts"]), *(f"{100 * found[name]:.1f}" for name in SHOWN[1:])]
-        for choice, views in measured.items()
-        for view, found in views.items()
+        [choice, subset, str(found["conflicts"]), *(f"{100 * found[name]:.1f}" for name in SHOWN[1:])]
+        for choice, subsets in measured.items()
+        for subset, found in subsets.items()
     ]
     return markdown_table(["trained on", "judged on", *SHOWN], rows, left=(0, 1))
 

@@ -37,7 +37,7 @@ def _some(groups: Iterable[list[int]]) -> Iterator[list[int]]:
         raise DatasetError("There is no conflict to train on; mine more, or take in more repositories.")
 
 
-class Encoded:
+class EncodedColumns:
     """Columns of some repositories, held in memory as small arrays."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Encoded:
         return padded([Columns(self.ids[at], self.kinds[at], ()) for at in group])  # type: ignore[arg-type]
 
 
-class Conflicts(Encoded):
+class LabelledConflicts(EncodedColumns):
     """The conflicts of some repositories, the ways to make each of their candidates, and which candidates are right.
 
     Those can be learnt whose resolution was located with one of `grades`, not seen before, and is a candidate.

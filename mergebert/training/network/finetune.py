@@ -13,8 +13,8 @@ import torch
 
 from mergebert.errors import InputError
 from mergebert.training.config import TrainConfig
-from mergebert.training.network.batches import Conflicts, from_step
-from mergebert.training.network.loop import Run, Schedule, Validation, device, half_precision, train
+from mergebert.training.network.batches import LabelledConflicts, from_step
+from mergebert.training.network.loop import Schedule, TrainingRun, Validation, device, half_precision, train
 from mergebert.training.network.model import HEADS, ColumnsNetwork, is_right, resolution_loss
 from mergebert.training.network.pretrain import pretrained_encoder, pretraining_run
 from mergebert.training.workspace import Workspace
@@ -32,7 +32,7 @@ def train_fold(config: TrainConfig, fold: int, files: Sequence[Path], developmen
     torch.manual_seed(config.seed + fold)
     torch.set_num_threads(settings.threads)
     run.folder.mkdir(parents=True, exist_ok=True)
-    conflicts, unseen = Conflicts(files, config.grades), Conflicts(development)
+    conflicts, unseen = LabelledConflicts(files, config.grades), LabelledConflicts(development)
     network = initial_network(config).to(device())
     sample = unseen.chosen(VALIDATED_A_MERGE, config.seed)[:VALIDATED]
 
@@ -87,9 +87,9 @@ def initial_network(config: TrainConfig) -> ColumnsNetwork:
     return network
 
 
-def network_run(config: TrainConfig, fold: int) -> Run:
+def network_run(config: TrainConfig, fold: int) -> TrainingRun:
     """The run that trains the network of a fold."""
-    return Run(Workspace(config).network(fold), config.network.checkpoint_seconds)
+    return TrainingRun(Workspace(config).network(fold), config.network.checkpoint_seconds)
 
 
 def trained_networks(config: TrainConfig, place: torch.device | None = None) -> list[ColumnsNetwork]:
@@ -102,7 +102,7 @@ def trained_networks(config: TrainConfig, place: torch.device | None = None) -> 
 
 @torch.no_grad()
 def loss_and_accuracy(
-    network: ColumnsNetwork, conflicts: Conflicts, order: Sequence[int], columns: int
+    network: ColumnsNetwork, conflicts: LabelledConflicts, order: Sequence[int], columns: int
 ) -> tuple[float, float]:
     """The mean loss over the conflicts at `order`, and the share of them whose likeliest resolution is right."""
     loss = right = 0.0

@@ -56,7 +56,7 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """Where a run keeps its checkpoint and its log."""
 
     folder: Path
@@ -126,7 +126,7 @@ def train(
     network: nn.Module,
     batches: Callable[[int], Iterator[Any]],
     loss_of: Loss,
-    plan: tuple[Schedule, Run],
+    plan: tuple[Schedule, TrainingRun],
     validation: Validation | None = None,
 ) -> None:
     """Trains `network` in place, on from its checkpoint if there is one; `batches(step)` gives the batches from that step on."""
@@ -160,7 +160,7 @@ def _is_over(state: _RunState, validation: Validation | None) -> bool:
     return validation is not None and 0 < validation.patience <= state.waited
 
 
-def _log(run: Run, schedule: Schedule, state: _RunState) -> None:
+def _log(run: TrainingRun, schedule: Schedule, state: _RunState) -> None:
     run.log(
         step=state.step,
         of=schedule.steps,
@@ -170,7 +170,7 @@ def _log(run: Run, schedule: Schedule, state: _RunState) -> None:
     state.losses = []
 
 
-def _validate(network: nn.Module, validation: Validation, run: Run, state: _RunState) -> None:
+def _validate(network: nn.Module, validation: Validation, run: TrainingRun, state: _RunState) -> None:
     """Measures the network on unseen data and keeps its weights if they are the best so far."""
     network.eval()
     loss = validation.loss()
@@ -193,7 +193,7 @@ def _optimizer(network: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def _restored(network: nn.Module, optimizer: torch.optim.Optimizer, run: Run) -> _RunState:
+def _restored(network: nn.Module, optimizer: torch.optim.Optimizer, run: TrainingRun) -> _RunState:
     if not run.checkpoint.exists():
         return _RunState()
     state = _read(run.checkpoint)
@@ -208,7 +208,7 @@ def _restored(network: nn.Module, optimizer: torch.optim.Optimizer, run: Run) ->
 def _save(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    run: Run,
+    run: TrainingRun,
     state: _RunState,
     finished: bool = False,
 ) -> None:

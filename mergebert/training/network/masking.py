@@ -24,7 +24,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
+class MaskedBatch:
     """A batch with subwords hidden: `ids` [batch, length, 3] as the network sees them, `asked` [batch, length, 3] where
     a hidden subword is to be predicted (one side for all sides that hold the same), and whether a column's sides differ."""
 
@@ -33,7 +33,7 @@ class Masked:
     changed: Flags
 
 
-def masked(ids: NDArray[np.int64], share: float, draw: np.random.Generator) -> Masked:
+def masked(ids: NDArray[np.int64], share: float, draw: np.random.Generator) -> MaskedBatch:
     """A batch [batch, length, 3] with about `share` of its columns hidden."""
     known = (ids != PAD) & (ids != GAP) & (ids != START)  # [batch, length, 3]
     hidden = _hidden(ids, known, share, draw)
@@ -41,7 +41,7 @@ def masked(ids: NDArray[np.int64], share: float, draw: np.random.Generator) -> M
     order = draw.random(ids.shape)
     earlier = order[:, :, None, :] < order[:, :, :, None]
     asked = hidden & ~(alike & earlier & hidden[:, :, None, :]).any(-1)
-    return Masked(np.where(hidden, MASK, ids), asked, ~alike.all((-1, -2)))
+    return MaskedBatch(np.where(hidden, MASK, ids), asked, ~alike.all((-1, -2)))
 
 
 def _hidden(ids: NDArray[np.int64], known: Flags, share: float, draw: np.random.Generator) -> Flags:

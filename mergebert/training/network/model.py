@@ -43,9 +43,8 @@ class TransformerLayer(nn.Module):
             2, 0, 3, 1, 4
         )
         # Written out, because the fused kernel's backward pass takes a third of a training step on the CPU.
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(
-            -2, -1
-        ) + mask  # [batch, heads, length, length]
+        # [batch, heads, length, length]
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1) + mask
         seen = functional.softmax(scores, dim=-1) @ value
         states = states + self._drop(self.attention_out(seen.transpose(1, 2).reshape(batch, length, width)))
         return states + self._drop(self.feed_out(functional.gelu(self.feed_in(self.feed_norm(states)))))

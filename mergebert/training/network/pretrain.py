@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from mergebert.ranking.columns import GAP, PAD, START
 from mergebert.training.config import ModelConfig, TrainConfig
-from mergebert.training.network.batches import Encoded, from_step
-from mergebert.training.network.loop import Run, Schedule, Validation, device, half_precision, train
+from mergebert.training.network.batches import EncodedColumns, from_step
+from mergebert.training.network.loop import Schedule, TrainingRun, Validation, device, half_precision, train
 from mergebert.training.network.masking import MASK, SIDES, masked
 from mergebert.training.network.model import HEADS, ColumnsNetwork
 from mergebert.training.storage import read_arrays
@@ -70,7 +70,7 @@ class Batch:
         return self.ids.shape[0] * self.ids.shape[1]
 
 
-def batch_of(encoded: Encoded, group: Sequence[int], share: float, seed: Sequence[int]) -> Batch:
+def batch_of(encoded: EncodedColumns, group: Sequence[int], share: float, seed: Sequence[int]) -> Batch:
     """A batch with subwords hidden by chance."""
     ids, kinds = encoded.padded(group)
     found = masked(ids, share, np.random.default_rng(list(seed)))
@@ -122,21 +122,21 @@ def pretrain(config: TrainConfig, files: Sequence[Path], development: Sequence[P
     train(network, lambda start: from_step(start, epoch), loss_of, (schedule, run), check)
 
 
-def _initial_network(config: TrainConfig, encoded: Encoded) -> MaskedNetwork:
+def _initial_network(config: TrainConfig, encoded: EncodedColumns) -> MaskedNetwork:
     """The network as pretraining starts: as another pretraining left it, or new."""
     settings = config.pretrain
     network = MaskedNetwork(replace(config.model, dropout=settings.dropout))
     if settings.start:
-        network.load_state_dict(Run(Path(settings.start), 0).newest())
+        network.load_state_dict(TrainingRun(Path(settings.start), 0).newest())
     else:
         # How common a subword is would otherwise be the first thing to be learnt, in hundreds of steps.
         network.bias.data = log_frequencies(encoded, config.model.vocabulary)
     return network.to(device())
 
 
-def pretraining_run(config: TrainConfig) -> Run:
+def pretraining_run(config: TrainConfig) -> TrainingRun:
     """The run that pretrains the encoder."""
-    return Run(Workspace(config).pretrained, config.pretrain.checkpoint_seconds)
+    return TrainingRun(Workspace(config).pretrained, config.pretrain.checkpoint_seconds)
 
 
 def pretrained_encoder(config: TrainConfig) -> dict[str, Tensor] | None:
@@ -152,7 +152,7 @@ def pretrained_encoder(config: TrainConfig) -> dict[str, Tensor] | None:
     return {name: value for name, value in weights.items() if not name.startswith(HEADS)}
 
 
-def log_frequencies(encoded: Encoded, vocabulary: int) -> Tensor:
+def log_frequencies(encoded: EncodedColumns, vocabulary: int) -> Tensor:
     """The log frequency of each subword in a sample of the windows, with add-one smoothing."""
     some = encoded.ids[:: max(1, len(encoded.ids) // COUNTED)]
     counts = 1.0 + np.bincount(np.concatenate([row.ravel() for row in some]), minlength=vocabulary)
@@ -161,7 +161,7 @@ def log_frequencies(encoded: Encoded, vocabulary: int) -> Tensor:
 
 
 @torch.no_grad()
-def masked_metrics(network: MaskedNetwork, encoded: Encoded, config: TrainConfig) -> dict[str, float]:
+def masked_metrics(network: MaskedNetwork, encoded: EncodedColumns, config: TrainConfig) -> dict[str, float]:
     """The mean loss and the accuracy over hidden subwords, the same ones every time; also of columns whose sides
     differ ("changed") and of the others."""
     settings = config.pretrain
@@ -186,8 +186,8 @@ def masked_metrics(network: MaskedNetwork, encoded: Encoded, config: TrainConfig
     }
 
 
-def _encoded(files: Sequence[Path]) -> Encoded:
-    encoded = Encoded()
+def _encoded(files: Sequence[Path]) -> EncodedColumns:
+    encoded = EncodedColumns()
     for path in files:
         encoded.add(read_arrays(path))
     return encoded

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mergebert.ranking.classifier import PRIOR_LOG
-from mergebert.training.dataset.prepared import repeated
+from mergebert.training.dataset.prepared import repeated, split_rows
 from mergebert.training.storage import Arrays
 
 
@@ -63,11 +62,11 @@ def ways_of(arrays: Arrays) -> list[Ways]:
     return [
         Ways(*parts)
         for parts in zip(
-            _split((option - first_option[conflict])[kept], ways),
-            _split(classes[kept], ways),
-            _split(arrays["origin_patterns"], terms),
-            _split(sizes[kept], ways),
-            _split(arrays["right"], options),
+            split_rows((option - first_option[conflict])[kept], ways),
+            split_rows(classes[kept], ways),
+            split_rows(arrays["origin_patterns"], terms),
+            split_rows(sizes[kept], ways),
+            split_rows(arrays["right"], options),
             strict=True,
         )
     ]
@@ -100,7 +99,3 @@ def targets_of(batch: Sequence[Ways], heads: Sequence[NDArray[np.int16]]) -> Tar
         np.repeat(np.arange(len(batch)), options),
     )
     return Targets(*(torch.from_numpy(np.ascontiguousarray(one)) for one in arrays))
-
-
-def _split(flat: NDArray[Any], sizes: NDArray[Any]) -> list[NDArray[Any]]:
-    return np.split(flat, np.cumsum(sizes)[:-1]) if len(sizes) else []

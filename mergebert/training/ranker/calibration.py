@@ -49,7 +49,7 @@ def risk_curve(ranked: RankedConflicts, best: Curve) -> list[tuple[float, float,
 
 
 def _distinct(repository: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many different conflicts stand at each place or before it: one seen in two views says no more than in one."""
+    """How many different conflicts stand at each place or before it: one seen in two scopes says no more than in one."""
     fresh = np.zeros(len(number), np.int64)
     fresh[np.unique(np.stack([repository, number]), axis=1, return_index=True)[1]] = 1
     return np.cumsum(fresh)

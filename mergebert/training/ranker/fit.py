@@ -98,9 +98,9 @@ def fit_second(config: TrainConfig, variant: str) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     chosen = training_conflicts(config)
-    views = (MergeScope.MERGE, MergeScope.ANSWERS)
+    scopes = (MergeScope.MERGE, MergeScope.ANSWERS)
     training = prepared_repositories(config, TRAIN)
-    data = table((_features(space, one, variant, view) for one in training for view in views), chosen)
+    data = table((_features(space, one, variant, scope) for one in training for scope in scopes), chosen)
     booster = boosted_trees(data, config.ranker, config.seed)
     calibration, metrics, probe = _on_development(space, booster, variant)
     booster.save_model(folder / "ranker.txt")
@@ -132,11 +132,11 @@ def _on_development(
     repositories = list(prepared_repositories(config, DEVELOPMENT))
     merges = [_features(space, one, variant, MergeScope.MERGE) for one in repositories]
 
-    def seen(view: MergeScope) -> list[tuple[PreparedRepository, NDArray[np.float64]]]:
+    def seen(scope: MergeScope) -> list[tuple[PreparedRepository, NDArray[np.float64]]]:
         parts = (
             merges
-            if view is MergeScope.MERGE
-            else (_features(space, one, variant, view) for one in repositories)
+            if scope is MergeScope.MERGE
+            else (_features(space, one, variant, scope) for one in repositories)
         )
         return [(part.repository, probabilities_of(booster, part)) for part in parts]
 
@@ -181,11 +181,11 @@ def prepared_repositories(config: TrainConfig, split: str) -> Iterator[PreparedR
 
 
 def _features(
-    space: Workspace, one: PreparedRepository, variant: str, view: MergeScope
+    space: Workspace, one: PreparedRepository, variant: str, scope: MergeScope
 ) -> RepositoryFeatures:
     """The features of the second pass from what lies in the workspace."""
     scores = read_arrays(space.logits(one.name)) if variant == NETWORK else None
-    return second_pass(one, _first_pass(space, one), scores, view, space.config.seed)
+    return second_pass(one, _first_pass(space, one), scores, scope, space.config.seed)
 
 
 def _first_pass(space: Workspace, one: PreparedRepository) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from mergebert.training.evaluation.metrics import Outcome
 @dataclass(frozen=True, slots=True)
 class RankedConflicts:
     """Located conflicts of several repositories: of each the probabilities of its candidates, best first, which of
-    them are right, its repository, its number there, the same in every view, and its merge."""
+    them are right, its repository, its number there, the same in every scope, and its merge."""
 
     probabilities: Sequence[NDArray[np.float64]]
     right: Sequence[NDArray[np.bool_]]

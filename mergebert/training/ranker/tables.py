@@ -57,11 +57,11 @@ def first_pass(one: PreparedRepository) -> RepositoryFeatures:
 
 
 def second_pass(
-    one: PreparedRepository, first: NDArray[np.float64], scores: Arrays | None, view: MergeScope, seed: int
+    one: PreparedRepository, first: NDArray[np.float64], scores: Arrays | None, scope: MergeScope, seed: int
 ) -> RepositoryFeatures:
     """The features of the second pass, from the probabilities of the first and, where there are any, the scores of the
     classifier."""
-    parts, names = [one.features, neighbour_table(one, first, view, seed)], (*one.names, *NEIGHBOUR_FEATURES)
+    parts, names = [one.features, neighbour_table(one, first, scope, seed)], (*one.names, *NEIGHBOUR_FEATURES)
     if scores is not None:
         parts.append(classifier_table(one, scores))
         names += CLASSIFIER_FEATURES
@@ -69,12 +69,12 @@ def second_pass(
     # Without an answer in the merge the answered copy of a conflict would only repeat it.
     has_answers = features[first_rows(one.sizes), names.index("answers_known")] > 0
     return RepositoryFeatures(
-        one, features, names, has_answers if view is MergeScope.ANSWERS else np.ones(len(one), bool)
+        one, features, names, has_answers if scope is MergeScope.ANSWERS else np.ones(len(one), bool)
     )
 
 
 def neighbour_table(
-    repository: PreparedRepository, first: NDArray[np.float64], view: MergeScope, seed: int
+    repository: PreparedRepository, first: NDArray[np.float64], scope: MergeScope, seed: int
 ) -> Floats:
     """The neighbour features of every row; for ANSWERS a random part of each merge's conflicts counts as resolved."""
     starts = first_rows(repository.sizes)[1:]
@@ -82,8 +82,8 @@ def neighbour_table(
     truth = [part[:-1] for part in np.split(repository.right, starts)]
     draw = random.Random(f"{seed} {repository.name}")
     found: dict[int, Floats] = {}
-    for members in _seen_together(repository.file if view is MergeScope.FILE else repository.merge):
-        share = draw.choice((0.2, 0.5, 0.8)) if view is MergeScope.ANSWERS else 0.0
+    for members in _seen_together(repository.file if scope is MergeScope.FILE else repository.merge):
+        share = draw.choice((0.2, 0.5, 0.8)) if scope is MergeScope.ANSWERS else 0.0
         predictions = []
         for at in members:
             is_answered = truth[at].any() and draw.random() < share

@@ -19,7 +19,7 @@ from mergebert.errors import InputError
 from mergebert.example import FileExample, example_from_json
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.text.conflicted_text import ConflictedText
-from mergebert.text.markers import MergedFile, parse
+from mergebert.text.markers import parse
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert.training.dataset.prepare import file_merge
@@ -52,7 +52,7 @@ SUGGESTED = (
 
 
 def file_of(text: str, name: str = "src/a.py") -> ConflictedText:
-    return ConflictedText(name, unreconciled(parse(text)))
+    return ConflictedText(name, unreconciled(parse(text).parts))
 
 
 def lines_in(folder: Path) -> list[dict[str, Any]]:
@@ -124,7 +124,7 @@ def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
     text = case.read_text(encoding="utf-8")
     merged = parse(text)
     (conflict,) = merged.conflicts
-    file = ConflictedText("a.txt", unreconciled(merged))
+    file = ConflictedText("a.txt", unreconciled(merged.parts))
     assert record(Verdict(file, 0, "apple\n"), None, tmp_path)
     (example,) = examples_in(tmp_path)
     assert parse(example.conflicted).conflicts[0].sides == conflict.sides
@@ -135,7 +135,7 @@ def test_a_conflict_of_jj_is_kept_as_git_would_write_it(tmp_path: Path) -> None:
 def test_a_conflict_that_git_could_not_write_is_not_kept(tmp_path: Path) -> None:
     conflict = parse(TWO).conflicts[0]
     glued = replace(conflict, sides=ThreeWay("a", "b", "c"))  # jj's, of a file without a final newline
-    file = ConflictedText("a", unreconciled(MergedFile((glued,))))
+    file = ConflictedText("a", unreconciled((glued,)))
     assert not record(Verdict(file, 0, "b"), None, tmp_path)
     assert not record(Verdict(file_of(TWO), 2, "b"), None, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_a_writer_that_never_ends_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feedback_log, "_PATIENCE", 0.05)
-    with feedback_log._alone(tmp_path / "unsaved.lock"), pytest.raises(InputError, match="another program"):
+    with feedback_log._locked(tmp_path / "unsaved.lock"), pytest.raises(InputError, match="another program"):
         record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
     assert record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
 
@@ -237,7 +237,7 @@ folder, name, count, largest = sys.argv[1:]
 feedback_log.LARGEST_FILE = int(largest)
 feedback_log._PATIENCE = 60.0
 text = sys.stdin.read()
-file = ConflictedText(name, unreconciled(parse(text)))
+file = ConflictedText(name, unreconciled(parse(text).parts))
 for number in range(int(count)):
     assert feedback_log.record(feedback_log.Verdict(file, 0, f"{name} {number}\\n"), None, Path(folder))
 """

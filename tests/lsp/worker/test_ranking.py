@@ -116,7 +116,9 @@ def test_a_text_without_a_file_is_answered_and_learns(ask: Asking) -> None:
     assert suggestions(after)[0][0][1] > suggestions(before)[1][0][1]
 
 
-def test_the_answer_of_a_file_teaches_the_other_files_of_its_merge(ask: Asking, merging: Repository) -> None:
+def test_the_answer_in_a_file_counts_in_the_other_files_of_its_merge(
+    ask: Asking, merging: Repository
+) -> None:
     app = merging.path / "app.py"
     before = ask({"file:a": saved(app)})
     answered = EditorText(

@@ -34,7 +34,7 @@ def test_every_conflict_of_every_style_stands_where_it_is_marked(case: Path) -> 
     assert [(place.start, place.text) for place in here.open_parts] == [
         (one.start, text[one.start : one.end]) for one in marks
     ]
-    assert [slot.conflict for place in here.open_parts for slot in place.slots] == [
+    assert [one.conflict for place in here.open_parts for one in place.open_conflicts] == [
         one.conflict for one in marks
     ]
 
@@ -52,12 +52,12 @@ def test_with_gits_own_cut_places_hold_every_conflict_once_and_keep_the_rest(
         assert text.startswith(place.text, place.start)
     taken = text
     for place in reversed(here.open_parts):
-        found = place.resolved({slot.index: slot.conflict.sides.theirs for slot in place.slots})
+        found = place.resolved({one.index: one.conflict.sides.theirs for one in place.open_conflicts})
         assert found is not None
         taken = taken[: place.start] + found + taken[place.start + len(place.text) :]
     assert not resolvable(taken)
     everything, _ = here.file.resolved(
-        {slot.index: slot.conflict.sides.theirs for slot in here.file.open_conflicts}
+        {one.index: one.conflict.sides.theirs for one in here.file.open_conflicts}
     )
     assert taken == everything
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import GitError
-from mergebert.git.command import git_answer, git_output, git_version, lean_answer
+from mergebert.git.command import git_output, git_result, git_version, lean_result
 
 
 @pytest.mark.parametrize("has_spawn", [True, False])
-def test_a_lean_answer_is_exit_code_and_output(has_spawn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lean_result_is_exit_code_and_output(has_spawn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not has_spawn:
         monkeypatch.delattr(os, "posix_spawnp")
     told = {"PATH": os.environ["PATH"], "WORD": "told"}
-    assert lean_answer(["sh", "-c", "echo $WORD; echo unheard >&2; exit 3"], told) == (3, b"told\n")
-    assert lean_answer(["sh", "-c", "cat; kill -9 $$"]) == (247, b"")
+    assert lean_result(["sh", "-c", "echo $WORD; echo unheard >&2; exit 3"], told) == (3, b"told\n")
+    assert lean_result(["sh", "-c", "cat; kill -9 $$"]) == (247, b"")
     with pytest.raises(FileNotFoundError):
-        lean_answer(["no-such-program"])
+        lean_result(["no-such-program"])
 
 
 def test_git_answers_or_says_why(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_git_answers_or_says_why(tmp_path: Path) -> None:
     with pytest.raises(GitError, match="git rev-parse failed: fatal: not a git repository"):
         git_output(["rev-parse", "HEAD"], tmp_path)
     with pytest.raises(GitError, match="no folder"):
-        git_answer(["version"], tmp_path / "missing")
+        git_result(["version"], tmp_path / "missing")
 
 
 def test_a_missing_git_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

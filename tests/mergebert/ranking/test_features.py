@@ -17,7 +17,7 @@ from mergebert.ranking.features import (
     candidate_features,
     context_features,
 )
-from mergebert.ranking.model_input import described
+from mergebert.ranking.model_input import model_inputs
 from mergebert.text.candidates import ConflictDiff, candidates
 from mergebert.text.markers import Conflict, MergedFile, render, resolved
 from mergebert.text.threeway import ThreeWay
@@ -211,7 +211,7 @@ def test_a_bag_counts_tokens_and_lines() -> None:
 @given(merged_files(), PATHS)
 def test_a_described_file_has_all_that_is_known_of_each_conflict(merged: MergedFile, path: str) -> None:
     evidence = FileEvidence(FileMerge(path, merged, stages_of(merged), CONTEXT))
-    found = described(evidence, lambda token: (9,))
+    found = model_inputs(evidence, lambda token: (9,))
     assert [one.conflict for one in found] == list(merged.conflicts)
     for one in found:
         assert len(one.features) == len(one.options) + 1

@@ -44,7 +44,7 @@ def test_the_next_best_is_not_applied_where_the_best_would_lose_text() -> None:
 
 
 def test_without_a_base_nothing_is_applied() -> None:
-    text = ConflictedText("a.py", unreconciled(parse("<<<<<<< a\nours\n=======\ntheirs\n>>>>>>> b\n")))
+    text = ConflictedText("a.py", unreconciled(parse("<<<<<<< a\nours\n=======\ntheirs\n>>>>>>> b\n").parts))
     found = offer(text, "theirs\n")
     assert (len(found.resolutions), found.accepted) == (1, False)
 

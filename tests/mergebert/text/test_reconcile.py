@@ -225,7 +225,7 @@ def test_a_file_without_a_final_newline(style: str) -> None:
 
 
 def test_without_versions_a_conflict_is_what_its_markers_show() -> None:
-    [first, second] = opens(unreconciled(parse(shown(TWO))))
+    [first, second] = opens(unreconciled(parse(shown(TWO)).parts))
 
     assert not first.conflicts[0].has_base
     assert second.resolved({0: "mine\n"}) == "mine\n"

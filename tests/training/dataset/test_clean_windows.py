@@ -10,7 +10,7 @@ from mergebert.text.align import Change
 from mergebert.text.languages import by_name
 from mergebert.text.threeway import ThreeWay
 from mergebert.training.dataset.clean_windows import WINDOWS_A_FILE, columns_of, prepare_clean, windows
-from mergebert.training.network.batches import Encoded
+from mergebert.training.network.batches import EncodedColumns
 from mergebert.training.storage import read_arrays
 from tests.training.synthetic import clean_example
 
@@ -61,7 +61,7 @@ def test_windows_of_a_repository_are_written_as_arrays(most: int, tmp_path: Path
     assert count == len(arrays["ids_sizes"]) == min(most, len(wanted))
     assert arrays["ids"].dtype == np.int16 and arrays["kinds"].dtype == np.int8
     assert all(np.array_equal(value, read_arrays(tmp_path / "b.npz")[name]) for name, value in arrays.items())
-    found = Encoded()
+    found = EncodedColumns()
     found.add(arrays)
     known = [row.ids.tolist() for row in wanted]
     assert len(found.ids) == count
@@ -70,6 +70,6 @@ def test_windows_of_a_repository_are_written_as_arrays(most: int, tmp_path: Path
 
 def test_a_repository_without_windows_is_no_error(tmp_path: Path) -> None:
     assert prepare_clean([], subwords, 5, tmp_path / "a.npz") == 0
-    found = Encoded()
+    found = EncodedColumns()
     found.add(read_arrays(tmp_path / "a.npz"))
     assert found.ids == []

@@ -14,13 +14,13 @@ from mergebert.example import GRADES, FileExample
 from mergebert.ranking.classifier import Scores, candidate_logs, hunk_scores, log_softmax
 from mergebert.ranking.columns import CONFLICT_CLASSES, MAX_COLUMNS, conflict_class
 from mergebert.ranking.evidence import FileEvidence
-from mergebert.ranking.model_input import Described, described
+from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
 from mergebert.text.candidates import whitespace_key
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.dataset.prepare import CONFLICTS_A_MERGE, capped, file_merge, prepare
 from mergebert.training.dataset.prepared import ragged_rows
-from mergebert.training.network.batches import Conflicts, from_step
+from mergebert.training.network.batches import LabelledConflicts, from_step
 from mergebert.training.network.model import logsumexp_by_group, way_log_probabilities
 from mergebert.training.network.targets import targets_of
 from mergebert.training.storage import Arrays, read_arrays
@@ -47,17 +47,17 @@ def arrays(path: Path) -> Arrays:
 
 
 @pytest.fixture(scope="module")
-def known() -> list[tuple[Described, FileExample, int]]:
-    """Every conflict described again, with its example, in the order of the arrays."""
+def known() -> list[tuple[ModelInput, FileExample, int]]:
+    """The model input of every conflict, made again, with its example, in the order of the arrays."""
     found = []
     for group in capped(MINED):
         for one in group:
-            described_ones = described(FileEvidence(file_merge(one)), subwords)
-            found += [(conflict, one, at) for at, conflict in enumerate(described_ones)]
+            inputs = model_inputs(FileEvidence(file_merge(one)), subwords)
+            found += [(conflict, one, at) for at, conflict in enumerate(inputs)]
     return found
 
 
-def test_every_conflict_is_a_row(arrays: Arrays, known: list[tuple[Described, FileExample, int]]) -> None:
+def test_every_conflict_is_a_row(arrays: Arrays, known: list[tuple[ModelInput, FileExample, int]]) -> None:
     count = len(known)
     assert count > 20
     for name in ("merge", "file_number", "located", "duplicate"):
@@ -68,7 +68,7 @@ def test_every_conflict_is_a_row(arrays: Arrays, known: list[tuple[Described, Fi
 
 
 def test_columns_and_features_are_those_of_the_run_time(
-    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+    arrays: Arrays, known: list[tuple[ModelInput, FileExample, int]]
 ) -> None:
     ids, kinds, heads, features = (
         ragged_rows(arrays, name) for name in ("ids", "kinds", "heads", "features")
@@ -85,7 +85,7 @@ def test_columns_and_features_are_those_of_the_run_time(
 
 
 def test_what_is_right_is_told_but_for_white_space(
-    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+    arrays: Arrays, known: list[tuple[ModelInput, FileExample, int]]
 ) -> None:
     right, exact, kinds = (ragged_rows(arrays, name) for name in ("right", "exact", "kind_of"))
     for row, (one, mined, index) in enumerate(known):
@@ -102,9 +102,9 @@ def test_what_is_right_is_told_but_for_white_space(
 
 
 def test_the_network_is_taught_what_it_is_believed_at_run_time(
-    path: Path, known: list[tuple[Described, FileExample, int]]
+    path: Path, known: list[tuple[ModelInput, FileExample, int]]
 ) -> None:
-    found, draw = Conflicts([path]), np.random.default_rng(1)
+    found, draw = LabelledConflicts([path]), np.random.default_rng(1)
     for at, (one, _, _) in enumerate(known):
         classes = log_softmax(draw.normal(size=len(CONFLICT_CLASSES)))
         columns = draw.normal(size=(len(found.ids[at]), len(PATTERNS))).astype(np.float32)
@@ -116,7 +116,7 @@ def test_the_network_is_taught_what_it_is_believed_at_run_time(
 
 
 def test_origins_are_kept_for_the_network(
-    arrays: Arrays, known: list[tuple[Described, FileExample, int]]
+    arrays: Arrays, known: list[tuple[ModelInput, FileExample, int]]
 ) -> None:
     origins = [origin for one, _, _ in known for option in one.options for origin in option.origins]
     assert arrays["origins"].sum() == len(origins)
@@ -159,7 +159,7 @@ def test_one_giant_file_is_kept() -> None:
 
 
 def test_conflicts_to_learn_from(path: Path, arrays: Arrays) -> None:
-    found = Conflicts([path, path])
+    found = LabelledConflicts([path, path])
     hit = np.array([row.any() for row in ragged_rows(arrays, "right")])
     usable = arrays["located"] & ~arrays["duplicate"] & hit
     assert found.usable == [*usable, *usable]
@@ -196,7 +196,7 @@ def test_epochs_without_a_batch_are_refused() -> None:
 
 
 def test_tensors_of_a_batch(path: Path) -> None:
-    found = Conflicts([path])
+    found = LabelledConflicts([path])
     group = found.chosen(9, seed=1)[:6]
     ids, kinds, targets = found.tensors(group)
     length = max(len(found.ids[at]) for at in group)

@@ -12,8 +12,8 @@ from mergebert.training import cli
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.dataset.mined import TRAIN
 from mergebert.training.dataset.prepared import PreparedRepository, located
-from mergebert.training.experiments.grade_comparison import SHOWN, VIEWS, markdown
-from mergebert.training.network.batches import Conflicts
+from mergebert.training.experiments.grade_comparison import SHOWN, SUBSETS, markdown
+from mergebert.training.network.batches import LabelledConflicts
 from mergebert.training.ranker.fit import BASELINE, FittedRanker
 from mergebert.training.ranker.tables import drawn_conflicts, first_pass, table
 from mergebert.training.storage import read_arrays
@@ -36,7 +36,7 @@ def test_network_and_ranker_learn_from_the_grades_that_are_wanted(grades: str, p
     arrays = read_arrays(prepared)
     wanted = np.array([at >= 0 and GRADES[at] in grades for at in arrays["grade"]]) & ~arrays["duplicate"]
     assert np.array_equal(located(arrays, grades), wanted)
-    conflicts = Conflicts([prepared], grades)
+    conflicts = LabelledConflicts([prepared], grades)
     assert wanted.any()
     assert {at for at, usable in enumerate(conflicts.usable) if usable} <= set(np.flatnonzero(wanted))
     one = PreparedRepository(prepared)
@@ -65,7 +65,7 @@ def test_choices_of_grades_are_compared_over_as_many_conflicts(
     measured = json.loads((settings.workspace / "grades" / "grades.json").read_text())
     assert list(measured) == ["a", "ab", "abc", "abcd"]
     for views in measured.values():
-        assert views.keys() == set(VIEWS.values())
+        assert views.keys() == set(SUBSETS.values())
         assert views["grades a and b"]["conflicts"] < views["all"]["conflicts"]
         assert all(set(SHOWN) <= found.keys() for found in views.values())
     assert capsys.readouterr().out.endswith(markdown(measured) + "\n")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mergebert.training.network.loop import Run, Schedule, Validation, device, train
+from mergebert.training.network.loop import Schedule, TrainingRun, Validation, device, train
 
 PLAN = Schedule(steps=60, learning_rate=0.05, warm_up=0.1, weight_decay=0.01)
 
@@ -40,12 +40,12 @@ def weights(net: nn.Module) -> Tensor:
     return torch.cat([value.detach().flatten() for value in net.parameters()])
 
 
-def lines(run: Run) -> list[dict[str, float]]:
+def lines(run: TrainingRun) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run.folder / "log.jsonl").read_text().strip().split("\n")]
 
 
 def test_training_lowers_the_loss_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    net, run = network(), Run(tmp_path, 1000.0)
+    net, run = network(), TrainingRun(tmp_path, 1000.0)
     before = loss_of(net)(999)[0].item()
     train(net, batches, loss_of(net), (PLAN, run))
     assert loss_of(net)(999)[0].item() < before / 2
@@ -193,6 +193,6 @@ def test_the_rate_rises_and_falls() -> None:
     assert Schedule(1, 0.1, 0.0, 0.0).rate(0) == 0.1
 
 
-def _run(folder: Path, checkpoint_seconds: float = 1000.0) -> Run:
+def _run(folder: Path, checkpoint_seconds: float = 1000.0) -> TrainingRun:
     folder.mkdir(exist_ok=True)
-    return Run(folder, checkpoint_seconds)
+    return TrainingRun(folder, checkpoint_seconds)

@@ -13,9 +13,9 @@ from mergebert.errors import InputError
 from mergebert.ranking.columns import GAP, PAD, START
 from mergebert.training.config import ModelConfig, TrainConfig, load_config
 from mergebert.training.dataset.mined import TRAIN
-from mergebert.training.network.batches import Encoded
+from mergebert.training.network.batches import EncodedColumns
 from mergebert.training.network.finetune import initial_network
-from mergebert.training.network.loop import Run
+from mergebert.training.network.loop import TrainingRun
 from mergebert.training.network.masking import MASK
 from mergebert.training.network.model import HEADS, ColumnsNetwork
 from mergebert.training.network.pretrain import (
@@ -40,13 +40,13 @@ def settings(finished_run: Path) -> TrainConfig:
 
 
 @pytest.fixture
-def encoded(settings: TrainConfig) -> Encoded:
-    found = Encoded()
+def encoded(settings: TrainConfig) -> EncodedColumns:
+    found = EncodedColumns()
     found.add(read_arrays(Workspace(settings).prepared(TABLE[TRAIN][0])))
     return found
 
 
-def test_the_mask_is_no_subword(encoded: Encoded) -> None:
+def test_the_mask_is_no_subword(encoded: EncodedColumns) -> None:
     assert not any((row == MASK).any() for row in encoded.ids)
 
 
@@ -54,13 +54,13 @@ def test_what_was_seen_before_is_left_out(settings: TrainConfig) -> None:
     arrays = read_arrays(Workspace(settings).prepared(TABLE[TRAIN][0]))
     arrays["duplicate"][:] = False
     arrays["duplicate"][1] = True
-    found = Encoded()
+    found = EncodedColumns()
     found.add(arrays)
     assert len(found.ids) == len(arrays["duplicate"]) - 1
 
 
 @torch.no_grad()
-def test_logits_are_worked_out_where_they_are_asked_for_and_nowhere_else(encoded: Encoded) -> None:
+def test_logits_are_worked_out_where_they_are_asked_for_and_nowhere_else(encoded: EncodedColumns) -> None:
     torch.manual_seed(0)
     network = MaskedNetwork(TINY).eval()
     batch = batch_of(encoded, range(5), 0.3, (0, 1))
@@ -81,7 +81,7 @@ def test_logits_are_worked_out_where_they_are_asked_for_and_nowhere_else(encoded
     assert at == len(logits)
 
 
-def test_pretraining_learns_to_tell_what_is_hidden(encoded: Encoded, settings: TrainConfig) -> None:
+def test_pretraining_learns_to_tell_what_is_hidden(encoded: EncodedColumns, settings: TrainConfig) -> None:
     torch.manual_seed(0)
     network = MaskedNetwork(TINY)
     before = masked_metrics(network.eval(), encoded, settings)
@@ -100,7 +100,7 @@ def test_pretraining_learns_to_tell_what_is_hidden(encoded: Encoded, settings: T
 
 
 @torch.no_grad()
-def test_how_common_a_subword_is_need_not_be_learnt(encoded: Encoded, settings: TrainConfig) -> None:
+def test_how_common_a_subword_is_need_not_be_learnt(encoded: EncodedColumns, settings: TrainConfig) -> None:
     shares = log_frequencies(encoded, TINY.vocabulary).exp()
     assert shares.sum().item() == pytest.approx(1.0, abs=1e-5)
     ids = np.concatenate(encoded.ids).ravel()
@@ -183,9 +183,9 @@ def test_the_newest_encoder_is_used(settings: TrainConfig, tmp_path: Path) -> No
     newest, encoder = torch.load(run.checkpoint, weights_only=True)["network"], pretrained_encoder(settings)
     assert encoder is not None
     assert all(torch.equal(encoder[name], newest[f"encoder.{name}"]) for name in encoder)
-    assert Run(tmp_path, 0).is_finished is False
+    assert TrainingRun(tmp_path, 0).is_finished is False
 
 
-def test_hidden_subwords_change_with_the_step(encoded: Encoded) -> None:
+def test_hidden_subwords_change_with_the_step(encoded: EncodedColumns) -> None:
     one, two = (batch_of(encoded, range(4), 0.3, (0, step)).asked.numpy() for step in (1, 2))
     assert not np.array_equal(one, two)

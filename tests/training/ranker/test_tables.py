@@ -19,7 +19,7 @@ from mergebert.ranking.classifier import (
 from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.features import CONTEXT_FEATURES, language_number
-from mergebert.ranking.model_input import Described, described
+from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES, Prediction, kind_of, neighbour_features
 from mergebert.text.candidates import Candidate
 from mergebert.text.patterns import PATTERNS, PRIOR
@@ -63,13 +63,13 @@ def _long() -> str:
 
 
 @pytest.fixture(scope="module")
-def known() -> list[tuple[Described, FileExample]]:
+def known() -> list[tuple[ModelInput, FileExample]]:
     long = replace(
         MINED[0], path="long.py", conflicted=_long(), conflicts=MINED[0].conflicts[:1], merge="long"
     )
     groups = capped([*MINED, long])
     files = [one for group in groups for one in group]
-    return [(found, one) for one in files for found in described(FileEvidence(file_merge(one)), pieces)]
+    return [(found, one) for one in files for found in model_inputs(FileEvidence(file_merge(one)), pieces)]
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def repository(path: Path) -> PreparedRepository:
 
 
 def test_a_repository_is_what_was_prepared(
-    repository: PreparedRepository, known: list[tuple[Described, FileExample]]
+    repository: PreparedRepository, known: list[tuple[ModelInput, FileExample]]
 ) -> None:
     assert repository.name == "own/er"
     assert len(repository) == len(known)
@@ -111,7 +111,7 @@ def test_context_is_forgotten_by_whole_merges(repository: PreparedRepository) ->
     assert np.isnan(repository.features[:, columns]).all()
 
 
-def logits_for(known: Sequence[tuple[Described, FileExample]]) -> list[tuple[np.ndarray, np.ndarray]]:
+def logits_for(known: Sequence[tuple[ModelInput, FileExample]]) -> list[tuple[np.ndarray, np.ndarray]]:
     """What a network might answer for each conflict: class logits, and pattern logits at every column."""
     draw = np.random.default_rng(5)
     return [
@@ -134,7 +134,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def test_the_network_says_in_training_what_it_says_at_run_time(
-    repository: PreparedRepository, known: list[tuple[Described, FileExample]]
+    repository: PreparedRepository, known: list[tuple[ModelInput, FileExample]]
 ) -> None:
     answers = logits_for(known)
     heads = [np.array(one.columns.heads, np.int16) for one, _ in known]
@@ -164,13 +164,13 @@ def test_hunks_that_were_cut_off_get_the_prior() -> None:
 
 def neighbours_by_hand(
     repository: PreparedRepository,
-    known: Sequence[tuple[Described, FileExample]],
+    known: Sequence[tuple[ModelInput, FileExample]],
     first: np.ndarray,
-    view: MergeScope,
+    scope: MergeScope,
 ) -> list[np.ndarray]:
     """The neighbour features as the resolver works them out: for each merge, or each file, on its own."""
     rows = np.split(first, np.cumsum(repository.sizes)[:-1])
-    groups = [one.merge if view is MergeScope.MERGE else one.path for _, one in known]
+    groups = [one.merge if scope is MergeScope.MERGE else one.path for _, one in known]
     found: list[np.ndarray] = []
     for group in dict.fromkeys(groups):
         members = [at for at, other in enumerate(groups) if other == group]
@@ -184,16 +184,16 @@ def neighbours_by_hand(
     return found
 
 
-@pytest.mark.parametrize("view", [MergeScope.MERGE, MergeScope.FILE])
+@pytest.mark.parametrize("scope", [MergeScope.MERGE, MergeScope.FILE])
 def test_neighbours_say_in_training_what_they_say_at_run_time(
-    repository: PreparedRepository, known: list[tuple[Described, FileExample]], view: MergeScope
+    repository: PreparedRepository, known: list[tuple[ModelInput, FileExample]], scope: MergeScope
 ) -> None:
     draw = np.random.default_rng(3)
     first = softmax(draw.normal(size=repository.sizes.sum()), repository.sizes)
 
-    rows = neighbour_table(repository, first, view, seed=0)
+    rows = neighbour_table(repository, first, scope, seed=0)
 
-    wanted = neighbours_by_hand(repository, known, first, view)
+    wanted = neighbours_by_hand(repository, known, first, scope)
     assert rows.shape[1] == len(NEIGHBOUR_FEATURES)
     assert np.array_equal(rows, np.concatenate(wanted), equal_nan=True)
 
@@ -289,7 +289,7 @@ def test_where_white_space_has_meaning_the_exact_candidate_is_the_right_one(
     assert found == [[1], [0, 1], [0, 1]]
 
 
-def test_kinds_are_kept(repository: PreparedRepository, known: list[tuple[Described, FileExample]]) -> None:
+def test_kinds_are_kept(repository: PreparedRepository, known: list[tuple[ModelInput, FileExample]]) -> None:
     def kinds(options: Sequence[Candidate]) -> list[int]:
         return [kind_of(option) for option in options]
 
