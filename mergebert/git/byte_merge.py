@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 
-from mergebert.git.blob_merge import Texts, blob_merge
 from mergebert.git.command import lean_result
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
+    from mergebert.git.blob_merge import Texts
     from mergebert.git.merge_options import MergeOptions
 
 Labels = tuple[str, str, str]  # of base, ours and theirs, as everywhere
@@ -66,6 +66,8 @@ def byte_merge(
     if code == _UNKNOWN_OPTION and not options.ignored:
         _refused.add(options.algorithm)
     if code == _UNKNOWN_OPTION or (0 < code <= MOST_CONFLICTS and _joins_more(content, options, size)):
+        from mergebert.git.blob_merge import blob_merge  # not at the top: git from 2.44 seldom needs it
+
         code, content = blob_merge(texts, size, options)
     return ByteMerge(content, code > 0, size) if code <= MOST_CONFLICTS else None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-from mergebert.git.blob_merge import Texts
 from mergebert.git.byte_merge import Labels
 from mergebert.git.caller import is_made_anew
 from mergebert.git.command import lean_result
@@ -17,6 +16,8 @@ from mergebert.git.notes import noted
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mergebert.git.blob_merge import Texts
 
 DEFAULT_LABELS: Labels = ("base", "ours", "theirs")
 _STASH: Labels = ("Stash base", "Updated upstream", "Stashed changes")

@@ -72,10 +72,10 @@ def test_the_way_to_the_driver_imports_nothing_else() -> None:
         "mergebert.driver",
         "mergebert.driver.merge",
         "mergebert.git",
-        "mergebert.git.blob_merge",
         "mergebert.git.byte_merge",
         "mergebert.git.caller",
         "mergebert.git.command",
+        "mergebert.git.config",
         "mergebert.git.merge_options",
         "mergebert.git.notes",
     }
