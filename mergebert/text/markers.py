@@ -286,7 +286,7 @@ def _git_conflict(
     text: str, lines: Sequence[MarkerLine], versions: ThreeWay[str] | None
 ) -> MarkedConflict | None:
     opening, *inner, closing = lines
-    bar, separator = _middle(inner)
+    bar, separator = _middle(text, inner)
     if separator is None:
         return None
     if versions is not None:
@@ -311,11 +311,11 @@ def _git_conflict(
     return MarkedConflict(opening.start, closing.end, style, conflict, spans)
 
 
-def _middle(lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine | None]:
+def _middle(text: str, lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine | None]:
     """The marker of the base, if there is one, and the separator; None where these are pieces of several conflicts.
 
-    A version may hold lines that read as a separator, such as the underline of a heading of seven letters; then all
-    versions are taken to hold as many of them, as far as that is possible.
+    A version may hold lines that read as a separator, such as the underline of a heading of seven letters. Where not
+    all but one stand below a heading, all versions are taken to hold as many of them, as far as that is possible.
     """
     bars = [line for line in lines if line.mark == "|"]
     named = [line for line in lines if line.mark == "="]
@@ -325,9 +325,20 @@ def _middle(lines: Sequence[MarkerLine]) -> tuple[MarkerLine | None, MarkerLine 
     if not equals or len(bars) > 1 or any(bar.start > equals[-1].start for bar in bars):
         return None, None
     if not bars:
-        return None, equals[(len(equals) - 1) // 2]
+        others = [line for line in equals if not _is_underline(text, line)]
+        return None, others[0] if len(others) == 1 else equals[(len(equals) - 1) // 2]
     after = [line for line in equals if line.start > bars[0].start]
     return bars[0], after[min(len(equals) - len(after), len(after) - 1)]
+
+
+def _is_underline(text: str, line: MarkerLine) -> bool:
+    """Whether a heading of the same length stands above, itself the first line of a version or below an empty one."""
+    start = line.start - len(line.newline(text)) - line.size
+    heading = text[start : line.start]
+    if text[start - 1] != "\n" or heading.find("\n") != len(heading) - 1 or heading[0].isspace():
+        return False
+    above = text[text.rfind("\n", 0, start - 1) + 1 : start].strip()
+    return above in ("", "=" * line.size) or above.startswith("<" * line.size)
 
 
 def _separator_by_versions(

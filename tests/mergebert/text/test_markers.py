@@ -251,6 +251,26 @@ def test_two_sides_with_a_heading_each_meet_in_the_middle() -> None:
     assert conflict.sides == ThreeWay("", f"{HEADING}one\n", f"{HEADING}two\n")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (f"{HEADING}\nall\n", "none\n"),
+        (f"all\n\n{HEADING}", "none\n"),
+        (f"{HEADING}{HEADING}all\n", "none\n"),
+        ("none\n", f"{HEADING}\nall\n"),
+        ("none\n", f"{HEADING}all\n\n{HEADING}"),
+        (f"{HEADING}\nall\n", "Members\n"),
+        ("if one:\n    one\n", "none\n"),
+        ("one\n    end\n", "none\n"),
+    ],
+)
+def test_without_the_versions_too_a_heading_tells_its_underline(ours: str, theirs: str, end: str) -> None:
+    ours, theirs = ours.replace("\n", end), theirs.replace("\n", end)
+    [conflict] = parse(f"<<<<<<< a{end}{ours}======={end}{theirs}>>>>>>> c{end}").conflicts
+    assert conflict.sides == ThreeWay("", ours, theirs)
+
+
 UNDERLINED = "A\n=======\n"
 NOTES = "See.\n"
 
