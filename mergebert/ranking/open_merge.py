@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from mergebert.ranking.evidence import ConflictKey, FileMerge
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
+from mergebert.text.imports import clashing_imports
+from mergebert.text.languages import Language, language_of
+from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolution import AnyResolver, RankedConflict
@@ -37,18 +40,31 @@ class OpenMerge:
         if not conflicts:
             return {}
         ranked = self._resolver.rank(self._files, self._max_error, {**self._answers, **answers}, wanted)
-        return {(at, index): _offer(one, ranked[at][index]) for (at, index), one in conflicts.items()}
+        return {
+            (at, index): _offer(one, ranked[at][index], language_of(self._files[at].path))
+            for (at, index), one in conflicts.items()
+        }
 
 
-def _offer(one: OpenConflict, ranked: RankedConflict) -> RankedConflict:
-    """What may be offered for a conflict: nothing that loses or repeats text outside the markers.
+def _offer(one: OpenConflict, ranked: RankedConflict, language: Language) -> RankedConflict:
+    """What may be offered for a conflict: nothing that loses or repeats text outside the markers, or cannot be meant.
 
     Nothing is applied unasked without a base.
     """
     fitting = tuple(
         resolution
         for resolution in ranked.resolutions
-        if one.accepts(resolution.text) and not one.repeats(resolution.text)
+        if one.accepts(resolution.text)
+        and not one.repeats(resolution.text)
+        and not one.nests(resolution.text)
+        and not _clashes(resolution.text, one.conflict.sides, language)
     )
     is_safe = one.conflict.has_base and bool(fitting) and fitting[0] is ranked.resolutions[0]
     return replace(ranked, resolutions=fitting, accepted=ranked.accepted and is_safe)
+
+
+def _clashes(text: str, sides: ThreeWay[str], language: Language) -> bool:
+    """Whether `text` imports a name from two places, which neither side does."""
+    found = clashing_imports(text, language)
+    known = (clashing_imports(side, language) for side in (sides.ours, sides.theirs))
+    return bool(found) and bool(found.difference(*known))

@@ -53,3 +53,39 @@ def test_where_nothing_fits_nothing_is_applied() -> None:
     text = ConflictedText("a.py", reconciled(parse(SHOWN), parse(WHOLE)))
     assert offer(text, "old\n").resolutions == ()
     assert not offer(text, "old\n").accepted
+
+
+def test_markers_of_merged_merge_bases_are_not_offered() -> None:
+    """A criss-cross merge has a conflict for its base, with longer markers."""
+    inner = "<<<<<<<<< branch 1\na\n=========\nb\n>>>>>>>>> branch 2\n"
+    shown = f"<<<<<<< a\nours\n||||||| o\n{inner}=======\ntheirs\n>>>>>>> b\n"
+    text = ConflictedText("a.py", unreconciled(parse(shown).parts))
+    found = offer(text, inner, inner[inner.index("b\n") :], "=========\nb\n", "ours\n")
+    assert [one.text for one in found.resolutions] == ["ours\n"]
+    assert not found.accepted
+
+
+def test_markers_that_a_side_has_kept_are_content() -> None:
+    inner = "<<<<<<<<< a\n=========\n>>>>>>>>> b\n"
+    shown = f"<<<<<<< a\n{inner}ours\n||||||| o\n{inner}=======\ntheirs\n>>>>>>> b\n"
+    text = ConflictedText("a.md", unreconciled(parse(shown).parts))
+    assert offer(text, f"{inner}ours\n").accepted
+
+
+ONE, TWO = "import one.Message;\n", "import two.Message;\n"
+
+
+def imports(ours: str, theirs: str, *texts: str) -> RankedConflict:
+    shown = f"<<<<<<< a\n{ours}||||||| o\n=======\n{theirs}>>>>>>> b\n"
+    return offer(ConflictedText("A.java", unreconciled(parse(shown).parts)), *texts)
+
+
+def test_a_class_is_never_imported_from_two_packages() -> None:
+    found = imports(ONE, TWO, ONE + TWO, TWO + ONE, TWO, ONE)
+    assert [one.text for one in found.resolutions] == [TWO, ONE]
+    assert not found.accepted
+
+
+def test_what_a_side_imports_is_offered_whatever_it_is() -> None:
+    assert imports(ONE + TWO, "", ONE + TWO).accepted
+    assert imports(ONE, "import one.Other;\n", ONE + "import one.Other;\n").accepted
