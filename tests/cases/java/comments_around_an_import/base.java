@@ -1,0 +1,5 @@
+import a.Door;
+
+import b.Lock;
+
+class House { }

@@ -1,0 +1,6 @@
+import a.Door;
+
+import a.Roof;
+import b.Lock;
+
+class House { }

@@ -1,0 +1,7 @@
+package p;
+
+import java.util.List;
+
+class Shelf {
+    List<String> books;
+}

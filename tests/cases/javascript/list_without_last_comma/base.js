@@ -1,0 +1,4 @@
+const colours = [
+  "red",
+  "green"
+];

@@ -1,0 +1,5 @@
+const colours = [
+  "red",
+  "green",
+  "blue"
+];

@@ -1,0 +1,5 @@
+from kitchen.stock import flour
+
+
+def bake() -> None:
+    flour()

@@ -1,0 +1,3 @@
+use std::{env, io};
+
+fn main() {}

@@ -1,0 +1,3 @@
+use std::{env, fmt, fs, io};
+
+fn main() {}
