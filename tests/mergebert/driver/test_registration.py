@@ -5,12 +5,14 @@ import subprocess
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
 from mergebert.commands.install import add_install_arguments, run_install, run_uninstall
 from mergebert.driver.registration import (
     BLOCK,
+    NAME,
     attributes_file,
     driver_line,
     install,
@@ -61,6 +63,22 @@ def test_the_attributes_file_the_user_chose_is_used(tmp_path: Path, repository) 
     uninstall(scope_of("--global", tmp_path))
     assert (tmp_path / "attributes").is_symlink()
     assert (tmp_path / "real attributes").read_bytes() == b"*.po merge=po\n"
+
+
+def test_an_attributes_file_named_from_home_need_not_be_there(isolated_git: Path, repository) -> None:
+    repository.git("config", "--global", "core.attributesFile", "~/attributes")
+    install(scope_of("--global", repository.path))
+    assert (isolated_git / "attributes").read_text(encoding="utf-8") == BLOCK
+    assert repository.git("check-attr", "merge", "app.py") == f"app.py: merge: {NAME}"
+    uninstall(scope_of("--global", repository.path))
+    assert not (isolated_git / "attributes").exists()
+
+
+def test_a_repository_without_its_info_folder_is_installed_to(conflicted_repository) -> None:
+    rmtree(conflicted_repository.path / ".git" / "info")
+    install(scope_of("--local", conflicted_repository.path))
+    assert conflicted_repository.run("merge", "theirs", env={"MERGEBERT": "0"}).returncode == 1
+    assert conflicted_repository.git("config", "merge.default") == NAME
 
 
 @pytest.mark.parametrize("flag", ["--local", "--global"])

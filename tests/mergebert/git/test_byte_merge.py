@@ -17,6 +17,9 @@ VERSIONS = (b"a\nb\nc\n", b"a\nB\nc\n", b"a\nX\nc\n")
 # Myers and histogram find other lines in common here; so do a merge and merge-file, which joins over blank lines.
 HISTOGRAM = (b"c\nc\na\n", b"b\nc\na\n", b"b\nc\na\na\nc\n")
 GAP = (b"a\n\n\n\n\n\nb\n", b"x\n\n\n\n\n\nx\n", b"y\n\n\n\n\n\ny\n")
+# Clean with git's histogram and a conflict with Myers; and the other way round.
+CLEAN_IN_GIT = (b"a\nc\nc\n", b"a\nc\n", b"a\na\nc\n")
+CONFLICT_IN_GIT = (b"b\na\na\n", b"a\na\n", b"a\nb\na\n")
 
 
 def shown(versions: tuple[bytes, bytes, bytes], options: MergeOptions, size: int = 7) -> bytes:
@@ -36,7 +39,7 @@ def gits(repository, versions: tuple[bytes, bytes, bytes], style: str, *options:
 
 
 @pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
-@pytest.mark.parametrize("versions", [VERSIONS, HISTOGRAM, GAP])
+@pytest.mark.parametrize("versions", [VERSIONS, HISTOGRAM, GAP, CLEAN_IN_GIT, CONFLICT_IN_GIT])
 def test_it_is_what_a_merge_leaves(repository, versions: tuple[bytes, bytes, bytes], style: str) -> None:
     assert shown(versions, MergeOptions(style=style)) == gits(repository, versions, style)
 
@@ -50,6 +53,18 @@ def test_strategy_options_do_what_they_do_in_a_merge(repository, options: list[s
     flags = [f"-X{option}" for option in options]
     chosen = MergeOptions().with_strategy_options(options)
     assert shown(versions, chosen) == gits(repository, versions, "merge", *flags)
+
+
+@pytest.mark.parametrize(("versions", "has_conflicts"), [(CLEAN_IN_GIT, False), (CONFLICT_IN_GIT, True)])
+def test_a_merge_is_clean_where_it_is_for_git(
+    versions: tuple[bytes, bytes, bytes], has_conflicts: bool
+) -> None:
+    merged = byte_merge(versions, MergeOptions())
+    assert merged is not None
+    assert merged.has_conflicts == has_conflicts
+    by_myers = byte_merge(versions, MergeOptions(algorithm="myers"))
+    assert by_myers is not None
+    assert by_myers.has_conflicts != has_conflicts
 
 
 def test_without_posix_spawn_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
