@@ -50,9 +50,14 @@ class FileReport:
     wanted: str = ""  # what git wants decided there beside the text
 
     @property
+    def solved(self) -> int:
+        """How many conflicts have a text now."""
+        return sum(conflict.text is not None for conflict in self.conflicts)
+
+    @property
     def left(self) -> int:
-        """How many conflicts are still open."""
-        return sum(conflict.text is None for conflict in self.conflicts)
+        """How many decisions are still a person's: every open conflict, and what git wants decided."""
+        return len(self.conflicts) - self.solved + bool(self.wanted)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -155,7 +160,7 @@ def exit_code(reports: Sequence[FileReport]) -> int:
     """The exit code that tells the worst of the reports."""
     if any(report.error for report in reports):
         return UNUSABLE
-    return SOME_LEFT if any(report.left or report.wanted for report in reports) else ALL_SOLVED
+    return SOME_LEFT if any(report.left for report in reports) else ALL_SOLVED
 
 
 def as_json(report: FileReport) -> dict[str, object]:
@@ -164,7 +169,7 @@ def as_json(report: FileReport) -> dict[str, object]:
         return {"path": str(report.path), "error": report.error}
     return {
         "path": str(report.path),
-        "solved": len(report.conflicts) - report.left,
+        "solved": report.solved,
         "left": report.left,
         **({"wanted": report.wanted} if report.wanted else {}),
         "conflicts": [_conflict_json(conflict) for conflict in report.conflicts],
@@ -215,4 +220,4 @@ def _summary(report: FileReport, is_dry: bool) -> str:
     if not total:
         return f"{path}: no conflicts"
     solved = "would be solved" if is_dry else "solved"
-    return f"{path}: {total - report.left} of {total} conflicts {solved}, {report.left} left"
+    return f"{path}: {report.solved} of {total} conflicts {solved}, {total - report.solved} left"

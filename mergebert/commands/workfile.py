@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mergebert.git.index_stages import UnmergedFile
     from mergebert.text.file_parts import Part
 
+_PERFORCE = "\n>>>> ORIGINAL //"  # the first line of a conflict that `p4 resolve` left
 LARGEST = 10_000_000  # bytes of a file; beyond it nobody wrote it by hand
 
 
@@ -117,17 +118,26 @@ def decoded(path: Path | str, content: bytes) -> str:
     """`content` as text, newlines untouched."""
     encoding = _wide_encoding(content)
     if encoding:
-        raise InputError(
-            f"{path} is {encoding}, which git merges as binary: convert all three versions to UTF-8 "
-            f"(`git show :1:FILE | iconv -f {encoding} -t UTF-8`; :2: is ours, :3: theirs), merge those with "
-            "`mergebert merge` and convert the result back; `working-tree-encoding` in .gitattributes spares the next one."
-        )
+        raise InputError(f"{path} is {encoding}, {_advice(Path(path), encoding)}")
     if b"\0" in content:
         raise InputError(f"{path} is binary; choose a version with `git checkout --ours` or `--theirs`.")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text; resolve it by hand.") from error
+
+
+def _advice(path: Path, encoding: str) -> str:
+    """What to do with a text of two or four bytes a character."""
+    from mergebert.git.index_stages import attribute_of
+
+    if attribute_of("working-tree-encoding", path.name, path.parent):
+        return "as its `working-tree-encoding` asks: resolve its markers in an editor that keeps that, then `git add` it."
+    return (
+        "which git merges as binary: convert all three versions to UTF-8 "
+        f"(`git show :1:FILE | iconv -f {encoding} -t UTF-8`; :2: is ours, :3: theirs), merge those with "
+        "`mergebert merge` and convert the result back; `working-tree-encoding` in .gitattributes spares the next one."
+    )
 
 
 def _wide_encoding(content: bytes) -> str:
@@ -179,6 +189,10 @@ def _parsed(path: Path, text: str, stages: ThreeWay[str] | None) -> MergedFile:
     except MarkerError as error:
         raise MarkerError(f"{path}: {error}") from error
     is_torn = has_markers if size is None else lambda part: bool(marked_conflicts(part, size))
+    if not work_tree.conflicts and _PERFORCE in text:
+        raise MarkerError(
+            f"{path} holds a conflict of Perforce, whose markers are not read; `p4 resolve` it."
+        )
     if any(isinstance(part, str) and is_torn(part) for part in work_tree.parts):
         raise MarkerError(f"{path} holds a marker without its conflict; restore it or remove the line.")
     return work_tree

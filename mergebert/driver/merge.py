@@ -236,7 +236,7 @@ def _unmerged(merge: DriverMerge) -> int:
         _write_result(request, kept)
     if favoured:
         return MERGED
-    _say(f"{request.path} is binary: ours is kept; choose a version by hand.")
+    _say(f"{request.path} is binary to git, so ours is kept: `mergebert solve` tells how to go on.")
     return CONFLICTS
 
 
@@ -377,7 +377,8 @@ def _reason(error: BaseException) -> str:
 
 def _say(sentence: str) -> None:
     """One line for the user; standard output belongs to the result and to git."""
+    shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in sentence)
     try:  # noqa: SIM105 - contextlib costs milliseconds
-        os.write(2, f"mergebert: {sentence}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"mergebert: {shown}\n".encode())
     except OSError:
         pass  # nobody listens

@@ -57,7 +57,7 @@ def wanted_by_git(entries: tuple[str, ...]) -> str:
     modes = {stage: mode for mode, _, stage in map(str.split, entries)}
     if "160000" in modes.values():
         return "it is a submodule, whose commit git leaves to you: check one out in it, then `git add` it."
-    if "120000" in modes.values():
+    if "120000" in modes.values() and {"2", "3"} <= modes.keys():
         return (
             "it is a symbolic link on a side, which git does not merge: `git checkout --ours` or `--theirs` it, "
             "then `git add` it."
@@ -101,16 +101,19 @@ def stage_texts(entries: tuple[str, ...], name: str, root: Path) -> ThreeWay[str
 
 
 def marker_size_of(name: str, root: Path) -> int | None:
-    """The length of conflict markers that the attributes give the path of this name; None where they give none.
+    """The length of conflict markers that the attributes give the path of this name; None where they give none."""
+    value = attribute_of("conflict-marker-size", name, root)
+    return int(value) if value.isascii() and value.isdigit() else None
 
-    None too where git cannot be asked: what stands there is then read as without such attributes.
-    """
+
+def attribute_of(attribute: str, name: str, root: Path) -> str:
+    """The value of a git attribute of the path of this name; empty where it has none, or git cannot be asked."""
     try:
-        code, output, _ = git_result(["check-attr", "-z", "conflict-marker-size", "--", name], root)
+        code, output, _ = git_result(["check-attr", "-z", attribute, "--", name], root)
     except GitError:
-        return None
-    value = _text(output).split("\0")[2:3] if code == 0 else []
-    return int(value[0]) if value and value[0].isascii() and value[0].isdigit() else None
+        return ""
+    value = "".join(_text(output).split("\0")[2:3]) if code == 0 else ""
+    return "" if value in ("set", "unset", "unspecified") else value
 
 
 def _blobs(entries: tuple[str, ...]) -> dict[str, str]:

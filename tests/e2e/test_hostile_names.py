@@ -46,6 +46,7 @@ def test_the_driver_resolves_all(repository: Repository, script: Path) -> None:
     repository.diverge(BASE, OURS, THEIRS)
     done = repository.run("merge", "--no-edit", "theirs")
     assert done.returncode == 0, done.stderr
+    assert "1 of 1 conflicts in new\\nline.py; " in done.stderr
     assert {name: repository.read(name).decode() for name in NAMES} == THEIRS
     assert answer(script, repository, "review").count("1 of 1 conflicts resolved") == len(NAMES)
     assert not (repository.path / "owned").exists()

@@ -210,6 +210,7 @@ def test_crlf_in_the_work_tree_and_not_in_the_index(repository, monkeypatch: pyt
         (DIFF3.replace(">>>>>>> topic\n", "").encode(), "no closing marker"),
         (DIFF3.replace("<<<<<<< HEAD\n", "").encode(), "holds a marker without its conflict"),
         (DIFF3.encode() + b"<<<<<<<\n", "holds a marker without its conflict"),
+        (b"a\n>>>> ORIGINAL //d/a#1\nx\n==== THEIRS //d/a#2\ny\n==== YOURS //d/a\nz\n<<<<\n", "of Perforce"),
         (None, "No such file"),
     ],
 )
@@ -368,6 +369,7 @@ def in_conflict(repository, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         (("old\n", None, "new\n"), "it: ours deleted or renamed it: `git add` keeps it"),
         ((Path("a"), Path("b"), Path("c")), "it: it is a symbolic link on a side"),
         (("<<<<<<< a\n=======\n>>>>>>> b\n", Path("b"), Path("c")), "it: it is a symbolic link on a side"),
+        (("old\n", "new\n", Path("b")), "it: only theirs has it under this name: `git add` keeps it"),
     ],
 )
 def test_what_no_text_resolves_is_said_and_never_called_solved(
@@ -381,6 +383,7 @@ def test_what_no_text_resolves_is_said_and_never_called_solved(
     assert capsys.readouterr().out.startswith(said)
     assert main(["solve", "--json", "it"]) == 1
     [report] = json.loads(capsys.readouterr().out)["files"]
+    assert (report["solved"], report["left"]) == (0, 1)
     assert report["wanted"].startswith(said)
     assert main(["suggest", "it"]) == 2
     assert capsys.readouterr().err.startswith(f"mergebert suggest: {said}")
@@ -438,7 +441,7 @@ def test_a_file_that_both_sides_renamed_is_solved_and_its_name_left_to_git(
     repository.git("config", "merge.conflictStyle", "diff3")
     assert repository.run("merge", "theirs").returncode == 1
     [report] = solved(FakeResolver(sure=("theirs",)), "of_ours")
-    assert (report.left, exit_code([report])) == (0, 1)
+    assert (report.solved, report.left, exit_code([report])) == (1, 1, 1)
     assert "theirs\n" in Path("of_ours").read_text()
     assert "only ours has it under this name" in report.wanted
     [missing] = solved(FakeResolver(), "old")

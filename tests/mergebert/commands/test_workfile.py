@@ -64,6 +64,14 @@ def test_wide_text_is_named_and_what_to_do_with_it(encoding: str, name: str, tmp
     assert f"iconv -f {name} -t UTF-8" in said
 
 
+def test_text_that_git_keeps_as_utf8_is_edited_where_it_stands(repository) -> None:
+    repository.write({".gitattributes": "*.txt working-tree-encoding=UTF-16\n"})
+    file = repository.path / "a.txt"
+    file.write_bytes("a\n<<<<<<< HEAD\n".encode("utf-16"))
+    _, refused = open_work_files([file])
+    assert str(refused[file]).startswith(f"{file} is UTF-16, as its `working-tree-encoding` asks: resolve")
+
+
 @pytest.mark.parametrize(
     "content", [b"\x89PNG\0\0\0\rIHDR\0\0", b"\0", b"\0" * 64, b"\xff\xfe\0", b"a\0b\0c"]
 )

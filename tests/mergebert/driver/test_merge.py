@@ -175,7 +175,7 @@ def test_of_binary_files_ours_is_kept(place: str, content: bytes, capfd: pytest.
     assert Path("ours").read_bytes() == versions["ours"]
     assert main([*files, "-o", "out", "-p", "image.png"]) == CONFLICTS
     assert Path("out").read_bytes() == versions["ours"]
-    said = "mergebert: image.png is binary: ours is kept; choose a version by hand.\n"
+    said = "mergebert: image.png is binary to git, so ours is kept: `mergebert solve` tells how to go on.\n"
     assert capfd.readouterr().err == said * 2
     assert sorted(os.listdir()) == ["base", "ours", "out", "theirs"]
 
