@@ -119,8 +119,9 @@ class Session:
         return self._spent.get(document.uri) == _state(document)
 
     def close(self) -> None:
-        """Ends the worker."""
+        """Ends the worker; what waits for it waits no longer."""
         self.supervisor.close()
+        self._settled.set()
 
     def all_documents(self) -> Iterator[DocumentState]:
         """The texts with conflicts: of the editor first, then the other files of the merge."""

@@ -26,9 +26,14 @@ from mergebert_lsp.worker.messages import (
 )
 
 COMMAND = (sys.executable, "-P", "-m", "mergebert_lsp.worker.process")
-# Seconds in which a worker that owes an answer says how far it is; it tries twice a second.
-LONGEST_SILENCE = 60.0
-MOST_DEATHS, WITHIN = 3, 4 * LONGEST_SILENCE  # more deaths in so many seconds are no accident
+# Seconds. A start or a model takes one to load, and many times that from a cold disk on a busy machine: the worker
+# says when it is ready, so a limit this long delays nothing else.
+LONGEST_LOAD = 60.0
+# Otherwise it says twice a second how far it is; the longest pieces of work between two words, in files of several
+# megabytes or with a thousand conflicts, take three.
+LONGEST_SILENCE = 20.0
+MOST_DEATHS, WITHIN = 3, 4 * LONGEST_LOAD  # more deaths in so many seconds are no accident
+_LOOKS = 20  # in the longest silence
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +53,19 @@ class Supervisor:
         complain: Callable[[str], None],
         command: Sequence[str] = COMMAND,
         longest_silence: float = LONGEST_SILENCE,
+        longest_load: float = LONGEST_LOAD,
     ) -> None:
         self._on_message = on_message
         self._complain = complain
         self._command = command
         self._longest_silence = longest_silence
+        self._longest_load = longest_load
+        self._is_loading = True  # the worker or a model of it, as far as the worker has said
         self._texts: dict[str, EditorText] = {}  # everything the worker has to know, for the next one
         self._pending = RankingTask(0)
         self._is_pending = asyncio.Event()
         self.answered = 0  # the newest generation that was answered wholly
-        self._last_word = 0.0  # when the worker spoke, or was asked something after all was answered
+        self._silence = 0.0  # seconds for which the worker has owed an answer and said nothing
         self._process: asyncio.subprocess.Process | None = None
         self._running: asyncio.Task[None] | None = None
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
@@ -97,8 +105,9 @@ class Supervisor:
         self._ask(replace(self._pending, generation=self.generation + 1, is_halt=True))
 
     def close(self) -> None:
-        """Ends the worker for good."""
+        """Ends the worker for good; what it owed counts as answered."""
         self._is_closed = True
+        self.answered = self.generation
         if self._running is not None:
             self._running.cancel()
         self._kill()
@@ -109,11 +118,10 @@ class Supervisor:
             await asyncio.gather(self._running, return_exceptions=True)
 
     def _ask(self, task: RankingTask) -> None:
-        if not self.is_busy:
-            self._last_word = time.monotonic()
         self._pending = task
         self._is_pending.set()
         if self._is_closed:
+            self.answered = self.generation
             return
         loop = asyncio.get_running_loop()
         if self._running is None:
@@ -126,7 +134,7 @@ class Supervisor:
         self._on_message({"kind": "done", "generation": self.generation})
 
     async def _run(self) -> None:
-        """Keeps a worker alive as long as it dies of accidents only."""
+        """Keeps a worker alive as long as it dies of accidents only; nobody waits for an answer after that."""
         try:
             while not self._has_given_up():
                 await self._is_pending.wait()
@@ -138,7 +146,9 @@ class Supervisor:
             self._complain(GAVE_UP)
         except OSError as error:
             self._complain(f"The process that makes suggestions cannot be started: {error}.")
-        self._answer_nothing()
+        finally:
+            if not self._is_closed:
+                self._answer_nothing()
 
     def _has_given_up(self) -> bool:
         return len(self._deaths) == MOST_DEATHS and time.monotonic() - self._deaths[0] < WITHIN
@@ -153,7 +163,7 @@ class Supervisor:
             cwd=os.path.abspath(os.sep),
             limit=MOST_BYTES,
         )
-        self._last_word = time.monotonic()
+        self._silence, self._is_loading = 0.0, True
         loop = asyncio.get_running_loop()
         beside = [loop.create_task(self._send(self._process)), loop.create_task(self._end_if_silent())]
         try:
@@ -168,8 +178,11 @@ class Supervisor:
 
     async def _end_if_silent(self) -> None:
         """Ends a worker that owes an answer and does not even say how far it is."""
-        while not self.is_busy or time.monotonic() - self._last_word < self._longest_silence:
-            await asyncio.sleep(self._longest_silence / 10)
+        look = self._longest_silence / _LOOKS
+        # Looks are counted, and not what a clock says: it goes on while both processes are stopped or the machine sleeps.
+        while self._silence < (self._longest_load if self._is_loading else self._longest_silence):
+            await asyncio.sleep(look)
+            self._silence = self._silence + look if self.is_busy else 0.0
         if not self._has_hung:
             self._has_hung = True
             self._complain(HUNG)
@@ -192,7 +205,7 @@ class Supervisor:
         assert process.stdout is not None
         try:
             while (message := decoded(await process.stdout.readline())) is not None:
-                self._last_word = time.monotonic()
+                self._silence, self._is_loading = 0.0, message.get("kind") == "loading"
                 self._take(message)
         except ValueError:  # no message of ours is that long
             return

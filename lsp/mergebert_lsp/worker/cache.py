@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
 from pathlib import Path
@@ -21,7 +21,7 @@ from mergebert.text.markers import Conflict
 
 MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
 MOST_TEXTS = 256  # whose errors are remembered: a number each
-AT_ONCE = 16  # conflicts shown to the classifier before anybody may call the work off
+AT_ONCE = 16  # conflicts scored before anybody may call the work off
 
 _OutlineKey = tuple[Conflict, str, Surroundings]
 
@@ -53,6 +53,7 @@ class CachingResolver(Resolver):
         """The syntax errors of a whole file, counted once."""
         key = (blake2s(text.encode("utf-8", "surrogatepass")).digest(), language.name)
         if key not in self._errors:
+            self._check(self._done, self._all)
             self._errors[key] = super().errors_in(text, language)
         self._errors.move_to_end(key)
         while len(self._errors) > MOST_TEXTS:
@@ -71,16 +72,21 @@ class CachingResolver(Resolver):
         self._forget(sum(map(len, found)))
         return found
 
+    def scored(self, conflicts: Sequence[ModelInput]) -> list[ScoredConflict]:
+        """As of Resolver, some conflicts at a time."""
+        parts = [conflicts[start : start + AT_ONCE] for start in range(0, len(conflicts), AT_ONCE)]
+        return [one for part in parts for one in super(CachingResolver, self).scored(part)]
+
     def classifier_features(self, conflicts: Sequence[ModelInput]) -> list[NDArray[np.float32]]:
         """The classifier features of each candidate, computed once for the same columns."""
         cached = [self._by_columns[id(one.columns)] for one in conflicts]
         missing = [at for at, one in enumerate(cached) if one.classifier_features is None]
-        for part in _parts(missing):
+        if missing:
             self._check(self._done, self._all)
-            found = super().classifier_features([conflicts[at] for at in part])
-            for at, features in zip(part, found, strict=True):
+            found = super().classifier_features([conflicts[at] for at in missing])
+            for at, features in zip(missing, found, strict=True):
                 cached[at].classifier_features = features
-            self._done += len(part)
+            self._done += len(missing)
         return [one.classifier_features for one in cached if one.classifier_features is not None]
 
     def _outlined(
@@ -105,8 +111,3 @@ class CachingResolver(Resolver):
         while len(self._outlines) > most:
             _, cached = self._outlines.popitem(last=False)
             del self._by_columns[id(cached.outline.columns)]
-
-
-def _parts(places: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(places), AT_ONCE):
-        yield places[start : start + AT_ONCE]

@@ -18,10 +18,14 @@ Cached = TypeVar("Cached")
 
 
 class Models:
-    """Resolvers by their bundle and settings by their work tree, each read once for the same settings."""
+    """Resolvers by their bundle and settings by their work tree, each read once for the same settings.
 
-    def __init__(self, check: Callable[[int, int], None]) -> None:
+    `tell` is called with `loading` before a bundle is loaded and with `ready` after that.
+    """
+
+    def __init__(self, check: Callable[[int, int], None], tell: Callable[[str], None]) -> None:
         self._check = check
+        self._tell = tell
         self._chosen = WorkerSettings()
         self._settings: dict[Path | None, Settings | MergebertError] = {}
         self._resolvers: dict[Path | None, CachingResolver | MergebertError] = {}
@@ -51,7 +55,11 @@ class Models:
         return load_settings(flags, entries=config_entries(MERGEBERT_CONFIG, root or "."))
 
     def _load(self, bundle: Path | None) -> CachingResolver:
-        return CachingResolver(bundle, THREADS, self._check)
+        self._tell("loading")
+        try:
+            return CachingResolver(bundle, THREADS, self._check)
+        finally:
+            self._tell("ready")
 
 
 def _cached(

@@ -15,10 +15,15 @@ from threading import Condition, Thread
 from typing import Any, BinaryIO
 
 from mergebert.errors import MergebertError
+from mergebert.ranking.limits import MEMORY, limit_memory
 from mergebert_lsp.worker.cache import StaleError
 from mergebert_lsp.worker.messages import RankingTask, decoded, encoded, task_of
 from mergebert_lsp.worker.ranking import Ranking
 
+OUT_OF_MEMORY = (
+    f"Suggestions took more than {MEMORY // 1_000_000} MB of memory and were stopped; close large files, or name "
+    "another bundle in mergebert.bundle."
+)
 QUIET = 0.2  # seconds without an edit before what is far from it is looked at
 PATIENCE = 0.5  # seconds before progress is worth a message, and between two of them
 
@@ -58,6 +63,12 @@ class Inbox:
         return self._waiting is not None
 
     def _read(self) -> None:
+        try:
+            self._read_all()
+        finally:  # whatever ends it: without it no task would come any more, and nobody would know
+            os._exit(0)
+
+    def _read_all(self) -> None:
         while (message := decoded(self._stream.readline())) is not None:
             task = task_of(message)
             with self._changed:
@@ -66,7 +77,6 @@ class Inbox:
                     task.saved = (*self._waiting.saved, *task.saved)
                 self._waiting = task
                 self._changed.notify()
-        os._exit(0)
 
 
 class Outbox:
@@ -81,6 +91,10 @@ class Outbox:
         self._stream.write(encoded({"generation": self.generation, **message}))
         self._stream.flush()
 
+    def tell(self, kind: str) -> None:
+        """Sends a message that says no more than its kind."""
+        self.send({"kind": kind})
+
 
 class Worker:
     """Takes tasks and answers them."""
@@ -89,10 +103,11 @@ class Worker:
         self._inbox = inbox
         self._outbox = outbox
         self._next_word = 0.0
-        self._ranking = Ranking(self._check, self._settle)
+        self._ranking = Ranking(self._check, self._settle, outbox.tell)
 
     def run(self) -> None:
-        """Works until the process is ended."""
+        """Works until there is no memory left: a process that begins anew holds nothing yet."""
+        self._outbox.tell("ready")
         while True:
             task = self._inbox.take()
             self._outbox.generation = task.generation
@@ -103,6 +118,9 @@ class Worker:
                     self._outbox.send(report)
             except StaleError:
                 continue
+            except MemoryError:
+                self._outbox.send({"kind": "problem", "message": OUT_OF_MEMORY})
+                return
             except MergebertError as error:
                 self._outbox.send({"kind": "problem", "message": str(error)})
             except Exception as error:
@@ -127,12 +145,14 @@ def main() -> None:
     """Runs the worker on the standard streams."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # at once and without a traceback
     _die_with_parent()
+    limit_memory()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not get between the messages
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     inbox = Inbox(sys.stdin.buffer)
     inbox.start()
     Worker(inbox, Outbox(answers)).run()
+    os._exit(1)  # at once: threads of libraries may hang without memory
 
 
 def _die_with_parent() -> None:

@@ -55,10 +55,12 @@ class Ranking:
     """The state of the worker.
 
     `check` is called between pieces of work, may raise StaleError, and hears of progress; `settle` waits a moment
-    for a newer task before what takes long, and raises it too.
+    for a newer task before what takes long, and raises it too; `tell` hears of `loading` and `ready` as Models says.
     """
 
-    def __init__(self, check: Callable[[int, int], None], settle: Callable[[], None]) -> None:
+    def __init__(
+        self, check: Callable[[int, int], None], settle: Callable[[], None], tell: Callable[[str], None]
+    ) -> None:
         self._check = check
         self._settle = settle
         self._merges = Merges()
@@ -66,7 +68,7 @@ class Ranking:
         self._settings = WorkerSettings()
         self._folders: tuple[str, ...] = ()
         self._ranked: dict[MergeKey, _Merge] = {}  # what the last whole answer was about
-        self._models = Models(check)
+        self._models = Models(check, tell)
         self._saved: list[str] = []  # texts that were saved since people's choices were kept last
         self._closed: set[str] = set()  # texts that were closed since then
 
@@ -142,7 +144,11 @@ class Ranking:
 
     def _merge(self, key: MergeKey, items: Sequence[MergeText]) -> _Merge:
         root = key.root if isinstance(key, Repository) else None
-        return _Merge(root, tuple(items), tuple(self._merges.reconciled(key, item) for item in items))
+        return _Merge(root, tuple(items), tuple(self._reconciled(key, item) for item in items))
+
+    def _reconciled(self, key: MergeKey, item: MergeText) -> ReconciledText:
+        self._check(0, 0)  # git may have to read three versions first
+        return self._merges.reconciled(key, item)
 
     def _report(self, merge: _Merge, wanted: frozenset[ConflictKey] | None = None) -> Report:
         """What is offered for a merge, or for those of its conflicts that are wanted."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 
 from mergebert_lsp.server.supervisor import GAVE_UP, HUNG, MOST_DEATHS, Supervisor
 from mergebert_lsp.worker.messages import EditorText, WorkerSettings
+from mergebert_lsp.worker.process import OUT_OF_MEMORY
 from tests.lsp.editor import PACKAGES
 
 pytestmark = pytest.mark.asyncio
@@ -44,6 +48,23 @@ DIES_FIRST = PRELUDE + "\n".join(
         "    send({'kind': 'done', **task})",
     )
 )
+READY_AND_HANGS = PRELUDE + "send({'kind': 'ready'}); time.sleep(600)"
+HANGS_WHILE_LOADING = PRELUDE + "send({'kind': 'ready'}); read(); send({'kind': 'loading'}); time.sleep(600)"
+LOADS = PRELUDE + "\n".join(
+    (
+        "time.sleep(2)",  # as long as a start takes
+        "send({'kind': 'ready'})",
+        "while (task := read()):",
+        "    send({'kind': 'loading'}); time.sleep(2); send({'kind': 'ready'})",
+        "    send({'kind': 'done', **task})",
+    )
+)
+NO_MEMORY = """
+from mergebert.ranking import limits
+from mergebert_lsp.worker import process
+process.Ranking.reports = lambda self: iter([bytearray(2 * limits.MEMORY)])
+process.main()
+"""
 HANGS_FIRST = DIES_FIRST.replace("os._exit(3)", "time.sleep(600)")
 HANGS = ("sleep", "600")  # no interpreter to start, which takes its time on a busy machine
 BUSY = PRELUDE + "\n".join(
@@ -75,7 +96,7 @@ class Received:
 
 @asynccontextmanager
 async def supervised(
-    program: str, command: tuple[str, ...] = (), longest_silence: float = 60
+    program: str, command: tuple[str, ...] = (), longest_silence: float = 60, longest_load: float = 60
 ) -> AsyncIterator[tuple[Supervisor, Received]]:
     received = Received()
     made = Supervisor(
@@ -83,6 +104,7 @@ async def supervised(
         received.complaints.append,
         command or (sys.executable, "-c", program),
         longest_silence,
+        longest_load,
     )
     try:
         yield made, received
@@ -170,7 +192,7 @@ async def test_nobody_waits_for_a_worker_that_was_given_up() -> None:
 
 async def test_a_worker_that_hangs_is_replaced_and_told_everything(tmp_path: Path) -> None:
     program = f"MARK = {str(tmp_path / 'mark')!r}\n{HANGS_FIRST}"
-    async with supervised(program, longest_silence=4) as (made, received):
+    async with supervised(program, longest_load=4) as (made, received):
         made.post({"a": editor_text("1")}, WorkerSettings(suggestions=5))
         await received.wait(lambda all_: bool(all_.messages))
 
@@ -180,7 +202,7 @@ async def test_a_worker_that_hangs_is_replaced_and_told_everything(tmp_path: Pat
 
 
 async def test_a_worker_that_hangs_again_and_again_is_given_up() -> None:
-    async with supervised("", HANGS, longest_silence=0.2) as (made, received):
+    async with supervised("", HANGS, longest_silence=0.2, longest_load=0.2) as (made, received):
         made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: bool(all_.messages))
 
@@ -191,13 +213,63 @@ async def test_a_worker_that_says_how_far_it_is_is_left_alone() -> None:
     async with supervised(BUSY, longest_silence=5) as (made, received):
         made.post({"a": editor_text("1")}, WorkerSettings())
         await received.wait(lambda all_: not made.is_busy)
-        made._longest_silence = 0.8  # it has started, which can take longer
+        made._longest_silence = 0.8
         await asyncio.sleep(1)  # nothing is owed
         made.post({"a": editor_text("2")}, WorkerSettings())
         await received.wait(lambda all_: not made.is_busy)
 
     assert [one["generation"] for one in received.messages if one["kind"] == "done"] == [1, 2]
     assert received.complaints == []
+
+
+async def test_a_worker_may_take_long_to_start_and_to_load() -> None:
+    async with supervised(LOADS, longest_silence=1) as (made, received):
+        made.post({"a": editor_text("1")}, WorkerSettings())
+        await received.wait(lambda all_: not made.is_busy)
+
+    assert [one["kind"] for one in received.messages] == ["ready", "loading", "ready", "done"]
+    assert received.complaints == []
+
+
+async def test_a_worker_that_started_and_says_nothing_hangs() -> None:
+    async with supervised(READY_AND_HANGS, longest_silence=0.5, longest_load=600) as (made, received):
+        made.post({"a": editor_text("1")}, WorkerSettings())
+        await received.wait(lambda all_: bool(all_.complaints))
+
+    assert received.complaints == [HUNG]
+
+
+async def test_a_worker_whose_model_never_loads_hangs() -> None:
+    async with supervised(HANGS_WHILE_LOADING, longest_silence=600, longest_load=3) as (made, received):
+        made.post({"a": editor_text("1")}, WorkerSettings())
+        await received.wait(lambda all_: bool(all_.complaints))
+
+    assert received.complaints == [HUNG]
+
+
+async def test_while_the_server_stands_still_nobody_is_silent() -> None:
+    async with supervised(SLOW, longest_silence=2) as (made, received):
+        made.post({"a": editor_text("1")}, WorkerSettings())
+        await received.wait(lambda all_: bool(all_.messages))
+        assert made._process is not None
+        os.kill(made._process.pid, signal.SIGSTOP)  # both are stopped, or the machine sleeps
+        time.sleep(4)
+        os.kill(made._process.pid, signal.SIGCONT)
+        await received.wait(lambda all_: not made.is_busy)
+
+    assert received.complaints == []
+
+
+async def test_a_worker_without_memory_says_so_and_is_given_up() -> None:
+    program = f"import sys\nsys.path[:0] = {PACKAGES!r}\n{NO_MEMORY}"
+    async with supervised(program) as (made, received):
+        made.post({"a": editor_text("1")}, WorkerSettings())
+        await received.wait(lambda all_: bool(all_.complaints))
+
+    said = [one["message"] for one in received.messages if one["kind"] == "problem"]
+    assert said == [OUT_OF_MEMORY] * MOST_DEATHS
+    assert received.complaints == [GAVE_UP]
+    assert received.messages[-1]["kind"] == "done"
 
 
 async def test_a_message_that_cannot_be_shown_does_not_end_the_watch() -> None:

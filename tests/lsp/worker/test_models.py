@@ -8,7 +8,7 @@ from mergebert_lsp.worker.models import Models
 
 
 def models() -> Models:
-    return Models(lambda done, total: None)
+    return Models(lambda done, total: None, tell=lambda kind: None)
 
 
 def test_a_repository_chooses_no_model_but_where_a_person_allowed_it(repository) -> None:

@@ -28,7 +28,8 @@ class Asking:
         self.checks = 0
         self.settled = 0
         self.stale_after: int | None = None
-        self.ranking = Ranking(self._check, self._settle)
+        self.told: list[str] = []
+        self.ranking = Ranking(self._check, self._settle, self.told.append)
         self._generation = 0
 
     def _check(self, done: int, of: int) -> None:
