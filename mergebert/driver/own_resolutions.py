@@ -10,10 +10,15 @@ from mergebert.text.threeway import ThreeWay
 BY_HAND = "hand"  # the method of a resolution that a person gave through `solve -i`
 
 
-def own_resolutions(name: str, root: Path) -> frozenset[tuple[ThreeWay[str], str]]:
-    """The sides and the text of each conflict that was resolved in the path `name` of the work tree at `root`."""
+def own_resolutions(
+    name: str, root: Path, journal: Path | None = None
+) -> frozenset[tuple[ThreeWay[str], str]]:
+    """The sides and the text of each conflict that was resolved in the path `name` of the work tree at `root`.
+
+    `journal` is the folder that holds the entries, where the caller has looked it up.
+    """
     found: set[tuple[ThreeWay[str], str]] = set()
-    for entry in entries(journal_folder(root), name):
+    for entry in entries(journal or journal_folder(root), name):
         if isinstance(entry, Entry) and _is_of(entry, name, root):
             found.update((one.sides, one.after) for one in entry.changes if one.method != BY_HAND)
     return frozenset(found)

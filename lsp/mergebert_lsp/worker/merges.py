@@ -12,7 +12,7 @@ from mergebert.text.markers import MergedFile
 from mergebert_lsp.worker.cache import MOST_CONFLICTS
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
 from mergebert_lsp.worker.reconciled_text import ReconciledText, reconciled_text, resolvable
-from mergebert_lsp.worker.repository import Repositories, Repository, Versions
+from mergebert_lsp.worker.repository import OwnResolutions, Repositories, Repository, Versions
 
 MergeKey = Repository | str  # a work tree, or the URI of a text that belongs to none
 
@@ -40,11 +40,16 @@ class _Reconciled:
     here: ReconciledText
 
     def holds_for(
-        self, editor_text: EditorText, versions: Versions | None, before: MergedFile | None
+        self,
+        editor_text: EditorText,
+        versions: Versions | None,
+        before: MergedFile | None,
+        own: OwnResolutions,
     ) -> bool:
         """Whether reconciling again would give the same result; a text compared with itself does."""
         known = (self.before, self.here.file.line_merge)
-        return self.editor_text == editor_text and self.versions is versions and before in known
+        is_same = self.editor_text == editor_text and self.versions is versions and before in known
+        return is_same and self.here.file.own == own
 
 
 class Merges:
@@ -120,16 +125,17 @@ class Merges:
 
     def reconciled(self, key: MergeKey, item: MergeText) -> ReconciledText:
         """The text reconciled with what git knows of it, or with what it was before."""
-        editor_text, versions = item.editor_text, None
+        editor_text, versions, own = item.editor_text, None, OwnResolutions()
         if isinstance(key, Repository) and editor_text.path:
             path = Path(editor_text.path)
             editor_text = replace(editor_text, name=key.name_of(path) or editor_text.name)
             versions = key.versions_of(path)
+            own = key.own_in(path)
         before = self._before.get(item.name) if versions is None and item.uri else None
         last = self._reconciled.get(item.name)
-        if last is not None and last.holds_for(editor_text, versions, before):
+        if last is not None and last.holds_for(editor_text, versions, before, own):
             return last.here
-        here = reconciled_text(editor_text, versions, before)
+        here = reconciled_text(editor_text, versions, before, own)
         self._reconciled[item.name] = _Reconciled(editor_text, versions, before, here)
         if item.uri and versions is None:
             self._before[item.uri] = here.file.line_merge

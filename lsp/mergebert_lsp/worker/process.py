@@ -24,6 +24,7 @@ OUT_OF_MEMORY = (
     f"Suggestions took more than {MEMORY // 1_000_000} MB of memory and were stopped; close large files, or name "
     "another bundle in mergebert.bundle."
 )
+BETWEEN_LOOKS = 1.0  # seconds without a task after which it is looked whether the last answers still hold
 QUIET = 0.2  # seconds without an edit before what is far from it is looked at
 PATIENCE = 0.5  # seconds before progress is worth a message, and between two of them
 
@@ -103,30 +104,45 @@ class Worker:
         self._inbox = inbox
         self._outbox = outbox
         self._next_word = 0.0
+        self._is_halted = True  # there is nothing to do yet
         self._ranking = Ranking(self._check, self._settle, outbox.tell)
 
     def run(self) -> None:
         """Works until there is no memory left: a process that begins anew holds nothing yet."""
         self._outbox.tell("ready")
-        while True:
-            task = self._inbox.take()
-            self._outbox.generation = task.generation
-            self._next_word = time.monotonic() + PATIENCE
-            self._ranking.take(task)
-            try:
-                for report in () if task.is_halt else self._ranking.reports():
-                    self._outbox.send(report)
-            except StaleError:
-                continue
-            except MemoryError:
-                self._outbox.send({"kind": "problem", "message": OUT_OF_MEMORY})
-                return
-            except MergebertError as error:
-                self._outbox.send({"kind": "problem", "message": str(error)})
-            except Exception as error:
-                logger.exception("A task could not be done")
-                self._outbox.send({"kind": "problem", "message": _apology(error)})
-            self._outbox.send({"kind": "done", "others": self._ranking.others})
+        try:
+            while True:
+                task = self._next_task()
+                self._outbox.generation = task.generation
+                self._ranking.take(task)
+                self._is_halted = task.is_halt
+                self._answer()
+        except MemoryError:
+            self._outbox.send({"kind": "problem", "message": OUT_OF_MEMORY})
+
+    def _next_task(self) -> RankingTask:
+        """The next task; until it comes, what was answered is answered again where it is no longer right."""
+        while not self._inbox.is_coming(BETWEEN_LOOKS):
+            if self._ranking.is_outdated and not self._is_halted:
+                self._answer()
+        return self._inbox.take()
+
+    def _answer(self) -> None:
+        """Sends what is offered for every text, unless a newer task comes in."""
+        self._next_word = time.monotonic() + PATIENCE
+        try:
+            for report in () if self._is_halted else self._ranking.reports():
+                self._outbox.send(report)
+        except StaleError:
+            return
+        except MemoryError:
+            raise
+        except MergebertError as error:
+            self._outbox.send({"kind": "problem", "message": str(error)})
+        except Exception as error:
+            logger.exception("A task could not be done")
+            self._outbox.send({"kind": "problem", "message": _apology(error)})
+        self._outbox.send({"kind": "done", "others": self._ranking.others})
 
     def _settle(self) -> None:
         if self._inbox.is_coming(QUIET):

@@ -68,6 +68,7 @@ class Ranking:
         self._settings = WorkerSettings()
         self._folders: tuple[str, ...] = ()
         self._ranked: dict[MergeKey, _Merge] = {}  # what the last whole answer was about
+        self._read_at: dict[Repository, object] = {}  # the journals, as they were before the last reports
         self._models = Models(check, tell)
         self._saved: list[str] = []  # texts that were saved since people's choices were kept last
         self._closed: set[str] = set()  # texts that were closed since then
@@ -91,6 +92,7 @@ class Ranking:
         merges = self._merges.by_work_tree()
         asked = [one for one in self._merges.work_trees(self._folders) if one not in merges]
         merges |= {key: [] for key in asked}
+        self._read_at = {key: key.journal_stamp for key in merges if isinstance(key, Repository)}
         self._ranked = {key: merge for key, merge in self._ranked.items() if key in merges}
         problems = []
         for key, items in merges.items():
@@ -113,6 +115,11 @@ class Ranking:
             for uri in closed:
                 if self._merges.text(uri) is None:
                     self._feedback.forget(uri)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether something was noted since the last reports: `solve` writes a file first and its note after that."""
+        return any(repository.journal_stamp != stamp for repository, stamp in self._read_at.items())
 
     @property
     def others(self) -> list[str]:

@@ -13,7 +13,7 @@ from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.text.marker_facts import MarkerFacts, marker_facts
 from mergebert_lsp.worker.messages import EditorText
-from mergebert_lsp.worker.repository import Versions
+from mergebert_lsp.worker.repository import OwnResolutions, Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,15 @@ class ReconciledText:
 
 
 def reconciled_text(
-    editor_text: EditorText, versions: Versions | None, before: MergedFile | None
+    editor_text: EditorText,
+    versions: Versions | None,
+    before: MergedFile | None,
+    own: OwnResolutions = frozenset(),
 ) -> ReconciledText:
     """`editor_text` reconciled with git's line merge of its versions, or with the merge that it was `before`.
 
-    That merge holds conflicts which a person has resolved since: so the answers in a text that no repository knows count too.
+    That merge holds conflicts which a person has resolved since: so the answers in a text that no repository knows count
+    too. What mergebert resolved, `own`, does not.
     """
     facts = (
         marker_facts(editor_text.text, versions.marker_size, versions.stages) if versions else MarkerFacts()
@@ -72,10 +76,7 @@ def reconciled_text(
     merged = split_at(editor_text.text, marks)
     other = versions.line_merge if versions else before
     parts = unreconciled(merged.parts) if other is None else reconciled(merged, other)
-    if versions:
-        file = ConflictedText(editor_text.name, parts, versions.stages, versions.own)
-    else:
-        file = ConflictedText(editor_text.name, parts)
+    file = ConflictedText(editor_text.name, parts, versions.stages if versions else None, own)
     return ReconciledText(file, tuple(_open_parts(editor_text.text, marks, file)), facts)
 
 

@@ -1,4 +1,7 @@
-"""git's index as the worker sees it: the three versions of a conflicted file and their line merge, read once."""
+"""What git and the journal tell the worker of a file: its three versions and their line merge, and what was ours in it.
+
+Each is read once, and again when what holds it was written again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mergebert.driver.journal import journal_folder
 from mergebert.driver.own_resolutions import own_resolutions
 from mergebert.errors import GitError, InputError, MarkerError
 from mergebert.git.command import git_output
@@ -15,7 +19,9 @@ from mergebert.git.matching_merge import matching_merge
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
 
-_Stamp = tuple[int, int, int]  # of the index file: when it was written, its size, its inode
+_Stamp = tuple[int, int, int]  # of a file or folder: when it was written, its size, its inode
+
+OwnResolutions = frozenset[tuple[ThreeWay[str], str]]  # what mergebert resolved: no answer of a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,6 @@ class Versions:
     stages: ThreeWay[str]
     line_merge: MergedFile
     marker_size: int | None = None  # of git's attributes, where they give one
-    own: frozenset[tuple[ThreeWay[str], str]] = frozenset()  # what mergebert resolved: no answer of a person
 
 
 @dataclass(slots=True)
@@ -34,8 +39,14 @@ class _CachedVersions:
     versions: Versions | None
 
 
+@dataclass(slots=True)
+class _CachedOwn:
+    read_at: tuple[object, ...]  # the journal and the index at that time
+    own: OwnResolutions
+
+
 class Repository:
-    """One work tree; its index is read again when it was written again."""
+    """One work tree."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -44,6 +55,8 @@ class Repository:
         self._entries: dict[str, tuple[str, ...]] = {}
         self._cache: dict[str, _CachedVersions] = {}
         self._names: dict[Path, str] = {}
+        self._journal = journal_folder(root)
+        self._own: dict[str, _CachedOwn] = {}
 
     def name_of(self, path: Path) -> str:
         """The name git has for the file, by whatever links it was reached; empty where it lies elsewhere after all."""
@@ -78,10 +91,26 @@ class Repository:
             cached = self._cache[name] = _CachedVersions(entry, _versions(entry, name, self.root))
         return cached.versions
 
+    def own_in(self, path: Path) -> OwnResolutions:
+        """What the driver and `solve` have put into the file in the merge that goes on."""
+        name = self.name_of(path)
+        read_at = (self.journal_stamp, self._entries.get(name, self._stamp))
+        cached = self._own.get(name)
+        if cached is None or cached.read_at != read_at:
+            own = own_resolutions(name, self.root, self._journal)
+            cached = self._own[name] = _CachedOwn(read_at, own)
+        return cached.own
+
+    @property
+    def journal_stamp(self) -> _Stamp | None:
+        """When something was noted in the journal or taken out; None where there is none."""
+        return _stamp(self._journal)
+
     def forget(self, paths: frozenset[Path]) -> None:
-        """Drops the versions of all files but `paths`."""
+        """Drops what is known of all files but `paths`."""
         names = {self.name_of(path) for path in paths}
         self._cache = {name: cached for name, cached in self._cache.items() if name in names}
+        self._own = {name: cached for name, cached in self._own.items() if name in names}
         self._names.clear()
 
     def _refresh(self) -> None:
@@ -121,9 +150,9 @@ class Repositories:
             repository.forget(paths)
 
 
-def _stamp(index: Path) -> _Stamp | None:
+def _stamp(path: Path) -> _Stamp | None:
     try:
-        found = os.stat(index)
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
@@ -135,7 +164,7 @@ def _versions(entry: tuple[str, ...], name: str, root: Path) -> Versions | None:
         if stages is None:
             return None
         merged = _line_merge(stages, root / name)
-        return Versions(stages, merged, marker_size_of(name, root), own_resolutions(name, root))
+        return Versions(stages, merged, marker_size_of(name, root))
     except (GitError, InputError):  # what the markers show is still worth resolving
         return None
 

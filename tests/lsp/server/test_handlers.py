@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from mergebert_lsp.server.supervisor import GAVE_UP
 from mergebert_lsp.text.document_state import Edit
 from tests.conftest import Repository
 from tests.lsp.documents import document
-from tests.lsp.editor import PATIENCE, Editor, editor
+from tests.lsp.editor import PACKAGES, PATIENCE, Editor, editor
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("shipped_bundle")]
 
@@ -103,6 +105,75 @@ async def test_a_conflict_resolved_by_typing_teaches_too() -> None:
         await one.settled(conflicts=2)
 
         assert [one.data for one in one.diagnostics(URI)] != before[1:]
+
+
+def solved(path: Path) -> str:
+    """The file after `mergebert solve` on the command line has resolved what is in it."""
+    command = [sys.executable, "-P", "-m", "mergebert", "solve", "--max-error", "1", str(path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES)}
+    done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    text = path.read_text(encoding="utf-8")
+    assert "<<<<<<<" not in text, done.stdout
+    return text
+
+
+@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+async def test_what_solve_puts_in_meanwhile_teaches_nothing(style: str, merging: Repository) -> None:
+    merging.run("-c", f"merge.conflictStyle={style}", "checkout", "--merge", "--", "app.py", "other.py")
+    app, other = (merging.path / name for name in ("app.py", "other.py"))
+    async with editor(folder=merging.path) as one:
+        for path in (app, other):
+            one.open(path.as_uri(), path.read_text(encoding="utf-8"))
+        await one.settled(conflicts=3)
+        before = [found.data for found in one.diagnostics(app.as_uri())]
+        text = solved(other)
+        one.change(other.as_uri(), text)
+        await one.settled(conflicts=2)
+        after = [found.data for found in one.diagnostics(app.as_uri())]
+        one.change(other.as_uri(), "x = 3\n" if text == "x = 2\n" else "x = 2\n")
+        await one.settled(conflicts=2)
+        taught = [found.data for found in one.diagnostics(app.as_uri())]
+
+    assert after == before
+    assert taught != before
+
+
+async def test_a_note_that_comes_after_the_text_is_read_too(merging: Repository) -> None:
+    app, other = (merging.path / name for name in ("app.py", "other.py"))
+    journal = merging.path / ".git" / "mergebert"
+    async with editor(folder=merging.path) as one:
+        for path in (app, other):
+            one.open(path.as_uri(), path.read_text(encoding="utf-8"))
+        await one.settled(conflicts=3)
+        before = [found.data for found in one.diagnostics(app.as_uri())]
+        text = solved(other)
+        journal.rename(journal.with_name("later"))
+        one.change(other.as_uri(), text)
+        await one.settled(conflicts=2)
+        assert [found.data for found in one.diagnostics(app.as_uri())] != before
+        journal.with_name("later").rename(journal)
+        while [found.data for found in one.diagnostics(app.as_uri())] != before:
+            await asyncio.sleep(0.1)
+
+
+async def test_what_solve_puts_into_a_file_that_the_index_takes_for_merged_teaches_nothing(
+    repository: Repository,
+) -> None:
+    marked = conflict("a = 1\n", "a = 0\n", "a = 2\n")
+    left = conflict("x = 1\n", "x = 0\n", "x = 2\n") + "\n\n" + marked
+    repository.commit("markers", {"a.py": marked + "\n\n" + left.replace(marked, "")})
+    path = repository.path / "a.py"
+    uri = path.as_uri()
+    async with editor(folder=repository.path) as one:
+        one.open(uri, path.read_text(encoding="utf-8"))
+        await one.settled(conflicts=2)
+        second = one.diagnostics(uri)[1].data
+        repository.write({"a.py": marked})
+        text = one.text(uri).replace(marked, solved(path))
+        one.change(uri, text)
+        await one.settled(conflicts=1)
+
+        assert one.diagnostics(uri)[0].data == second
 
 
 async def test_an_edit_for_a_text_that_has_moved_on_is_refused() -> None:
