@@ -24,11 +24,24 @@ COMMAND = (sys.executable, "-P", "-m", "mergebert_lsp")
 PACKAGES = [str(Path(str(package.__file__)).parent.parent) for package in (mergebert, mergebert_lsp)]
 
 
+class Published(dict[str, Sequence[lsp.Diagnostic]]):
+    """The diagnostics of each text, and every publication of any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[tuple[str, Sequence[lsp.Diagnostic]]] = []
+
+    def __setitem__(self, uri: str, found: Sequence[lsp.Diagnostic]) -> None:
+        super().__setitem__(uri, found)
+        self.all.append((uri, found))
+
+
 class Editor:
     """A client of the protocol with texts, as an editor holds them."""
 
     def __init__(self, client: LanguageClient) -> None:
         self.client = client
+        client.diagnostics = self.published = Published()
         self.texts: dict[str, tuple[int, str]] = {}
         self.encoding = "utf-16"
         self.status: dict[str, Any] = {}

@@ -69,7 +69,7 @@ def chosen_edit(document: DocumentState | None, asked: Mapping[str, Any]) -> Edi
 
 
 async def _accept(server: MergebertServer, asked: Mapping[str, Any]) -> CommandResult:
-    document = server.session.documents.get(str(asked.get("uri")))
+    document = await server.session.found(str(asked.get("uri")))
     edit = chosen_edit(document, asked)
     if document is None or isinstance(edit, str):
         return _refused(server, str(edit))
@@ -108,6 +108,7 @@ async def _check(server: MergebertServer) -> CommandResult:
 
 async def _navigate(server: MergebertServer, asked: Mapping[str, Any], step: int) -> CommandResult | None:
     line = asked.get("line")
+    await server.session.found(str(asked.get("uri")))
     documents = list(server.session.all_documents())
     found = next_conflict(documents, str(asked.get("uri")), line if isinstance(line, int) else 0, step)
     if found is None:

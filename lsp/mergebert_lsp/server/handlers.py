@@ -115,8 +115,8 @@ def _register_features(made: MergebertServer) -> None:
     kinds = lsp.CodeActionOptions(code_action_kinds=[KIND], resolve_provider=True)
 
     @made.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, kinds)
-    def actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction | lsp.Command] | None:
-        document = session.documents.get(params.text_document.uri)
+    async def actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction | lsp.Command] | None:
+        document = await session.found(params.text_document.uri)
         if document is None or not is_wanted(params.context.only):
             return None
         start, end = document.positions.offsets(params.range)
@@ -132,21 +132,21 @@ def _register_features(made: MergebertServer) -> None:
         return found
 
     @made.feature(lsp.TEXT_DOCUMENT_CODE_LENS, lsp.CodeLensOptions(resolve_provider=False))
-    def code_lenses(params: lsp.CodeLensParams) -> list[lsp.CodeLens] | None:
-        document = session.documents.get(params.text_document.uri)
+    async def code_lenses(params: lsp.CodeLensParams) -> list[lsp.CodeLens] | None:
+        document = await session.found(params.text_document.uri)
         return lenses(document) if document and session.options.code_lens else None
 
     @made.feature(lsp.TEXT_DOCUMENT_HOVER)
-    def hovered(params: lsp.HoverParams) -> lsp.Hover | None:
-        document = session.documents.get(params.text_document.uri)
+    async def hovered(params: lsp.HoverParams) -> lsp.Hover | None:
+        document = await session.found(params.text_document.uri)
         if document is None:
             return None
         at = document.positions.offset(params.position)
         return hover(document, at, session.client, not session.is_busy)
 
     @made.feature(lsp.TEXT_DOCUMENT_INLAY_HINT, lsp.InlayHintOptions(resolve_provider=False))
-    def inlay_hints(params: lsp.InlayHintParams) -> list[lsp.InlayHint] | None:
-        document = session.documents.get(params.text_document.uri)
+    async def inlay_hints(params: lsp.InlayHintParams) -> list[lsp.InlayHint] | None:
+        document = await session.found(params.text_document.uri)
         if document is None or not session.options.inlay_hints:
             return None
         return hints(document, *document.positions.offsets(params.range))
@@ -163,8 +163,8 @@ def _register_pull(made: MergebertServer) -> None:
         return diagnostics(document, session.client, not session.is_busy)
 
     @made.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)
-    def text_document(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
-        document = session.documents.get(params.text_document.uri)
+    async def text_document(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
+        document = await session.found(params.text_document.uri)
         return lsp.RelatedFullDocumentDiagnosticReport(found(document) if document else [])
 
     @made.feature(lsp.WORKSPACE_DIAGNOSTIC)

@@ -18,6 +18,10 @@ from mergebert_lsp.text.suggestions import ConflictSuggestions, suggestions_of
 from mergebert_lsp.text.uris import path_of, uri_of
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
 
+# Seconds in which the worker starts and git answers, many times over; after them a text is shown as its markers alone
+# read: a conflict that is content does less harm than a real one that nobody sees.
+LONGEST_READING = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class SessionEvents:
@@ -30,6 +34,14 @@ class SessionEvents:
     complain: Callable[[str], None]
     progress: Callable[[int, int], None]
     done: Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The wait for what git says of the markers in a text."""
+
+    generation: int  # of the task that asks for it
+    is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -50,6 +62,7 @@ class Session:
         self._languages: dict[str, str] = {}
         self._suggested: dict[str, tuple[ConflictSuggestions, ...]] = {}
         self._facts: dict[str, MarkerFacts] = {}
+        self._readings: dict[str, _Reading] = {}
         self._tracked: set[str] = set()  # texts that the worker knows
         self._settled = asyncio.Event()
         self._problems: set[str] = set()
@@ -64,17 +77,56 @@ class Session:
         """A text was opened, or has changed as a whole."""
         if language:
             self._languages[uri] = language
-        document = self.documents[uri] = DocumentState(
-            uri, version, text, self.encoding, self._suggested.get(uri, ()), self._facts.get(uri, NO_FACTS)
-        )
+        facts, suggested = self._facts.get(uri, NO_FACTS), self._suggested.get(uri, ())
+        document = DocumentState(uri, version, text, self.encoding, suggested, facts)
         self.others.pop(uri, None)
+        is_known = document.has_conflicts or uri in self._tracked
+        if is_known and len(text) <= LARGEST_TEXT:  # a larger one is shown and not ranked
+            self._tracked.add(uri)
+            generation = self._ask({uri: self._source(uri, text)})
+            if self._is_unread(document):
+                self._begin_reading(uri, generation)
+                document = document.with_suggestions(suggested, None)
+        self.documents[uri] = document
         self._come_back(document)
-        if document.has_conflicts or uri in self._tracked:
-            if len(text) <= LARGEST_TEXT:  # else it is shown and not ranked
-                self._tracked.add(uri)
-                self._ask({uri: self._source(uri, text)})
+        if is_known and uri not in self._readings:
             self.events.show(document)
             self.events.status()
+
+    def _is_unread(self, document: DocumentState) -> bool:
+        """Whether git has to be asked of the markers in a text before any is shown: it had no conflict until now."""
+        before = self.documents.get(document.uri)
+        has_more = document.has_conflicts and not (before and before.has_conflicts)
+        return has_more and path_of(document.uri) is not None
+
+    def _begin_reading(self, uri: str, generation: int) -> None:
+        """Waits for what git says of the markers in a text, but not for ever."""
+        if uri in self._readings:
+            return
+        reading = self._readings[uri] = _Reading(generation)
+
+        def give_up() -> None:
+            if self._readings.get(uri) is reading:
+                self._read(uri, self._facts.get(uri, NO_FACTS))
+
+        asyncio.get_running_loop().call_later(LONGEST_READING, give_up)
+
+    def _read(self, uri: str, facts: MarkerFacts) -> None:
+        """Takes over what git says of the markers in a text, and shows it."""
+        self._facts[uri] = facts
+        document = self.documents[uri].with_suggestions(self._suggested.get(uri, ()), facts)
+        self.documents[uri] = document
+        reading = self._readings.pop(uri, None)
+        if reading is not None:
+            reading.is_over.set()
+            self.events.show(document)
+            self.events.status()
+
+    async def found(self, uri: str) -> DocumentState | None:
+        """A text of the editor, once it is known which of its markers are content."""
+        while uri in self._readings:
+            await self._readings[uri].is_over.wait()
+        return self.documents.get(uri)
 
     def closed(self, uri: str) -> None:
         """A text was closed; the file, if it is one, counts as it lies on the disk again."""
@@ -83,6 +135,8 @@ class Session:
         self._suggested.pop(uri, None)
         self._facts.pop(uri, None)
         self._spent.pop(uri, None)
+        if uri in self._readings:
+            self._readings.pop(uri).is_over.set()
         if uri in self._tracked:
             self._tracked.remove(uri)
             self._ask({uri: None})
@@ -144,8 +198,12 @@ class Session:
     def _on_message(self, message: Mapping[str, Any]) -> None:
         """Takes over what the worker says."""
         kind = message.get("kind")
-        if kind == "offers":
-            self._offered(message["files"], message["is_part"])
+        if kind == "facts":
+            for uri, facts in message["facts"].items():
+                if uri in self.documents and self._is_in_time(uri, message):
+                    self._read(uri, facts_from(facts))
+        elif kind == "offers":
+            self._offered(message)
         elif kind == "progress" and message["of"] and message["generation"] == self.supervisor.generation:
             self.events.progress(message["done"], message["of"])
         elif kind == "problem" and message["message"] not in self._problems:
@@ -153,6 +211,8 @@ class Session:
             self.events.complain(message["message"])
         elif kind == "done" and message["generation"] == self.supervisor.generation:
             self._settled.set()
+            for uri in tuple(self._readings):
+                self._read(uri, self._facts.get(uri, NO_FACTS))
             self._drop(message.get("others", ()))
             for document in self.documents.values():
                 if document.has_conflicts:
@@ -160,18 +220,26 @@ class Session:
             self.events.refresh()
             self.events.done()
 
-    def _offered(self, files: list[Mapping[str, Any]], is_part: bool) -> None:
+    def _is_in_time(self, uri: str, message: Mapping[str, Any]) -> bool:
+        """Whether a message is no older than what is asked of a text."""
+        reading = self._readings.get(uri)
+        return reading is None or reading.generation <= message["generation"]
+
+    def _offered(self, message: Mapping[str, Any]) -> None:
         held = {path_of(uri): uri for uri in self.documents}
-        for file in files:
+        for file in message["files"]:
             suggested = tuple(suggestions_of(row) for row in file["suggested"])
             uri = file["uri"] or held.get(file["path"]) or uri_of(file["path"])
             facts = facts_from(file["facts"])
             document = self.documents.get(uri)
             if document is not None:
-                if is_part:
+                if message["is_part"]:
                     suggested += tuple(one for one in self._suggested.get(uri, ()) if one not in suggested)
-                self._suggested[uri], self._facts[uri] = suggested, facts
-                document = self.documents[uri] = document.with_suggestions(suggested, facts)
+                self._suggested[uri] = suggested
+                if not self._is_in_time(uri, message):
+                    continue
+                self._read(uri, facts)
+                document = self.documents[uri]
             elif not file["uri"]:
                 document = DocumentState(uri, None, file["text"], self.encoding, suggested, facts)
                 self.others[uri] = document

@@ -93,8 +93,9 @@ class DocumentState:
         text: str,
         encoding: str,
         suggested: Iterable[ConflictSuggestions] = (),
-        facts: MarkerFacts = NO_FACTS,
+        facts: MarkerFacts | None = NO_FACTS,
     ) -> None:
+        """`facts` are None as long as git was not asked: no marker counts then, for it may be content."""
         self.uri = uri
         self.version = version
         self.text = text
@@ -102,14 +103,14 @@ class DocumentState:
         self._suggested = tuple(suggested)
         self._read_markers(facts)
 
-    def _read_markers(self, facts: MarkerFacts) -> None:
+    def _read_markers(self, facts: MarkerFacts | None) -> None:
         # git writes no markers into a binary file.
-        found = () if "\0" in self.text else facts.marked(self.text)
+        found = () if facts is None or "\0" in self.text else facts.marked(self.text)
         self._marks = tuple(one for one in found if isinstance(one, MarkedConflict))
         self.torn = tuple(one for one in found if isinstance(one, TornMarkers))
 
     def with_suggestions(
-        self, suggested: Iterable[ConflictSuggestions], facts: MarkerFacts = NO_FACTS
+        self, suggested: Iterable[ConflictSuggestions], facts: MarkerFacts | None = NO_FACTS
     ) -> DocumentState:
         """The same text with other suggestions and facts."""
         document = copy(self)

@@ -51,10 +51,14 @@ def marker_facts(text: str, size: int | None, versions: ThreeWay[str]) -> Marker
     in_text = marker_size_in(text, size)
     found = marked_conflicts(text, in_text)
     names = [text[one.start : one.end] for one in found]
-    content = frozenset(name for name in names if any(name in version for version in versions))
+    # All that the versions hold, for what is not in the text now may come back with an undo.
+    content = {
+        version[one.start : one.end] for version in versions for one in marked_conflicts(version, in_text)
+    }
+    content |= {name for name in names if any(name in version for version in versions)}
     sides = {
         name: read.conflict.sides
         for name, one, read in zip(names, found, marked_conflicts(text, in_text, versions), strict=True)
         if isinstance(read, MarkedConflict) and isinstance(one, MarkedConflict) and read.spans != one.spans
     }
-    return MarkerFacts(size, content, sides)
+    return MarkerFacts(size, frozenset(content), sides)

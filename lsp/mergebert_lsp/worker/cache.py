@@ -18,16 +18,12 @@ from mergebert.ranking.model_input import ModelInput, Outline, model_inputs, out
 from mergebert.ranking.resolver import Resolver, ScoredConflict
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict
+from mergebert_lsp.worker.merges import MOST_CONFLICTS
 
-MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
 MOST_TEXTS = 256  # whose errors are remembered: a number each
 AT_ONCE = 16  # conflicts scored before anybody may call the work off
 
 _OutlineKey = tuple[Conflict, str, Surroundings]
-
-
-class StaleError(Exception):
-    """A newer task has come in; what was worked out so far stays in the cache."""
 
 
 @dataclass(slots=True)

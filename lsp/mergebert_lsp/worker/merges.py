@@ -9,11 +9,11 @@ from pathlib import Path
 from mergebert.commands.workfile import decoded, read_bytes
 from mergebert.errors import InputError
 from mergebert.text.markers import MergedFile
-from mergebert_lsp.worker.cache import MOST_CONFLICTS
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
 from mergebert_lsp.worker.reconciled_text import ReconciledText, reconciled_text, resolvable
 from mergebert_lsp.worker.repository import OwnResolutions, Repositories, Repository, Versions
 
+MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
 MergeKey = Repository | str  # a work tree, or the URI of a text that belongs to none
 
 
@@ -75,6 +75,11 @@ class Merges:
             paths = frozenset(Path(one.path) for one in self._texts.values() if one.path)
             self._repositories.forget(paths)
             self._files.forget()
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """The texts of the editor."""
+        return tuple(self._texts)
 
     def text(self, uri: str) -> MergeText | None:
         """A text of the editor."""

@@ -10,6 +10,10 @@ LARGEST_TEXT = 8_000_000  # characters; what is larger is generated, and compari
 MOST_BYTES = 1 << 28  # of one message; a line beyond it is no message of ours
 
 
+class StaleError(Exception):
+    """A newer task has come in; what was worked out so far is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class EditorText:
     """A text as the editor holds it: where it lies, if it is a file, and what names its language."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mergebert.commands.offers import THREADS
 from mergebert.errors import MergebertError
 from mergebert.git.config import config_entries
 from mergebert.settings import MERGEBERT_CONFIG, Settings, load_settings
-from mergebert_lsp.worker.cache import CachingResolver
 from mergebert_lsp.worker.messages import WorkerSettings
+
+if TYPE_CHECKING:
+    from mergebert_lsp.worker.cache import CachingResolver
 
 CacheKey = TypeVar("CacheKey")
 Cached = TypeVar("Cached")
@@ -57,6 +59,8 @@ class Models:
     def _load(self, bundle: Path | None) -> CachingResolver:
         self._tell("loading")
         try:
+            from mergebert_lsp.worker.cache import CachingResolver  # numpy and more: git's facts come sooner
+
             return CachingResolver(bundle, THREADS, self._check)
         finally:
             self._tell("ready")

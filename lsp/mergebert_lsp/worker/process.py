@@ -16,8 +16,7 @@ from typing import Any, BinaryIO
 
 from mergebert.errors import MergebertError
 from mergebert.ranking.limits import MEMORY, limit_memory
-from mergebert_lsp.worker.cache import StaleError
-from mergebert_lsp.worker.messages import RankingTask, decoded, encoded, task_of
+from mergebert_lsp.worker.messages import RankingTask, StaleError, decoded, encoded, task_of
 from mergebert_lsp.worker.ranking import Ranking
 
 OUT_OF_MEMORY = (

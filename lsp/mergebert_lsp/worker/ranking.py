@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mergebert.errors import MergebertError
 from mergebert.ranking.evidence import ConflictKey
 from mergebert.ranking.open_merge import OpenMerge
+from mergebert_lsp.text.marker_facts import MarkerFacts
 from mergebert_lsp.worker.feedback import Feedback
 from mergebert_lsp.worker.merges import MergeKey, Merges, MergeText
 from mergebert_lsp.worker.messages import EditorText, RankingTask, WorkerSettings
@@ -68,6 +69,7 @@ class Ranking:
         self._settings = WorkerSettings()
         self._folders: tuple[str, ...] = ()
         self._ranked: dict[MergeKey, _Merge] = {}  # what the last whole answer was about
+        self._told: dict[str, ReconciledText] = {}  # the texts whose facts the server knows
         self._read_at: dict[Repository, object] = {}  # the journals, as they were before the last reports
         self._models = Models(check, tell)
         self._saved: list[str] = []  # texts that were saved since people's choices were kept last
@@ -93,6 +95,7 @@ class Ranking:
         asked = [one for one in self._merges.work_trees(self._folders) if one not in merges]
         merges |= {key: [] for key in asked}
         self._read_at = {key: key.journal_stamp for key in merges if isinstance(key, Repository)}
+        yield from self._facts(merges)
         self._ranked = {key: merge for key, merge in self._ranked.items() if key in merges}
         problems = []
         for key, items in merges.items():
@@ -103,6 +106,15 @@ class Ranking:
         self._keep_feedback()
         if problems:
             raise problems[0]
+
+    def _facts(self, merges: Mapping[MergeKey, Sequence[MergeText]]) -> Iterator[Report]:
+        """What git tells of the markers in each text that has changed: an editor shows none before."""
+        texts = {item.uri: self._reconciled(key, item) for key, items in merges.items() for item in items}
+        new = {uri: here.facts for uri, here in texts.items() if here is not self._told.get(uri)}
+        self._told = texts
+        nothing = {uri: MarkerFacts() for uri in self._merges.uris if uri not in texts}
+        if new or nothing:
+            yield {"kind": "facts", "facts": {uri: one.to_json() for uri, one in (new | nothing).items()}}
 
     def _keep_feedback(self) -> None:
         """Keeps what saved texts show; only then are closed ones forgotten, which may have been saved just before."""

@@ -15,9 +15,10 @@ from lsprotocol import types as lsp
 
 from mergebert_lsp.features.capabilities import Client
 from mergebert_lsp.server import commands
+from mergebert_lsp.server import session as session_module
 from mergebert_lsp.server.session import Session, SessionEvents
-from mergebert_lsp.server.supervisor import GAVE_UP
-from mergebert_lsp.text.document_state import Edit
+from mergebert_lsp.server.supervisor import GAVE_UP, Supervisor
+from mergebert_lsp.text.document_state import DocumentState, Edit
 from tests.conftest import Repository
 from tests.lsp.documents import document
 from tests.lsp.editor import PACKAGES, PATIENCE, Editor, editor
@@ -511,6 +512,71 @@ async def test_fixtures_with_markers_of_another_length_are_left_alone(
 
     assert [shown.range.start.line for shown in (*unopened, *found)] == [where, where]
     assert taken == "// more\n" + texts[1]
+
+
+def quoted(size: int) -> str:
+    """A string that holds a conflict with markers of this length."""
+    marks = {mark: mark * size for mark in "<|=>"}
+    return (
+        f'SAMPLE = """\n{marks["<"]} LEFT\nleft\n{marks["|"]} BASE\nbase\n{marks["="]}\nright\n'
+        f'{marks[">"]} RIGHT\n"""\n'
+    )
+
+
+@pytest.mark.parametrize("length", [7, 15])
+async def test_content_is_at_no_moment_shown_as_a_conflict(length: int, repository: Repository) -> None:
+    code = "\ndef limit():\n    return {}\n"
+    repository.commit("attributes", {".gitattributes": f"*.py conflict-marker-size={length}\n"})
+    repository.diverge(*({"a.py": quoted(7) + code.format(at) + quoted(9)} for at in range(3)))
+    repository.run("merge", "theirs")
+    marked = repository.read("a.py").decode()
+    uri = (repository.path / "a.py").as_uri()
+    async with editor(folder=repository.path) as one:
+        one.open(uri, marked)
+        at = one.line_of(uri, "<" * length + " HEAD")
+        first = await one.actions(uri, 1)  # an editor may ask at once
+        lenses = await one.client.text_document_code_lens_async(
+            lsp.CodeLensParams(lsp.TextDocumentIdentifier(uri))
+        )
+        await one.settled(conflicts=1)
+        one.change(uri, "".join(marked.split("\n")[:1]))
+        await one.settled(conflicts=0)
+        one.change(uri, marked)
+        await one.settled(conflicts=1)
+
+    assert first == []
+    assert {lens.range.start.line for lens in lenses or ()} == {at}
+    assert {found.range.start.line for _, all_ in one.published.all for found in all_} == {at}
+    assert one.published.all[0][1]
+
+
+async def test_a_file_is_shown_before_it_is_ranked(merging: Repository) -> None:
+    uri = (merging.path / "app.py").as_uri()
+    async with editor(folder=merging.path) as one:
+        one.open(uri, merging.read("app.py").decode())
+        await one.settled(conflicts=3)
+
+    assert "Best suggestion" not in one.published.all[0][1][0].message
+    assert "Best suggestion" in one.published.all[-1][1][0].message
+
+
+async def test_a_file_is_shown_where_the_worker_says_nothing_for_long(
+    merging: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[DocumentState] = []
+    monkeypatch.setattr(session_module, "LONGEST_READING", 0.2)
+    events = SessionEvents(shown.append, *[lambda *_: None] * 6)  # type: ignore[arg-type]
+    made = Session(events)
+    made.supervisor = Supervisor(made._on_message, events.complain, ("sleep", "600"))
+    uri = (merging.path / "app.py").as_uri()
+    made.opened(uri, 1, merging.read("app.py").decode())
+    waiting = await asyncio.wait_for(made.found(uri), PATIENCE)
+    made.close()
+    await made.supervisor.ended()
+
+    assert waiting is not None
+    assert len(waiting.conflicts) == 2
+    assert shown == [waiting]
 
 
 async def test_nothing_is_left_running_when_the_editor_dies() -> None:

@@ -305,8 +305,13 @@ def test_the_version_is_told() -> None:
     assert done.stdout.startswith("mergebert-lsp ")
 
 
-def test_no_server_loads_what_only_the_worker_needs() -> None:
-    program = "import sys, mergebert_lsp.server.handlers as s; s.server(); print(*sorted(sys.modules))"
+@pytest.mark.parametrize(
+    "start",
+    ["import mergebert_lsp.server.handlers as s; s.server()", "import mergebert_lsp.worker.process"],
+    ids=["server", "worker"],
+)
+def test_neither_server_nor_worker_starts_with_what_only_a_model_needs(start: str) -> None:
+    program = f"import sys\n{start}\nprint(*sorted(sys.modules))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES)}
     done = subprocess.run(
         [sys.executable, "-P", "-c", program], capture_output=True, text=True, env=environment, check=True

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from mergebert.errors import InputError, ModelBundleError
-from mergebert_lsp.worker.cache import StaleError
 from mergebert_lsp.worker.feedback_log import feedback_folder
-from mergebert_lsp.worker.messages import EditorText, RankingTask, WorkerSettings
+from mergebert_lsp.worker.messages import EditorText, RankingTask, StaleError, WorkerSettings
 from mergebert_lsp.worker.ranking import NEAR, Ranking
 from tests.conftest import Repository
 from tests.lsp.worker.test_feedback_log import examples_in
@@ -49,7 +48,7 @@ class Asking:
     ) -> Reports:
         self._generation += 1
         self.ranking.take(RankingTask(self._generation, texts, settings or WorkerSettings(), folders, saved))
-        return list(self.ranking.reports())
+        return [report for report in self.ranking.reports() if report["kind"] == "offers"]
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +269,7 @@ def test_one_work_tree_with_a_wrong_setting_is_no_concern_of_the_others(
     merging.git("config", "mergebert.maxError", "much")
     ask.ranking.take(RankingTask(99, {"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))}))
     reports = ask.ranking.reports()
+    assert next(reports)["kind"] == "facts"
     assert next(reports)["files"][0]["uri"] == "u"
     with pytest.raises(InputError):
         list(reports)
