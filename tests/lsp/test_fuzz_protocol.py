@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from mergebert.text.markers import MarkedConflict, marked_conflicts
+from mergebert_lsp.server.protocol import BoundedInput
 
 CASES = Path(__file__).parent.parent / "mergebert" / "text" / "cases_markers"
 PATIENCE = 60  # seconds for one answer, on a machine that does other things too
@@ -112,15 +114,21 @@ class Connection:
         if cancel:
             self.notify("$/cancelRequest", {"id": self._count})
         while True:
-            try:
-                message = self._inbox.get(timeout=PATIENCE)
-            except queue.Empty:
-                pytest.fail(f"no answer to {method} {params}")
-            assert message is not None, f"the server ended during {method}"
-            if "method" not in message:
+            message = self.next_message(f"{method} {params}")
+            if "method" in message:
+                self._hear(message)
+            elif isinstance(message["id"], int):  # what cannot be read has none
                 assert message["id"] == self._count, "an answer that nobody waits for"
                 return message
-            self._hear(message)
+
+    def next_message(self, during: str = "") -> dict[str, Any]:
+        """The next message of the server."""
+        try:
+            message = self._inbox.get(timeout=PATIENCE)
+        except queue.Empty:
+            pytest.fail(f"no answer to {during}")
+        assert message is not None, f"the server ended during {during}"
+        return message
 
     def _hear(self, message: dict[str, Any]) -> None:
         method, params = message["method"], message.get("params")
@@ -406,6 +414,92 @@ def test_an_editor_that_does_anything_is_always_answered(
             assert 0 <= one["range"]["start"]["line"] <= one["range"]["end"]["line"]
     wrote = connection.stop()
     assert surprises(wrote) == [], wrote
+
+
+def framed(body: bytes, length: int | None = None) -> bytes:
+    return b"Content-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
+
+
+def bad_frame(dice: random.Random) -> bytes:
+    """What a broken editor, or a program that prints into its stream, may send between two requests."""
+    body = json.dumps({"jsonrpc": "2.0", "method": "$/a", "params": {"a": "é" * dice.randrange(9)}}).encode()
+    header, whole = b"Content-Length: %d\r\n" % len(body), framed(body)
+    return dice.choice(
+        [
+            framed(
+                body, dice.choice([0, len(body) + dice.randrange(-20, 200), 10**5, 10**8, 10**14, 10**30])
+            ),
+            whole[: dice.randrange(len(whole))],
+            whole[dice.randrange(len(whole)) :],
+            header * dice.randrange(4),
+            header.lower() + b"Content-Type: x\r\n\r\n" + body,
+            header.replace(b":", dice.choice([b"", b" :", b":-", b": +", b"::"])) + b"\r\n" + body,
+            header + b"\n" + body,
+            body,
+            framed(dice.randbytes(dice.randrange(60))),
+            dice.randbytes(dice.randrange(60)),
+            framed(b"[" * dice.choice([9, 20_000])),
+            framed(b"[" + body + b"," + body + b"]"),
+            framed(b'{"jsonrpc": "2.0", "id": 1e999, "method": "a"}'),
+            framed(b'{"jsonrpc": "2.0", "id": [], "result": {}, "error": 3}'),
+            framed(b'{"jsonrpc": "2.0", "id": "\\ud800", "method": "\\udfff"}'),
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_request_waits_behind_a_bad_frame(seed: int, connection: Connection, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    connection.start("utf-16", False, tmp_path)
+    assert connection.process.stdin is not None
+    sent = []
+    for _ in range(40):
+        sent.append(bad_frame(dice))
+        connection.process.stdin.write(sent[-1])
+        assert connection.request("no/such", {})["error"]["code"] == METHOD_NOT_FOUND, sent[-2:]
+    connection.stop()
+
+
+class Slow(io.BytesIO):
+    """A stream whose bytes come a few at a time."""
+
+    def __init__(self, content: bytes, at_once: int) -> None:
+        super().__init__(content)
+        self._at_once = at_once
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return super().read1(min(size or 0, self._at_once))
+
+
+def bodies_of(stream: BoundedInput) -> Iterator[bytes]:
+    """What pygls reads from a stream: the first length counts, and the body begins after a blank line."""
+    length = 0
+    while header := stream.readline():
+        named = re.fullmatch(rb"Content-Length: (\d+)\r\n", header)
+        length = length or int(named[1] if named else 0)
+        if length and not header.strip():
+            yield stream.read(length)
+            length = 0
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 40, 1000])
+def test_no_request_is_lost_however_the_bytes_come(at_once: int) -> None:
+    dice = random.Random(at_once)
+    requests = [b'{"request": %d}' % at for at in range(1000)]
+    parts = [bad_frame(dice) + framed(request) for request in requests]
+    found = bodies_of(BoundedInput(Slow(b"".join(parts), at_once)))
+    assert [body for body in found if body.startswith(b'{"request"')] == requests
+
+
+def test_a_batch_is_refused_request_by_request(connection: Connection, tmp_path: Path) -> None:
+    connection.start("utf-16", False, tmp_path)
+    assert connection.process.stdin is not None
+    asked = [{"jsonrpc": "2.0", "id": f"b{at}", "method": "shutdown"} for at in range(2)]
+    connection.process.stdin.write(framed(json.dumps([*asked, 3]).encode()))
+    connection.process.stdin.flush()
+    refused = [connection.next_message() for _ in asked]
+    assert [(one["id"], one["error"]["code"]) for one in refused] == [("b0", -32600), ("b1", -32600)]
+    connection.stop()
 
 
 def surprises(wrote: str) -> list[str]:
