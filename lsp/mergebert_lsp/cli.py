@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from io import BufferedIOBase
 from typing import BinaryIO, cast
 
 from mergebert import __version__
@@ -20,16 +22,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         from mergebert_lsp.server.handlers import server
-        from mergebert_lsp.server.life import end_with_signals
+        from mergebert_lsp.server.life import UnblockedError, end_with_signals
         from mergebert_lsp.server.protocol import BoundedInput
     except ImportError as error:
         print(f"mergebert-lsp needs {error.name}: pip install 'mergebert[lsp]'", file=sys.stderr)
         return 2
-    if asked.log:
-        logging.basicConfig(filename=asked.log, level=logging.DEBUG)
-    else:
-        logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    if os.name == "posix":
+        sys.stderr = UnblockedError()
+    try:
+        handler = logging.FileHandler(asked.log) if asked.log else logging.StreamHandler()
+    except OSError as error:
+        print(f"{asked.log} cannot be written: {error.strerror}; name another file.", file=sys.stderr)
+        return 2
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if asked.log else logging.WARNING)
     made = server()
     end_with_signals(made.session.close)
-    made.start_io(stdin=cast(BinaryIO, BoundedInput(sys.stdin.buffer)))
+    made.start_io(stdin=cast(BinaryIO, BoundedInput(cast(BufferedIOBase, sys.stdin.buffer))))
     return 0 if made.protocol.was_shut_down else 1

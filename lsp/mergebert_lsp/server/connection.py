@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from json import JSONDecodeError
 from pathlib import Path
@@ -45,7 +44,6 @@ class MergebertServer(LanguageServer):
             max_workers=2,
         )
         self.wrong: tuple[str, ...] = ()  # with the settings that came first
-        self.watch: asyncio.Task[None] | None = None  # over the editor's process
         self._has_apologised = False
         self._status: dict[str, Any] = {}
         self.bar = RankingProgress(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from lsprotocol import types as lsp
@@ -62,8 +61,7 @@ def _initialize(made: MergebertServer, params: lsp.InitializeParams) -> None:
     if session.client.pulls_diagnostics:
         _register_pull(made)
     if params.process_id is not None:
-        watch = end_with_editor(params.process_id, session.close)
-        made.watch = asyncio.get_running_loop().create_task(watch)
+        end_with_editor(params.process_id, session.close)
 
 
 def _register_workspace(made: MergebertServer) -> None:

@@ -1,14 +1,19 @@
-"""How the server ends: by a signal or with its editor, and never without its worker."""
+"""How the server ends: by a signal or with its editor, never without its worker, and not by a pipe that nobody reads."""
 
 from __future__ import annotations
 
-import asyncio
 import os
+import select
 import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from io import TextIOBase
+from threading import Thread
 
 EDITOR_GONE = 1  # the exit code, as where an editor closes the streams without a `shutdown`
 _BETWEEN_LOOKS = 2.0  # seconds
+_STANDARD_ERROR = 2
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -29,17 +34,35 @@ def end_with_signals(close: Callable[[], None]) -> None:
             signal.signal(number, end)
 
 
-async def end_with_editor(editor: int, close: Callable[[], None]) -> None:
-    """Ends this process when the process of the editor is gone: another one may hold its streams open.
+def end_with_editor(editor: int, close: Callable[[], None]) -> None:
+    """Has this process end when the process of the editor is gone: another one may hold its streams open.
 
-    A process that is not there to begin with is one of another machine or container, and tells nothing.
+    A process that is not there to begin with is one of another machine or container, and tells nothing. A thread looks,
+    for the loop may wait until somebody reads what it sends.
     """
-    if os.name != "posix" or not _is_running(editor):
-        return
+    if os.name == "posix" and _is_running(editor):
+        Thread(target=_end_after, args=(editor, close), daemon=True).start()
+
+
+def _end_after(editor: int, close: Callable[[], None]) -> None:
     while _is_running(editor):
-        await asyncio.sleep(_BETWEEN_LOOKS)
-    close()
-    os._exit(EDITOR_GONE)
+        time.sleep(_BETWEEN_LOOKS)
+    try:
+        close()
+    finally:
+        os._exit(EDITOR_GONE)
+
+
+class UnblockedError(TextIOBase):
+    """Standard error less what does not fit into a pipe that nobody reads: the server must not wait for that."""
+
+    def write(self, text: str) -> int:
+        """Writes as much as there is room for."""
+        content = text.encode("utf-8", "backslashreplace")
+        with suppress(OSError, ValueError):  # it may be closed
+            while content and select.select((), (_STANDARD_ERROR,), (), 0)[1]:
+                content = content[os.write(_STANDARD_ERROR, content[: select.PIPE_BUF]) :]
+        return len(text)
 
 
 def _is_running(process: int) -> bool:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.lsp.editor import PATIENCE, Editor, editor
+from tests.lsp.editor import COMMAND, PACKAGES, PATIENCE, Editor, editor
 from tests.lsp.server.test_handlers import TEXT, URI, children_of, is_running
+from tests.lsp.test_fuzz_protocol import framed
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("shipped_bundle")]
 
@@ -86,3 +92,58 @@ async def test_a_process_that_was_never_there_tells_nothing() -> None:
         await asyncio.sleep(0.5)
         one.open(URI, TEXT)
         await one.settled(conflicts=3)
+
+
+@contextmanager
+def started(**streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A server whose output nobody reads."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES)}
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, **streams}
+    with subprocess.Popen(COMMAND, env=environment, **streams) as one:
+        try:
+            yield one
+        finally:
+            one.kill()
+
+
+def asked(number: int, method: str, **params: Any) -> bytes:
+    return framed(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode())
+
+
+async def test_errors_that_nobody_reads_do_not_stop_the_server() -> None:
+    with started(stderr=subprocess.PIPE) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        one.stdin.write(framed(b"{") * 400 + asked(1, "initialize", processId=None, capabilities={}))
+        one.stdin.write(asked(2, "no/such"))  # whose answer ends the line of the one before
+        one.stdin.flush()
+        reading = asyncio.to_thread(
+            lambda: next(line for line in one.stdout or () if b"capabilities" in line)
+        )
+        assert await asyncio.wait_for(reading, PATIENCE)
+
+
+async def test_the_end_of_the_editor_ends_a_server_that_waits_for_a_reader() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process, started() as one:
+        assert one.stdin is not None
+        os.set_blocking(one.stdin.fileno(), False)
+        one.stdin.write(asked(1, "initialize", processId=process.pid, capabilities={}))
+        with suppress(BlockingIOError):  # then it reads no more, for it waits until it can write
+            while True:
+                one.stdin.write(asked(2, "no/such"))
+                one.stdin.flush()
+                await asyncio.sleep(0.001)
+        process.kill()
+        process.wait()
+        assert await asyncio.to_thread(one.wait, PATIENCE) == 1
+        with suppress(BlockingIOError, BrokenPipeError):
+            one.stdin.close()
+
+
+async def test_a_log_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    command = [*COMMAND, "--log", str(tmp_path / "nowhere" / "log")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES)}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False, text=True)
+    assert done.returncode == 2
+    assert done.stderr.endswith("log cannot be written: No such file or directory; name another file.\n")
+    assert done.stderr.count("\n") == 1
