@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -162,6 +164,7 @@ class Supervisor:
             stdout=asyncio.subprocess.PIPE,
             cwd=os.path.abspath(os.sep),
             limit=MOST_BYTES,
+            start_new_session=True,  # with whatever git it runs, which may hang as well
         )
         self._silence, self._is_loading = 0.0, True
         loop = asyncio.get_running_loop()
@@ -220,8 +223,10 @@ class Supervisor:
             logger.exception("What the worker says cannot be shown")
 
     def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            try:
+        if self._process is None or self._process.returncode is not None:
+            return
+        with suppress(ProcessLookupError, PermissionError):  # it is gone already
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
                 self._process.kill()
-            except ProcessLookupError:
-                return

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import Repository
 from tests.lsp.editor import COMMAND, PACKAGES, PATIENCE, Editor, editor
 from tests.lsp.server.test_handlers import TEXT, URI, children_of, is_running
 from tests.lsp.test_fuzz_protocol import framed
@@ -83,6 +84,28 @@ async def test_the_end_of_the_editor_ends_server_and_worker_while_its_streams_ar
             assert await asyncio.wait_for(server.wait(), PATIENCE) == 1
             await gone(server.pid, worker)
             one.client.error = RuntimeError("ended by the test")
+
+
+async def test_a_git_that_hangs_ends_with_the_server(repository: Repository) -> None:
+    repository.diverge(*({"a.py": f"x = {at}\n"} for at in range(3)))
+    repository.run("merge", "theirs")
+    repository.write({".gitattributes": "*.py filter=slow\n"})
+    waiting = f"sleep 600.{os.getpid()}"
+    repository.git("config", "filter.slow.smudge", waiting)
+    async with editor(folder=repository.path) as one:
+        one.open((repository.path / "a.py").as_uri(), repository.read("a.py").decode())
+        while not running(waiting):
+            await asyncio.sleep(0.1)
+    for _ in range(PATIENCE * 10):
+        if not running(waiting):
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("git is left")
+
+
+def running(command: str) -> bool:
+    listed = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, check=True, text=True)
+    return command in listed.stdout.split("\n")
 
 
 async def test_a_process_that_was_never_there_tells_nothing() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mergebert_lsp.server.session import Session, SessionEvents
 from mergebert_lsp.server.supervisor import GAVE_UP, HUNG, MOST_DEATHS, Supervisor
 from mergebert_lsp.worker.messages import EditorText, WorkerSettings
 from mergebert_lsp.worker.process import OUT_OF_MEMORY
@@ -321,3 +322,14 @@ async def test_nothing_is_started_once_it_is_closed() -> None:
         made.post({"a": editor_text("1")}, WorkerSettings())
         await asyncio.sleep(0.05)
         assert not made._running
+
+
+async def test_what_waits_is_answered_by_the_end() -> None:
+    session = Session(SessionEvents(*[lambda *_: None] * 7))  # type: ignore[arg-type]
+    session.supervisor = Supervisor([].append, [].append, HANGS)
+    waiting = asyncio.gather(session.settled(session.ask_whole()))
+    await asyncio.sleep(0)
+    session.close()
+    await waiting
+    await session.settled(session.ask_whole())
+    await session.supervisor.ended()
