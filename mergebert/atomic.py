@@ -191,11 +191,13 @@ def _attributes(file: int | str) -> dict[str, bytes]:
 
 class Draft:
     """`with Draft(path) as draft`: a file for libraries to write, hidden beside `path`, that takes its place if the block
-    ends well and vanishes if not. A killed process leaves a `.part` behind.
+    ends well and vanishes if not. A killed process leaves a `.part` behind. A link stays a link; raises OSError for what
+    is no regular file, such as a device, which root could replace.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path = type(path)(os.path.realpath(path))
+        _regular_file(str(path))
         # Not by the process alone: those of two computers may have the same number and be at the same file.
         self._draft = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
 

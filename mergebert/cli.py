@@ -230,10 +230,10 @@ def _sentence(error: OSError) -> str:
 def _refuse(who: str, why: str) -> int:
     from contextlib import suppress
 
-    from mergebert.terminal import visible
+    from mergebert.terminal import one_line
 
     with suppress(OSError):  # nobody listens
-        print(visible(f"{who}: {why}").replace("\n", "\\n"), file=sys.stderr)
+        print(one_line(f"{who}: {why}"), file=sys.stderr)
     return UNUSABLE
 
 

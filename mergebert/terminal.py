@@ -29,6 +29,11 @@ def visible(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """`text` as one harmless line: a name may hold a line feed."""
+    return visible(text).replace("\n", "\\n")
+
+
 def shown_lines(text: str) -> list[str]:
     """The lines of `text` for people: no newlines, and carriage returns only where the line ends differ."""
     lines = lines_of(text)

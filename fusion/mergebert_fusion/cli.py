@@ -24,6 +24,12 @@ mergebert fuse RECIPE -o OUT      merge by a recipe
        mergebert fuse explain METHOD     show equation, source and parameters of a method
        mergebert fuse compare FILE -o OUT    score every applicable method
        mergebert fuse restore FOLDER MODEL -o OUT    give one model back from what a fusion kept"""
+WORDS = {
+    "list": 0,
+    "explain": 1,
+    "compare": 1,
+    "restore": 2,
+}  # what is not the name of a recipe, and what each takes
 _PATIENCE = 2.0  # seconds before progress is shown
 
 
@@ -56,10 +62,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """The exit code of `mergebert fuse`."""
     what: list[str] = arguments.what
-    wanted = {"list": 1, "explain": 2, "compare": 2, "restore": 3}.get(what[0], 1)
-    if len(what) != wanted:
+    wanted = WORDS.get(what[0], 0)
+    if len(what) != 1 + wanted:
         raise RecipeError(
-            f"`mergebert fuse {what[0]}` takes {wanted - 1} further argument(s); `mergebert fuse --help` shows them."
+            f"`mergebert fuse {what[0]}` takes {wanted} further argument(s); `mergebert fuse --help` shows them."
         )
     if what[0] == "list":
         return _list(arguments)

@@ -19,7 +19,7 @@ from mergebert.commands.workfile import PathConflictError, WorkFile, open_work_f
 from mergebert.driver.own_resolutions import BY_HAND
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
-from mergebert.terminal import percent, shown_lines, visible
+from mergebert.terminal import one_line, percent, shown_lines, visible
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
@@ -192,7 +192,7 @@ def _conflict_json(conflict: Solved) -> dict[str, object]:
 def _tell(reports: Sequence[FileReport], is_dry: bool) -> None:
     for report in reports:
         if report.error:
-            print(f"mergebert solve: {visible(report.error)}", file=sys.stderr)
+            print(one_line(f"mergebert solve: {report.error}"), file=sys.stderr)
             continue
         for conflict in report.conflicts:
             print("\n".join(_lines(report, conflict, is_dry)))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 
 from mergebert.errors import InputError
+from mergebert.regular_files import bytes_in
 
 _LONGEST = 1_000_000  # bytes
 _MOST = 1_000_000_000  # of anything; more is a slip, and infinity never ends
@@ -113,8 +114,7 @@ class TrainConfig:
 def load_config(path: Path) -> TrainConfig:
     """The configuration in a TOML file; raises InputError where the file, a name or a value is wrong."""
     try:
-        with path.open("rb") as file:
-            found = tomllib.loads(file.read(_LONGEST).decode("utf-8"))  # /dev/zero never ends
+        found = tomllib.loads(bytes_in(path, _LONGEST).decode("utf-8"))
     except RecursionError as error:
         raise InputError(f"{path} is nested too deeply for a training configuration.") from error
     except (OSError, ValueError) as error:

@@ -271,3 +271,18 @@ def test_a_draft_takes_the_place_of_the_file_where_the_block_ends_well(tmp_path:
         draft.write_bytes(b"half")
         raise ZeroDivisionError
     assert (file.read_bytes(), os.listdir(tmp_path)) == (b"new", ["figures.csv"])
+
+
+def test_a_draft_takes_the_place_of_a_regular_file_alone(tmp_path: Path) -> None:
+    """As root it would otherwise put a file in the place of a device."""
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(OSError, match="not a regular file"), Draft(path) as draft:
+            draft.write_text("new")
+    assert pipe.is_fifo()
+    link.symlink_to(file)
+    with Draft(link) as draft:
+        draft.write_text("new")
+    assert link.is_symlink()
+    assert file.read_text() == "new"

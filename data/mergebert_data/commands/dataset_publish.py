@@ -19,7 +19,7 @@ from mergebert_data.dataset.flat_rows import CONTEXT_LINES, RowMetadata
 from mergebert_data.dataset.manifest import write_manifest
 from mergebert_data.dataset.splits import SPLITS, assigned_splits
 from mergebert_data.dataset.statistics import recounted
-from mergebert_data.history.repository import open_repository
+from mergebert_data.history.repository import open_repository, require_git
 from mergebert_data.mine.rebuild import rebuilt
 
 
@@ -121,6 +121,7 @@ def add_rebuild(parser: ArgumentParser) -> None:
 
 def run_rebuild(arguments: Namespace) -> int:
     """Makes the examples of a manifest again; 1 where some had to be left out."""
+    require_git()
     sources = {source.name: source for source in map(open_repository, arguments.repositories)}
     with progress("files", None) as advance:
         counts = rebuilt(arguments.manifest, sources, arguments.output, arguments.jobs, advance)
@@ -135,7 +136,12 @@ def run_rebuild(arguments: Namespace) -> int:
 
 
 def _add_card_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--title", default="Merge conflicts", help="of the card (Merge conflicts)")
+    parser.add_argument(
+        "--title",
+        type=shared_arguments.text,
+        default="Merge conflicts",
+        help="of the card (Merge conflicts)",
+    )
     parser.add_argument("--no-pictures", action="store_true", help="a card without pictures")
     shared_arguments.repositories(parser)
 

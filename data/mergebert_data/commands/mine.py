@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mergebert.errors import MergebertError
+from mergebert.errors import InputError, MergebertError
+from mergebert.regular_files import bytes_in
 from mergebert_data.commands import shared_arguments
 from mergebert_data.dataset.statistics import statistics_tables
 from mergebert_data.history.repository import require_git
@@ -36,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.fromfile_prefix_chars = "@"  # ten thousand paths are more than a command line holds
     _add_source_arguments(parser)
     _add_engine_arguments(parser)
     _add_output_arguments(parser)
@@ -46,11 +47,15 @@ def _add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "repository",
         nargs="+",
-        type=Path,
         metavar="REPO",
         help="work tree or bare repository; @FILE names one a line",
     )
-    parser.add_argument("--name", metavar="OWNER/NAME", help="name to record, for a single repository")
+    parser.add_argument(
+        "--name",
+        type=shared_arguments.text,
+        metavar="OWNER/NAME",
+        help="name to record, for a single repository",
+    )
     parser.add_argument(
         "--max-merges",
         type=shared_arguments.positive,
@@ -90,7 +95,8 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Mines, joins and prints the counts; 0, or 1 where something had to be left out."""
-    if arguments.name and len(arguments.repository) > 1:
+    repositories = [path.absolute() for word in arguments.repository for path in _named(word)]
+    if arguments.name and len(repositories) > 1:
         raise MergebertError("--name names one repository; leave it out or mine them one at a time.")
     if arguments.address and arguments.engine != "ray":
         raise MergebertError("--address is that of a Ray cluster; add --engine ray.")
@@ -105,7 +111,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.keep_generated,
     )
     console = Console(stderr=True)
-    repositories = [path.absolute() for path in arguments.repository]
     with _engine(arguments, settings) as engine:
         with console.status("listing merges"):
             plan = planned(repositories, settings, arguments.name, engine.each)
@@ -119,6 +124,16 @@ def run(arguments: argparse.Namespace) -> int:
     for failure in failures:
         print(f"left out: {failure}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _named(word: str) -> list[Path]:
+    """The repositories that a word names; ten thousand paths are more than a command line holds, so `@FILE` lists them."""
+    if not word.startswith("@"):
+        return [Path(word)]
+    lines = os.fsdecode(bytes_in(Path(word[1:]))).split("\n")
+    if any("\0" in line for line in lines):
+        raise InputError(f"{word[1:]} is no list of repositories; write the path of one a line.")
+    return [Path(line) for line in lines if line]
 
 
 @contextmanager

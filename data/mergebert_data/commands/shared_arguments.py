@@ -65,6 +65,15 @@ def repositories(parser: ArgumentParser) -> None:
     )
 
 
+def text(words: str) -> str:
+    """The words themselves; ArgumentTypeError where they are not UTF-8 and could not be written down."""
+    try:
+        words.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ArgumentTypeError(f"{words!r} is not UTF-8") from error
+    return words
+
+
 def positive(text: str) -> int:
     """The number in a text; ArgumentTypeError below one."""
     value = int(text)

@@ -101,7 +101,7 @@ def write_export(
 
     InputError where the folder holds something already.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and (not target.name or not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} is there already; give a new folder, or remove it first.")
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.errors import DatasetError
+from mergebert.regular_files import regular
 from mergebert.text.markers import lines_of
 from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.store import (
@@ -23,6 +24,7 @@ from mergebert_data.dataset.store import (
     SCHEMA,
     STRING,
     STRINGS,
+    arrow_file,
     batches,
     fields,
     read_rows,
@@ -72,13 +74,13 @@ def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a manifest; DatasetError where it is none."""
     try:
         if path.suffix == ".jsonl":
-            with path.open(encoding="utf-8", newline="\n") as lines:
+            with regular(path).open(encoding="utf-8", newline="\n") as lines:
                 yield from (_checked(json.loads(line), path) for line in lines)
             return
-        with pq.ParquetFile(path) as file:
+        with arrow_file(regular(path)) as source, pq.ParquetFile(source) as file:
             for batch in batches(file, 500):
                 yield from (_checked(row, path) for row in batch.to_pylist())
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # pyarrow's own errors are ValueErrors
         raise DatasetError(
             f"{path} is no manifest ({error}); give what mergebert dataset manifest wrote."
         ) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
+from mergebert.regular_files import json_in
 from mergebert_data.history.licences import UNKNOWN, licence_of
 from mergebert_data.history.repository import SourceRepository, open_repository
 
@@ -39,7 +39,7 @@ def read_facts(out: Path) -> dict[str, RepositoryFacts]:
     if not path.exists():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_in(path)
         return {name: RepositoryFacts(**of_one) for name, of_one in found.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); delete it and give --repositories.") from error

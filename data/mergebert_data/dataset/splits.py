@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from mergebert.errors import DatasetError
 from mergebert.markdown import markdown_table
+from mergebert.regular_files import json_in
 from mergebert_data.dataset.seeded_draw import draw
 from mergebert_data.dataset.statistics import main_language
 
@@ -86,12 +86,12 @@ def read_splits(path: Path) -> dict[str, str]:
     if path.is_dir():
         path = path / SPLITS_FILE
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        found: Any = json_in(path)
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{path} holds no splits ({error}); run mergebert mine to its end, or mergebert dataset split."
         ) from error
-    if not isinstance(found, dict) or not set(found.values()) <= set(SPLITS):
+    if not isinstance(found, dict) or not all(split in SPLITS for split in found.values()):
         raise DatasetError(
             f"{path} is no table of splits; it has to name {', '.join(SPLITS)} for each repository."
         )

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from mergebert.atomic import Draft, write_json
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT
 from mergebert.markdown import markdown_table
+from mergebert.regular_files import json_in
 from mergebert_data.dataset.agreement import Agreement, agreement_tables
 from mergebert_data.dataset.count_tables import share_table, with_share
 from mergebert_data.dataset.store import read_rows
@@ -173,7 +173,7 @@ def write_statistics(out: Path, figures: dict[str, Any]) -> None:
 def read_statistics(folder: Path) -> dict[str, Any]:
     """The statistics that a mined folder keeps."""
     try:
-        counts: dict[str, Any] = json.loads((folder / "statistics.json").read_text(encoding="utf-8"))
+        counts: dict[str, Any] = json_in(folder / "statistics.json")
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{folder} holds no statistics ({error}); run mergebert mine to its end."

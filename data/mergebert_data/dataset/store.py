@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from mergebert.atomic import Draft
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
+from mergebert.regular_files import regular
 
 STRING, INTEGER, BOOLEAN, STRINGS = pa.string(), pa.int64(), pa.bool_(), pa.list_(pa.string())
 
@@ -55,11 +57,26 @@ COMPRESSION = "zstd"
 _COUNTS = b"mergebert.counts"
 
 
+def arrow_file(path: Path, mode: str = "rb") -> pa.NativeFile:
+    """A file as pyarrow reads or writes it; given a name alone, it refuses those that are not UTF-8."""
+    return pa.OSFile(os.fsencode(path), mode)
+
+
 @contextmanager
 def parquet_writer(path: Path, schema: pa.Schema = SCHEMA) -> Iterator[pq.ParquetWriter]:
     """A writer of a Parquet file that takes the place of `path` if the block ends well."""
-    with Draft(path) as temporary, pq.ParquetWriter(temporary, schema, compression=COMPRESSION) as writer:
+    with (
+        Draft(path) as temporary,
+        arrow_file(temporary, "wb") as file,
+        pq.ParquetWriter(file, schema, compression=COMPRESSION) as writer,
+    ):
         yield writer
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes a Parquet file of one row group, whole or not at all."""
+    with parquet_writer(path, table.schema) as writer:
+        writer.write_table(table)
 
 
 def remove_halves(folder: Path) -> None:
@@ -82,14 +99,14 @@ def write_shard(
     table = pa.Table.from_pylist(rows, SHARD_SCHEMA).replace_schema_metadata(
         {_COUNTS: json.dumps(dict(counts))}
     )
-    with Draft(path) as temporary:
-        pq.write_table(table, temporary, compression=COMPRESSION)
+    write_table(path, table)
 
 
 def read_shard(path: Path) -> tuple[pa.Table, dict[str, int]]:
     """The rows of a shard and the counts of mining."""
     try:
-        table = pq.read_table(path)
+        with arrow_file(path) as file:
+            table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
         raise DatasetError(
             f"{path} cannot be read ({error}); delete it and mine again, the rest is kept."
@@ -124,12 +141,13 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
     if path.is_dir():
         path = path / EXAMPLES
     try:
-        file = pq.ParquetFile(path)
+        source = arrow_file(regular(path))
+        file = pq.ParquetFile(source)
     except (OSError, pa.ArrowInvalid) as error:
         raise DatasetError(
             f"{path} is no mined data ({error}); give the folder that mergebert mine wrote."
         ) from error
-    with file:
+    with source, file:
         found = file.schema_arrow
         for wanted in SCHEMA:
             if wanted.name not in found.names or found.field(wanted.name).type != wanted.type:
@@ -183,9 +201,9 @@ def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Sche
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
+        with regular(path).open(encoding="utf-8", newline="\n") as lines:
             yield from map(json.loads, lines)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(
             f"{path} is no mined data ({error}); give what mergebert mine --jsonl wrote."
         ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from git import Repo
 from git.cmd import Git
-from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
+from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
 from mergebert.errors import GitError
 from mergebert.repository_names import file_name, repository_name
@@ -41,7 +41,7 @@ def require_git() -> None:
     """Raises GitError where git is missing or too old to replay merges."""
     try:
         version = Git().version_info
-    except GitCommandError as error:
+    except (GitCommandError, GitCommandNotFound) as error:
         raise GitError("git cannot be run; install git 2.38 or newer.") from error
     if version < OLDEST_GIT:
         shown = ".".join(map(str, version))
@@ -66,7 +66,10 @@ def open_repository(path: Path, name: str | None = None) -> SourceRepository:
     except GitCommandError as error:
         raise GitError(f"git cannot read the history of {path}: {last_line(error)}") from error
     objects = str(common / "objects")
-    return SourceRepository(name or default_name(path, common), str(common), objects, min(roots, default=""))
+    name = name or default_name(path, common)
+    if not _is_utf8(name):
+        raise GitError(f"{path} has a name that is not UTF-8; rename the folder, or give one with --name.")
+    return SourceRepository(name, str(common), objects, min(roots, default=""))
 
 
 def with_commit_graph(source: SourceRepository, parent: Path) -> SourceRepository:
@@ -112,6 +115,14 @@ def default_name(path: Path, git_dir: Path) -> str:
         if "+" in folder and all(folder.split("+")):
             return repository_name(folder)
     return folders[-1] or folders[0]  # nothing is left of the name of the folder .git
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_local(url: str) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mergebert.atomic import Draft
-from mergebert.errors import GitError
+from mergebert.errors import DatasetError, GitError
 from mergebert.repository_names import file_name
 from mergebert_data.dataset.repositories import RepositoryFacts, facts_of
 from mergebert_data.dataset.store import remove_halves
@@ -153,6 +153,8 @@ def _listed(source: SourceRepository, settings: MiningSettings) -> _RepositoryPl
 
 def _prepare(out: Path) -> None:
     """Makes the folders and removes what a killed run left half done."""
+    if (out / "scratch").exists() and not (out / "plans").is_dir():
+        raise DatasetError(f"{out / 'scratch'} is in the way and would be removed; give a folder of its own.")
     shutil.rmtree(out / "scratch", ignore_errors=True)
     for folder in ("plans", "graphs", "replays", "shards", "scratch"):
         (out / folder).mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +23,7 @@ from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.manifest import example_row, read_manifest, text_sha256
 from mergebert_data.dataset.splits import SPLITS_FILE
 from mergebert_data.dataset.statistics import recounted, write_statistics
-from mergebert_data.dataset.store import COMPRESSION, EXAMPLES, SCHEMA, parquet_writer
+from mergebert_data.dataset.store import EXAMPLES, SCHEMA, arrow_file, parquet_writer, write_table
 from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.replay import ScratchRepository
 from mergebert_data.history.repository import SourceRepository
@@ -53,15 +54,16 @@ def rebuilt(
     advance: Callable[[int], object],
 ) -> Counter[str]:
     """Rebuilds OUT/examples.parquet with its splits and statistics; the count of rows, and of those left out by reason."""
-    scratch = out / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    scratch = Path(mkdtemp(prefix="scratch-", dir=out))
     counts: Counter[str] = Counter(rows=0)
     split_of: dict[str, str] = {}
     try:
         with parquet_writer(out / EXAMPLES) as table:
             pieces = _pieces(_rows_of_sources(manifest, sources, split_of, counts, advance), sources, scratch)
             for part, skipped in _made(pieces, jobs):
-                found = pq.read_table(part, schema=SCHEMA)
+                with arrow_file(part) as file:
+                    found = pq.read_table(file, schema=SCHEMA)
                 table.write_table(found)
                 part.unlink()
                 counts.update(skipped, rows=found.num_rows)
@@ -106,7 +108,7 @@ def _made_piece(piece: Piece) -> tuple[Path, Counter[str]]:
                 skipped[found] += 1
             else:
                 rows.append(found)
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), piece.part, compression=COMPRESSION)
+    write_table(piece.part, pa.Table.from_pylist(rows, SCHEMA))
     return piece.part, skipped
 
 

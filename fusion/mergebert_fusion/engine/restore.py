@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mergebert.regular_files import json_in
 from mergebert_fusion.contract.block import Block, Grain, TensorPlace
 from mergebert_fusion.contract.method import MergeMethod
 from mergebert_fusion.engine.finished_files import FACTS
@@ -23,7 +24,7 @@ from mergebert_fusion.engine.shards import ARTIFACTS, unpacked
 from mergebert_fusion.engine.streaming import BLOCK, Job, jobs_of, one_thread_a_block
 from mergebert_fusion.errors import CheckpointError, FusionError
 from mergebert_fusion.io.checkpoint import CONFIG, INDEX, Checkpoint, joined, opened
-from mergebert_fusion.io.files import json_in, sha256_of, write_json
+from mergebert_fusion.io.files import sha256_of, write_json
 from mergebert_fusion.io.safetensors import NewFile, shard_names, split_into_shards, start_file
 from mergebert_fusion.io.tensors import TensorSource
 from mergebert_fusion.methods.registry import method_named

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mergebert.regular_files import json_in
 from mergebert_fusion.errors import CheckpointError
-from mergebert_fusion.io.files import json_in, regular
+from mergebert_fusion.io.files import regular
 from mergebert_fusion.io.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapted, adapter_config, is_adapter
 from mergebert_fusion.io.safetensors import open_tensors
 from mergebert_fusion.io.tensors import JoinedSource, TensorSource
@@ -70,7 +71,7 @@ def _checkpoint(name: str, path: str, near: Path, stack: ExitStack) -> Checkpoin
             raise CheckpointError(
                 f"{adapter!r} is no folder with {ADAPTER_CONFIG}: give the folder of the adapter."
             )
-        found = _with_adapter(found, folder)
+        found = _with_adapter(found, folder, stack)
     return found
 
 
@@ -99,7 +100,7 @@ def _cached(path: str) -> Path | None:
 def _read(name: str, path: str, found_at: Path, near: Path, stack: ExitStack) -> Checkpoint:
     if found_at.is_dir() and is_adapter(found_at) and not _weights(found_at):
         base = adapter_config(found_at).get("base_model_name_or_path") or ""
-        return _with_adapter(_checkpoint(name, base, near, stack), found_at)
+        return _with_adapter(_checkpoint(name, base, near, stack), found_at, stack)
     folder = found_at if found_at.is_dir() else found_at.parent
     files = _weights(found_at) if found_at.is_dir() else [found_at]
     if not files:
@@ -167,6 +168,8 @@ def _config(path: Path) -> Mapping[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _with_adapter(base: Checkpoint, folder: Path) -> Checkpoint:
+def _with_adapter(base: Checkpoint, folder: Path, stack: ExitStack) -> Checkpoint:
     files = (*base.files, folder / ADAPTER_CONFIG, folder / ADAPTER_WEIGHTS)
-    return Checkpoint(base.name, base.path, adapted(base.source, folder), base.config, files, base.tokenizer)
+    return Checkpoint(
+        base.name, base.path, adapted(base.source, folder, stack), base.config, files, base.tokenizer
+    )

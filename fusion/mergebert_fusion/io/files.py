@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.atomic import write_atomically
+from mergebert.regular_files import json_in
 from mergebert_fusion.errors import CheckpointError
 
 UNFINISHED = ".mergebert-*"  # what mergebert.atomic leaves behind when it is killed
@@ -39,19 +40,11 @@ def regular(path: Path) -> Path:
     return path
 
 
-def json_in(path: Path) -> Any:
-    """What the JSON of a file says; raises ValueError where it is none."""
-    try:
-        return json.loads(regular(path).read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
 def saved_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty where there is none that can be read."""
     try:
         content = json_in(path)
-    except (OSError, ValueError, CheckpointError):
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 

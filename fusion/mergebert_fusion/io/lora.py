@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mergebert.regular_files import json_in
 from mergebert_fusion.errors import CheckpointError
-from mergebert_fusion.io.files import json_in
+from mergebert_fusion.io.files import regular
 from mergebert_fusion.io.safetensors import TensorFile, open_tensors
 from mergebert_fusion.io.tensors import TensorSource, TensorSpec
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
+_KEPT = 4  # pairs of matrices
 # What starts from other base weights than the ones on disk, or adds more than B A.
 _REFUSED_STARTS = ("pissa", "olora", "corda", "loftq")
 _REFUSED_FLAGS = (
@@ -51,31 +54,67 @@ class LowRankUpdate:
         return (self.left[first:last] @ self.right) * self.scaling
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The matrices A, [r, inputs], and B, [outputs, r], of one module, by their names in the file of the adapter."""
+
+    file: TensorFile
+    a: str
+    b: str
+    scaling: float
+    is_transposed: bool  # one row an input, as tables and the matrices of GPT-2 have
+
+    @property
+    def rank(self) -> int:
+        """The rows of A."""
+        return self.file.specs[self.a].shape[0]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of what they add."""
+        inputs, outputs = self.file.specs[self.a].shape[1], self.file.specs[self.b].shape[0]
+        return (inputs, outputs) if self.is_transposed else (outputs, inputs)
+
+    def update(self) -> LowRankUpdate:
+        """What they add, read from the file."""
+        a, b = (self.file.whole(name).to(torch.float32) for name in (self.a, self.b))
+        if self.is_transposed:
+            return LowRankUpdate(a.T.contiguous(), b.T.contiguous(), self.scaling)
+        return LowRankUpdate(b, a, self.scaling)
+
+
 @dataclass(frozen=True)
 class LoraSource:
     """A base with an adapter merged into it tensor by tensor."""
 
     base: TensorSource
-    updates: Mapping[str, LowRankUpdate]
-    saved: Mapping[str, Tensor]  # tensors that the adapter holds whole: heads and biases that were trained
+    pairs: Mapping[str, Pair]
+    file: TensorFile
+    saved: Mapping[
+        str, str
+    ]  # tensors that the adapter holds whole, heads and biases that were trained, by name in its file
 
     @cached_property
     def specs(self) -> Mapping[str, TensorSpec]:
         """Shape and type of every tensor."""
-        saved = {name: TensorSpec(tuple(t.shape), t.dtype) for name, t in self.saved.items()}
-        return {**self.base.specs, **saved}
+        return {**self.base.specs, **{name: self.file.specs[own] for name, own in self.saved.items()}}
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """The elements start to stop of the flattened tensor; in float32 where the adapter changes it."""
         if name in self.saved:
-            return self.saved[name].reshape(-1)[start:stop]
+            return self.file.read(self.saved[name], start, stop)
         values = self.base.read(name, start, stop)
-        if name not in self.updates:
+        if name not in self.pairs:
             return values
         columns = self.base.specs[name].shape[-1]
         first, last = start // columns, -(-stop // columns)
-        added = self.updates[name].rows(first, last).reshape(-1)
+        added = self._update(name).rows(first, last).reshape(-1)
         return values.to(torch.float32) + added[start - first * columns : stop - first * columns]
+
+    @cached_property
+    def _update(self) -> Callable[[str], LowRankUpdate]:
+        """What is added to a tensor; blocks of one tensor are read one after the other, so a few are kept."""
+        return lru_cache(_KEPT)(lambda name: self.pairs[name].update())
 
 
 def is_adapter(folder: Path) -> bool:
@@ -102,70 +141,75 @@ def adapter_config(folder: Path) -> Mapping[str, Any]:
     return config
 
 
-def adapted(base: TensorSource, folder: Path) -> LoraSource:
-    """A base with the adapter of a folder."""
+def adapted(base: TensorSource, folder: Path, stack: ExitStack) -> LoraSource:
+    """A base with the adapter of a folder, whose file stays open until `stack` closes it."""
     config = adapter_config(folder)
-    file = open_tensors(folder / ADAPTER_WEIGHTS)
-    try:
-        halves, saved = _sorted_out(file, folder)
-    finally:
-        file.close()
-    names = {name: _name_in(base, name) or name for name in saved}
-    updates = dict(_updates(halves, config, base, folder))
-    return LoraSource(base, updates, {names[name]: tensor for name, tensor in saved.items()})
+    file = open_tensors(regular(folder / ADAPTER_WEIGHTS))
+    stack.callback(file.close)
+    halves, saved = _sorted_out(file, folder)
+    pairs = dict(_pairs(halves, config, base, file, folder))
+    return LoraSource(base, pairs, file, {_name_in(base, name) or name: own for name, own in saved.items()})
 
 
-def _sorted_out(file: TensorFile, folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
-    """The A and B of each module, by the end of their names, and the tensors that the adapter holds whole."""
-    halves: dict[str, dict[str, Tensor]] = {}
+def _sorted_out(file: TensorFile, folder: Path) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """The names of A and B of each module, by the end of their names, and of the tensors that the adapter holds whole."""
+    halves: dict[str, dict[str, str]] = {}
     saved = {}
-    for name, spec in file.specs.items():
-        tensor = file.read(name, 0, spec.elements).reshape(spec.shape)
+    for name in file.specs:
         own = name.removeprefix(_PREFIX)
         match = _PART.match(own)
         if match:
-            halves.setdefault(match["module"], {})[match["part"]] = tensor.to(torch.float32)
+            halves.setdefault(match["module"], {})[match["part"]] = name
         elif "lora_" in own:
             raise CheckpointError(
                 f"{name} in {folder} is no part of a plain LoRA: merge it into its base with PEFT first."
             )
         else:
-            saved[own.replace(".modules_to_save", "").replace(".base_layer", "")] = tensor
+            saved[own.replace(".modules_to_save", "").replace(".base_layer", "")] = name
     return halves, saved
 
 
-def _updates(
-    halves: Mapping[str, Mapping[str, Tensor]], config: Mapping[str, Any], base: TensorSource, folder: Path
-) -> Iterator[tuple[str, LowRankUpdate]]:
-    for module, pair in halves.items():
+def _pairs(
+    halves: Mapping[str, Mapping[str, str]],
+    config: Mapping[str, Any],
+    base: TensorSource,
+    file: TensorFile,
+    folder: Path,
+) -> Iterator[tuple[str, Pair]]:
+    for module, parts in halves.items():
         name = _name_in(base, f"{module}.weight")
         if name is None:
             raise CheckpointError(
                 f"{folder} changes {module}, which its base does not have: give the right base."
             )
-        if set(pair) not in (set(_MATRIX), set(_TABLE)):
+        if set(parts) not in (set(_MATRIX), set(_TABLE)):
             raise CheckpointError(
                 f"{folder} holds only half of the pair for {module}: fetch or write it again."
             )
-        update = _update(module, pair, config)
-        shape, was = (update.left.shape[0], update.right.shape[1]), base.specs[name].shape
-        if was != shape:
+        try:
+            pair = _pair(file, module, parts, config)
+        except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError, re.error) as error:
             raise CheckpointError(
-                f"{folder} changes {name} as {shape}, but its base has {was}: give the right base."
+                f"{folder} holds no pair of matrices for {module}, or no scaling of it: fetch or write it again."
+            ) from error
+        was = base.specs[name].shape
+        if was != pair.shape or pair.rank > max(was):
+            raise CheckpointError(
+                f"{folder} changes {name} as {pair.shape} by rank {pair.rank}, but its base has {was}: give the right base."
             )
-        yield name, update
+        yield name, pair
 
 
-def _update(module: str, pair: Mapping[str, Tensor], config: Mapping[str, Any]) -> LowRankUpdate:
-    is_table = set(pair) == set(_TABLE)
-    a, b = (pair[part] for part in (_TABLE if is_table else _MATRIX))  # [r, inputs], [outputs, r]
-    rank = _patterned(config.get("rank_pattern"), module, a.shape[0])
+def _pair(file: TensorFile, module: str, parts: Mapping[str, str], config: Mapping[str, Any]) -> Pair:
+    is_table = set(parts) == set(_TABLE)
+    a, b = (parts[part] for part in (_TABLE if is_table else _MATRIX))
+    (rows, _), (_, columns) = file.specs[a].shape, file.specs[b].shape
+    if rows != columns:
+        raise ValueError("two ranks")
+    rank = _patterned(config.get("rank_pattern"), module, rows)
     alpha = _patterned(config.get("alpha_pattern"), module, config["lora_alpha"])
     scaling = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
-    # Tables, and the transposed matrices of GPT-2, have one row an input.
-    if is_table or config.get("fan_in_fan_out"):
-        return LowRankUpdate(a.T.contiguous(), b.T.contiguous(), scaling)
-    return LowRankUpdate(b, a, scaling)
+    return Pair(file, a, b, float(scaling), is_transposed=is_table or bool(config.get("fan_in_fan_out")))
 
 
 def _patterned(patterns: Mapping[str, float] | None, module: str, otherwise: float) -> float:

@@ -7,6 +7,7 @@ from and written to its offset in the file. The library still checks each header
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ OUTPUT_DTYPES = {
 }
 _ALIGNMENT = 8
 _LENGTH = 8  # bytes that say how long the header is
+# Bytes of a header, of which 130 are what one tensor takes; as values of Python it takes thirty times as much memory.
+_LONGEST_HEADER = 16_000_000
+_MOST_DIMENSIONS, _MOST_ELEMENTS = 64, 1 << 62  # that torch can count
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,11 @@ class TensorFile:
             done += got
         return values
 
+    def whole(self, name: str) -> Tensor:
+        """A whole tensor, in its own type."""
+        spec = self.specs[name]
+        return self.read(name, 0, spec.elements).reshape(spec.shape)
+
     def close(self) -> None:
         """Closes the file."""
         self.file.close()
@@ -77,6 +86,7 @@ class TensorFile:
 
 def open_tensors(path: Path) -> TensorFile:
     """The safetensors file at a path."""
+    _refuse_long_header(path)
     try:
         with safe_open(path, framework="pt"):
             pass  # the library checks that names, shapes and offsets fit each other and the file
@@ -94,9 +104,30 @@ def open_tensors(path: Path) -> TensorFile:
             raise CheckpointError(
                 f"{name} in {path} is of type {entry['dtype']}, which cannot be merged: convert it."
             )
-        specs[name] = TensorSpec(tuple(entry["shape"]), DTYPES[entry["dtype"]])
+        specs[name] = TensorSpec(_shape(entry["shape"], name, path), DTYPES[entry["dtype"]])
         offsets[name] = _LENGTH + length + entry["data_offsets"][0]
     return TensorFile(path, path.open("rb", buffering=0), specs, offsets, metadata)
+
+
+def _refuse_long_header(path: Path) -> None:
+    """Raises CheckpointError before a header is read that would take all memory; the library allows a hundred megabytes."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH), "little")
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): fetch it again.") from error
+    if length > _LONGEST_HEADER:
+        raise CheckpointError(
+            f"{path} is no safetensors file, or its header has more than {_LONGEST_HEADER // 1_000_000} MB: fetch or write it "
+            "again, in several files."
+        )
+
+
+def _shape(dimensions: Sequence[int], name: str, path: Path) -> tuple[int, ...]:
+    """A shape that torch can hold, even of no elements."""
+    if len(dimensions) > _MOST_DIMENSIONS or math.prod(size or 1 for size in dimensions) > _MOST_ELEMENTS:
+        raise CheckpointError(f"{name} in {path} has a shape that no tensor has: fetch or write it again.")
+    return tuple(dimensions)
 
 
 @dataclass(frozen=True)

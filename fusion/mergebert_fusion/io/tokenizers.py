@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mergebert.regular_files import json_in
 from mergebert_fusion.errors import CheckpointError, RecipeError
 from mergebert_fusion.io.checkpoint import Checkpoint
-from mergebert_fusion.io.files import json_in
 
 _FILE = "tokenizer.json"
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from mergebert.regular_files import bytes_in
 from mergebert_fusion.errors import RecipeError
 
 YamlPath: TypeAlias = tuple[str | int, ...]  # of keys and positions, from the top
@@ -59,12 +60,8 @@ class Document:
 
 def text_in(file: Path) -> str:
     """The text of a file that a person wrote."""
-    with file.open("rb") as opened:
-        content = opened.read(_LONGEST + 1)  # /dev/zero never ends
-    if len(content) > _LONGEST:
-        raise RecipeError(f"{file} has more than {_LONGEST // 1_000_000} MB; nobody wrote that as a recipe.")
     try:
-        return content.decode("utf-8")
+        return bytes_in(file, _LONGEST).decode("utf-8")
     except UnicodeDecodeError as error:
         raise RecipeError(f"{file} is no UTF-8 text: save it as UTF-8.") from error
 

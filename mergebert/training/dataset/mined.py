@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
@@ -12,6 +12,7 @@ from typing import Any
 
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT, FileExample, example_from_json
+from mergebert.regular_files import json_in, regular
 
 TRAIN, DEVELOPMENT, TEST = "train", "development", "test"
 
@@ -20,8 +21,8 @@ def repository_splits(examples: Path) -> Mapping[str, str]:
     """Which split each repository is in, as the miner drew it."""
     path = examples / "splits.json"
     try:
-        return {str(name): str(split) for name, split in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError) as error:
+        return {str(name): str(split) for name, split in json_in(path).items()}
+    except (OSError, ValueError, AttributeError) as error:
         raise _unreadable(path) from error
 
 
@@ -72,12 +73,14 @@ def _counts(examples: Path, columns: Sequence[str]) -> Counter[tuple[str, ...]]:
 
 
 def _table(examples: Path) -> Any:
+    import pyarrow
     import pyarrow.parquet as parquet
 
     path = examples / "examples.parquet"
     try:
-        return parquet.ParquetFile(path)
-    except OSError as error:
+        # By a name alone pyarrow opens none that is not UTF-8.
+        return parquet.ParquetFile(pyarrow.OSFile(os.fsencode(regular(path))))
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
         raise _unreadable(path) from error
 
 

@@ -24,7 +24,7 @@ from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
 from mergebert.ranking.resolution import AnyResolver
-from mergebert.ranking.resolver import Resolver
+from mergebert.ranking.supervised import SupervisedResolver
 from mergebert.training.arguments import error_share, whole_number
 from mergebert.training.dataset.mined import (
     DEVELOPMENT,
@@ -47,6 +47,7 @@ from mergebert.training.evaluation.outcomes import (
 )
 
 SPLITS = (TEST, DEVELOPMENT, TRAIN)
+PATIENCE = 60.0  # seconds that loading a bundle may take, and a merge beside what its size takes
 AHEAD = 8  # merges handed out to each process; answers are taken in order, and a few merges take long
 
 
@@ -166,7 +167,8 @@ def measure(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[s
         TimeRemainingColumn(),
     )
     total = conflicted_files(arguments.examples, wanted)
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=total)
         for case, outcomes in outcomes_of_cases(cases, options, arguments.jobs):
             for tool, found in outcomes.items():
@@ -216,10 +218,10 @@ def _counts(case: Case) -> dict[str, int]:
 
 
 def load_tools(options: EvaluationOptions) -> dict[str, AnyResolver]:
-    """The resolvers to measure by name, each on one thread."""
-    tools: dict[str, AnyResolver] = {TOOL: Resolver.load(options.bundle)}
+    """The resolvers to measure by name, each on one thread of a process of its own, held to a time and to memory."""
+    tools: dict[str, AnyResolver] = {TOOL: SupervisedResolver(options.bundle, PATIENCE)}
     if options.baseline is not None:
-        tools[WITHOUT_NETWORK] = Resolver.load(options.baseline)
+        tools[WITHOUT_NETWORK] = SupervisedResolver(options.baseline, PATIENCE)
     return tools
 
 

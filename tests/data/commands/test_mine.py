@@ -220,3 +220,30 @@ def test_killed_and_resumed_gives_the_same_rows(
     assert len(list((out / "shards").iterdir())) == 6
     assert sorted(read_rows(out), key=str) == sorted(read_rows(tmp_path / "whole"), key=str)
     assert list((out / "scratch").iterdir()) == []
+
+
+def test_a_folder_that_mining_would_clear_is_not_cleared(
+    two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "home" / "scratch" / "own.txt"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    assert mine(two, tmp_path / "home") == 2
+    assert "scratch is in the way" in capsys.readouterr().err
+    assert own.read_text() == "mine"
+
+
+def test_a_file_lists_repositories(two: list[Path], tmp_path: Path) -> None:
+    listed = tmp_path / "listed"
+    listed.write_text("".join(f"{path}\n" for path in two))
+    assert main(["mine", f"@{listed}", "--output", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    assert {row["repository"] for row in read_rows(tmp_path / "out")} == {"owner/one", "owner/two"}
+
+
+def test_a_repository_whose_name_is_not_utf8_is_named_and_the_others_go_on(
+    two: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = two[0].rename(two[0].with_name("od\udcff"))
+    assert mine([odd, two[1]], tmp_path / "out\udcff") == 1
+    assert "a name that is not UTF-8" in capsys.readouterr().err
+    assert {row["repository"] for row in read_rows(tmp_path / "out\udcff")} == {"owner/two"}
