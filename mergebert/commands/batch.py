@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
     from mergebert.ranking.resolution import AnyResolver
 
 _MERGERS = 2  # threads that wait for git while the model works
-_AHEAD = 8  # lines read before they are answered; bounds memory
+LONGEST = (
+    32_000_000  # bytes of a line: three versions of 10 MB each, the most there is of a file, and their names
+)
+_AHEAD = 8  # lines parsed before they are answered; bounds memory
+_FEW = 4_000_000  # bytes of such lines, beyond which no further one is
+_READ = 2  # lines read before they are parsed
+_PIECE = 1_000_000  # bytes of a line too long that are read at a time
+_LONGEST_ID = 10_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ def run_batch(name: str, settings: Settings, count: int) -> int:
     """The exit code of `mergebert suggest --batch`: an answer a line of the file `name`."""
     progress = Progress("files answered")
     with _batch_lines(name) as lines:
-        answers = batch(lines, load_resolver(settings), settings.max_error, count)
+        answers = batch(bounded_lines(lines), load_resolver(settings), settings.max_error, count)
         for done, answer in enumerate(answers, start=1):
             print(json.dumps(answer), flush=True)
             progress.show(done)
@@ -62,7 +71,18 @@ def _batch_lines(name: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}.") from error
     with file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+            raise InputError(f"{name} is neither a file nor a pipe; name one, or - for standard input.")
         yield file
+
+
+def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is too long only so much that this can be told."""
+    while line := file.readline(LONGEST + 1):
+        yield line
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_PIECE)
 
 
 def batch(
@@ -83,12 +103,16 @@ def batch(
 
 def request_of(number: int, line: bytes) -> BatchRequest:
     """What a line of a batch asks for."""
+    if len(line) > LONGEST:
+        return BatchRequest(None, "", None, f"line {number} has more than {LONGEST // 1_000_000} MB.")
     try:
         row = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
         return BatchRequest(None, "", None, f"line {number} is not JSON in UTF-8.")
     if not isinstance(row, dict):
         return BatchRequest(None, "", None, f"line {number} is not a JSON object.")
+    if len(json.dumps(row.get("id"))) > _LONGEST_ID:
+        return BatchRequest(None, "", None, f"line {number} has an id of more than {_LONGEST_ID} characters.")
     texts = [row.get(name) for name in ("base", "ours", "theirs")]
     path = row.get("path", "")
     if not all(isinstance(text, str) for text in [*texts, path]):
@@ -104,10 +128,10 @@ def _merged_ahead(
 ) -> Iterator[tuple[BatchRequest, Future[ConflictedText] | None]]:
     """The requests in order, each with its line merge under way; no answer waits for a line to be read."""
     queue = _read_ahead(lines)
-    waiting: deque[tuple[BatchRequest, Future[ConflictedText] | None]] = deque()
-    number, is_open = 0, True
+    waiting: deque[tuple[BatchRequest, Future[ConflictedText] | None, int]] = deque()
+    number, held, is_open = 0, 0, True
     while is_open or waiting:
-        while is_open and len(waiting) < _AHEAD and not (waiting and queue.empty()):
+        while is_open and len(waiting) < _AHEAD and held <= _FEW and not (waiting and queue.empty()):
             line = queue.get()
             if isinstance(line, OSError):
                 raise line
@@ -115,14 +139,17 @@ def _merged_ahead(
             if line is not None:
                 number += 1
                 request = request_of(number, line)
-                waiting.append((request, _start(mergers, request)))
+                waiting.append((request, _start(mergers, request), len(line)))
+                held += len(line)
         if waiting:
-            yield waiting.popleft()
+            request, merging, size = waiting.popleft()
+            yield request, merging
+            held -= size
 
 
 def _read_ahead(lines: Iterable[bytes]) -> Queue[bytes | OSError | None]:
     """A few lines at a time, read by a thread of its own; ends with None or what went wrong."""
-    queue: Queue[bytes | OSError | None] = Queue(_AHEAD)
+    queue: Queue[bytes | OSError | None] = Queue(_READ)
 
     def read() -> None:
         try:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mergebert.errors import InputError, MergebertError
 from mergebert.regular_files import bytes_in
+from mergebert.terminal import one_line
 from mergebert_data.commands import shared_arguments
 from mergebert_data.dataset.statistics import statistics_tables
 from mergebert_data.history.repository import require_git
@@ -122,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
         statistics = joined(plan, settings).to_json()
     print(json.dumps(statistics, indent=1) if arguments.json else statistics_tables(statistics))
     for failure in failures:
-        print(f"left out: {failure}", file=sys.stderr)
+        print(one_line(f"left out: {failure}"), file=sys.stderr)
     return 1 if failures else 0
 
 

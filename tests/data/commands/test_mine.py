@@ -245,5 +245,5 @@ def test_a_repository_whose_name_is_not_utf8_is_named_and_the_others_go_on(
 ) -> None:
     odd = two[0].rename(two[0].with_name("od\udcff"))
     assert mine([odd, two[1]], tmp_path / "out\udcff") == 1
-    assert "a name that is not UTF-8" in capsys.readouterr().err
+    assert "\\udcff has a name that is not UTF-8" in capsys.readouterr().err
     assert {row["repository"] for row in read_rows(tmp_path / "out\udcff")} == {"owner/two"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -237,3 +238,77 @@ def test_the_shipped_bundle_answers_a_batch(
         shares = [candidate["confidence"] for candidate in conflict["candidates"]]
         assert shares == sorted(shares, reverse=True)
         assert {conflict["ours"], conflict["theirs"]} <= {one["text"] for one in conflict["candidates"]}
+
+
+def test_a_line_that_is_too_long_is_an_answer_and_the_run_goes_on(
+    fake: FakeResolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(batches, "LONGEST", 2000)
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(b"".join(lines(row(1), row(2, junk="x" * 5000), row(3), {"id": 4, "junk": "x" * 5000})))
+
+    assert suggest.run(arguments("--batch", file, "--json")) == 0
+
+    found = [json.loads(line) for line in capsys.readouterr().out.rstrip("\n").split("\n")]
+    assert [answer["id"] for answer in found] == [1, None, 3, None]
+    assert found[1]["error"] == "line 2 has more than 0 MB."
+    assert [len(found[at]["conflicts"]) for at in (0, 2)] == [2, 2]
+
+
+def test_lines_are_told_by_a_line_feed_at_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "LONGEST", 4)
+    monkeypatch.setattr(batches, "_PIECE", 3)
+    for text in (b"", b"abcd\nx", b"abcde\nx\n", b"abcdefghijk\nx\n\n", b"abcdefgh"):
+        found = list(batches.bounded_lines(io.BytesIO(text)))
+        assert [line.rstrip(b"\n") for line in found] == [
+            line.rstrip(b"\n")[:5] for line in io.BytesIO(text).readlines()
+        ]
+
+
+def test_an_id_that_is_a_book_is_refused() -> None:
+    [answer] = answered(row("x" * 20_000))
+    assert answer == {"id": None, "error": "line 1 has an id of more than 10000 characters."}
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "."])
+def test_what_is_neither_file_nor_pipe_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"neither a file nor|Is a dir"):
+        suggest.run(arguments("--batch", name, "--json"))
+
+
+HOSTILE = {
+    "a text": ("", "x"),
+    "a text of wide characters": ("\U0001f600", "x"),
+    "lists": ("[", "[],"),
+    "lines": ("", "y\\n"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux tells what a process held at most"
+)
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_memory_is_bounded_whatever_the_lines_hold(kind: str, tmp_path: Path) -> None:
+    start, piece = (text.encode() for text in HOSTILE[kind])
+    junk = start + piece * (9_900_000 // len(piece))
+    with (tmp_path / "in.jsonl").open("wb") as out:
+        for _ in range(3):
+            if kind == "lists":
+                out.write(b'{"id": %b%b%b0]}\n' % (junk, junk[1:], junk[1:]))
+            else:
+                out.write(b'{"base": "%b", "ours": "%ba\\n", "theirs": "%bb\\n"}\n' % (junk, junk, junk))
+        out.write(b"x" * (batches.LONGEST + 50_000_000) + b"\n")
+    code = (
+        "import re, sys\nfrom mergebert import cli\nfrom mergebert.commands import batch\n"
+        "from tests.mergebert.fake_resolver import FakeResolver\n"
+        "batch.load_resolver = lambda settings: FakeResolver()\n"
+        "assert cli.main(['suggest', '--batch', 'in.jsonl', '--json']) == 0\n"
+        "print(re.search('VmHWM:(.*) kB', open('/proc/self/status').read())[1], file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(mergebert.__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, check=True, cwd=tmp_path
+    )
+    assert done.stdout.count(b"\n") == 4
+    assert int(done.stderr) < 1_500_000
