@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,8 @@ _GIT_CONFIG = {
 MERGEBERT_CONFIG = r"mergebert\."  # where they stand in git config, as a regular expression
 _BUNDLE = "mergebert.bundle"
 _OF_REPOSITORY = frozenset({"local", "worktree"})  # scopes of git config
-_CONSENT = "mergebert.repositorybundle"  # in a person's own git config: repositories may name a bundle
+_CONSENT = "mergebert.repositoryBundle"  # in a person's own git config: repositories may name a bundle
+_KEYS = {key.lower(): key for key in (*_GIT_CONFIG.values(), _CONSENT)}
 _YES = frozenset({"true", "yes", "on", "1"})
 
 
@@ -64,6 +65,17 @@ def load_settings(
         bundle=_folder(*bundle) if bundle else None,
         timeout=_timeout(found["timeout"]),
     )
+
+
+def nearest_settings(keys: Iterable[str]) -> dict[str, str]:
+    """Those of the lower-case keys of git config that are no setting, each with the setting most like it; empty where
+    none is."""
+    from difflib import get_close_matches
+
+    names = {key.partition(".")[2]: key for key in _KEYS}  # what all begin with likens none
+    unknown = [key for key in keys if key not in _KEYS]
+    near = {key: get_close_matches(key.partition(".")[2], names, 1) for key in unknown}
+    return {key: _KEYS[names[found[0]]] if found else "" for key, found in near.items()}
 
 
 def add_settings_arguments(parser: ArgumentParser) -> None:
@@ -138,6 +150,6 @@ def _trusted(entries: Sequence[ConfigEntry]) -> Mapping[str, str]:
     """The values in force. A repository chooses the model only where a person allowed that to all of theirs."""
     of_person = values_in_force(entry for entry in entries if entry[0] not in _OF_REPOSITORY)
     in_force = values_in_force(entries)
-    if of_person.get(_CONSENT, "").lower() in _YES:
+    if of_person.get(_CONSENT.lower(), "").lower() in _YES:
         return in_force
     return {**in_force, _BUNDLE: of_person.get(_BUNDLE, "")}

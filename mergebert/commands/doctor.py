@@ -15,7 +15,7 @@ from mergebert.driver.registration import BLOCK, LABELS_SINCE, NAME, attributes_
 from mergebert.errors import GitError, InputError, ModelBundleError
 from mergebert.git.caller import git_caller
 from mergebert.git.command import git_result, git_version, shell_result
-from mergebert.git.config import config_values
+from mergebert.git.config import config_entries, config_values
 from mergebert.git.index_stages import repository_root
 
 OLDEST_GIT = (2, 38)  # the oldest one the driver is tested with
@@ -71,6 +71,7 @@ def checks(folder: Path) -> Iterator[Check]:
     yield _options_check()
     yield _python_path_check()
     yield _files_check(folder)
+    yield _settings_check(folder)
     yield _bundle_check()
 
 
@@ -185,14 +186,43 @@ def _used(root: Path) -> tuple[int, int]:
     return sum(value in wanted for value in values), len(names)
 
 
+def _settings_check(folder: Path) -> Check:
+    """Whether every setting is one, and has a value that it can have; git itself takes any."""
+    from mergebert.settings import MERGEBERT_CONFIG, load_settings, nearest_settings
+
+    entries = config_entries(MERGEBERT_CONFIG, folder)
+    scopes = {key: scope for scope, key, _ in entries}
+    unknown = nearest_settings(scopes)
+    if unknown:
+        found = "; ".join(
+            f"{key} is no setting" + (f", did you mean {near}?" if near else "")
+            for key, near in unknown.items()
+        )
+        remedy = ", ".join(f"git config {_flag(scopes[key])}--unset-all {key}" for key in unknown)
+        return Check("settings", False, found, remedy)
+    try:
+        load_settings(entries=entries)
+    except InputError as error:
+        return Check("settings", False, str(error), "set it anew, or take it out")
+    return Check("settings", True, f"{len(scopes)} in git config" if scopes else "none in git config")
+
+
+def _flag(scope: str) -> str:
+    """The option that makes `git config` write where a value stands; none for one of the environment."""
+    return f"--{scope} " if scope in ("local", "global", "system", "worktree") else ""
+
+
 def _bundle_check() -> Check:
     from mergebert.ranking.bundle import load_bundle
     from mergebert.settings import load_settings
 
     try:
         bundle = load_settings().bundle
+    except InputError:
+        return Check("model bundle", False, "not looked at, for the settings are wrong", "mend the settings")
+    try:
         load_bundle(bundle)
-    except (ModelBundleError, InputError) as error:
+    except ModelBundleError as error:
         return Check("model bundle", False, str(error), "pip install --force-reinstall mergebert")
     return Check("model bundle", True, "whole" if bundle is None else f"{bundle} is whole")
 

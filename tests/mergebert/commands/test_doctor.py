@@ -41,7 +41,7 @@ def failures(folder: Path) -> dict[str, str]:
 def test_all_is_well(installed, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(Namespace(json=False)) == 0
     said = capsys.readouterr().out
-    assert said.count("✓") == 9
+    assert said.count("✓") == 10
     assert "✗" not in said
     assert f"files: used for 2 of 3 files of {installed.path}" in said
 
@@ -122,3 +122,28 @@ def test_no_git_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_old_git(installed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "git_version", lambda: (2, 30, 1))
     assert failures(installed.path)["git"] == "version 2.30.1 is older than 2.38"
+
+
+def test_a_setting_that_is_none_is_named_with_the_nearest(installed, tmp_path: Path) -> None:
+    installed.git("config", "mergebert.maxeror", "0.1")
+    installed.git("config", "--global", "mergebert.colour.Depth", "3")
+    [check] = [one for one in checks(installed.path) if one.name == "settings"]
+    assert not check.passed
+    assert check.found == (
+        "mergebert.colour.depth is no setting; mergebert.maxeror is no setting, did you mean mergebert.maxError?"
+    )
+    assert check.remedy == (
+        "git config --global --unset-all mergebert.colour.depth, git config --local --unset-all mergebert.maxeror"
+    )
+
+
+def test_every_setting_is_known(installed) -> None:
+    for key, value in (("MAXERROR", "0.1"), ("timeout", "3"), ("repositoryBundle", "true")):
+        installed.git("config", f"mergebert.{key}", value)
+    assert failures(installed.path) == {}
+
+
+def test_a_value_that_a_setting_cannot_have(installed) -> None:
+    installed.git("config", "mergebert.timeout", "soon")
+    assert set(failures(installed.path)) == {"settings", "model bundle"}
+    assert "mergebert.timeout in git config is 'soon'" in failures(installed.path)["settings"]
