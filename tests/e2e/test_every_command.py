@@ -13,7 +13,9 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -198,3 +200,45 @@ def test_values_that_were_not_meant(name: str, values: tuple[str, ...], capsys: 
     for option in options(name):
         for value in values:
             told([*TYPED[name].split(), option.option_strings[-1], value], capsys)
+
+
+@contextmanager
+def full_output() -> Iterator[TextIO]:
+    """An output that has no room."""
+    with open("/dev/full", "w", encoding="utf-8") as stream:
+        yield stream
+
+
+@contextmanager
+def unread_output() -> Iterator[TextIO]:
+    """An output whose reader has gone away, as `head -1` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as stream:
+        yield stream
+
+
+SILENT = ("merge", "export", "fuse restore")  # what is typed prints nothing, or is refused
+HALVES = (".*.part", "*.partial", ".mergebert-*", ".figures.json*")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("output", [full_output, unread_output], ids=lambda output: output.__name__)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SILENT])
+def test_an_output_that_takes_nothing(
+    name: str,
+    output: Callable[[], AbstractContextManager[TextIO]],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Say,
+) -> None:
+    with output() as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        code = cli.main(TYPED[name].split())
+    said = capsys.readouterr().err
+    assert code == (cli.UNUSABLE if output is full_output else cli.BROKEN_PIPE), said
+    complaints = [line for line in said.split("\n") if line.startswith("mergebert")]
+    assert len(complaints) == (1 if output is full_output else 0)
+    assert all(line.endswith("No space left on device.") for line in complaints)
+    assert "Traceback" not in said
+    assert [path for half in HALVES for path in folder.rglob(half)] == []

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
+
 from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.regular_files import json_in
@@ -39,9 +41,9 @@ def read_facts(out: Path) -> dict[str, RepositoryFacts]:
     if not path.exists():
         return {}
     try:
-        found = json_in(path)
+        found = msgspec.convert(json_in(path), dict[str, dict[str, str]])
         return {name: RepositoryFacts(**of_one) for name, of_one in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError) as error:  # msgspec's own errors are ValueErrors
         raise DatasetError(f"{path} cannot be read ({error}); delete it and give --repositories.") from error
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mergebert.atomic import Draft, write_json
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT
@@ -173,12 +175,13 @@ def write_statistics(out: Path, figures: dict[str, Any]) -> None:
 def read_statistics(folder: Path) -> dict[str, Any]:
     """The statistics that a mined folder keeps."""
     try:
-        counts: dict[str, Any] = json_in(folder / "statistics.json")
+        figures = msgspec.convert(json_in(folder / "statistics.json"), dict[str, Any])
+        msgspec.convert(figures.get("counts", {}), dict[str, int])
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{folder} holds no statistics ({error}); run mergebert mine to its end."
         ) from error
-    return counts
+    return figures
 
 
 if __name__ == "__main__":
