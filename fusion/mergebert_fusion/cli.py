@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.terminal import visible
-from mergebert_fusion.errors import RecipeError
+from mergebert_fusion.errors import FusionError, RecipeError
 
 if TYPE_CHECKING:
     from mergebert_fusion.recipe.reading import Recipe
@@ -61,6 +61,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """The exit code of `mergebert fuse`."""
+    try:
+        return _run(arguments)
+    except RuntimeError as error:
+        if "allocate" not in str(error):  # torch has no error of its own for memory of the CPU
+            raise
+        raise FusionError(
+            "There is not enough memory for this; --plan estimates it, and fewer --threads take less."
+        ) from error
+
+
+def _run(arguments: Namespace) -> int:
     what: list[str] = arguments.what
     wanted = WORDS.get(what[0], 0)
     if len(what) != 1 + wanted:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -31,12 +32,30 @@ from mergebert_fusion.methods.registry import method_named
 from mergebert_fusion.recipe.policy import natural
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedModel:
+    """Where an input lay, and the sha256 of its files."""
+
+    path: str
+    files: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What fusion.json says that restoring needs."""
+
+    method: str
+    order: tuple[str, ...]
+    inputs: dict[str, RecordedModel]
+    found: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True)
 class FinishedFusion:
     """A fused model on disk, with all that restores its models."""
 
     folder: Path
-    facts: Mapping[str, Any]
+    record: Record
     method: MergeMethod | None  # of a method that restores models; None otherwise
     fused: TensorSource
     artifacts: Mapping[str, TensorSource]
@@ -50,16 +69,22 @@ class FinishedFusion:
         artifacts = {kind: self._artifact(kind, job) for kind in self.artifacts}
         base = self.base.read(name, job.start, job.stop).to(torch.float32)
         block: Block[Any, Any, Any] = Block(
-            job.place, job.start, base, (), tuple(self.facts["order"]), None, (), self.found
+            job.place, job.start, base, (), self.record.order, None, (), self.found
         )
-        return method.restore(block, artifacts, model)
+        try:
+            return method.restore(block, artifacts, model)
+        except (LookupError, ValueError, AttributeError) as error:
+            raise _damaged(self.folder, f"nothing for {name} of {model}") from error
 
     @cached_property
     def found(self) -> Any:
         """What the survey of the method found."""
-        if self.method is None or self.method.found_type is None or self.facts["found"] is None:
+        if self.method is None or self.method.found_type is None or self.record.found is None:
             return None
-        return numbers_from(self.method.found_type, self.facts["found"])
+        try:
+            return numbers_from(self.method.found_type, self.record.found)
+        except ValueError as error:
+            raise _damaged(self.folder, f"other numbers in {FACTS}") from error
 
     @cached_property
     def _merged(self) -> frozenset[str]:
@@ -78,49 +103,73 @@ def restore(folder: Path, model: str, out: Path, base: str | None = None, *, pla
 
     With `plain`, the merged body stays as it is and only gets the head of the model.
     """
-    facts = _facts(folder)
-    if model not in facts["order"]:
+    record = _record(folder)
+    if model not in record.order:
         raise FusionError(
-            f"{folder} was not made from a model {model!r}; it was made from {', '.join(facts['order'])}."
+            f"{folder} was not made from a model {model!r}; it was made from {', '.join(record.order)}."
         )
-    method = method_named(facts["method"])
+    method = method_named(record.method)
     restores = isinstance(method, MergeMethod) and method.restore is not None and not plain
     if not restores and not (folder / HEADS / model).is_dir():
-        raise FusionError(f"{folder} keeps nothing of {model}: {facts['method']} makes one model of all.")
+        raise FusionError(f"{folder} keeps nothing of {model}: {record.method} makes one model of all.")
     if out.exists() and any(out.iterdir()):
         raise FusionError(f"{out} is not empty: choose another folder.")
     with ExitStack() as stack:
-        origin = _base(folder, facts, base, stack) if restores else None
+        origin = _base(folder, record, base, stack) if restores else None
         fusion = FinishedFusion(
             folder=folder,
-            facts=facts,
+            record=record,
             method=method if isinstance(method, MergeMethod) and restores else None,
             fused=joined(sorted(folder.glob("model*.safetensors")), stack),
             artifacts=_artifacts(folder, stack) if restores else {},
             base=None if origin is None else origin.source,
         )
         heads = joined(sorted((folder / HEADS / model).glob("*.safetensors")), stack)
+        _refuse_misfits(fusion)
         with one_thread_a_block():
             _write(fusion, heads, model, out)
     _copy_settings(folder, model, out)
 
 
-def _facts(folder: Path) -> dict[str, Any]:
+def _record(folder: Path) -> Record:
     try:
-        facts: dict[str, Any] = json_in(folder / FACTS)
+        return msgspec.convert(json_in(folder / FACTS), Record)
+    except msgspec.ValidationError as error:
+        raise _damaged(folder, f"another {FACTS}") from error
     except (OSError, ValueError) as error:
         raise FusionError(
             f"{folder} holds no finished fusion ({FACTS} cannot be read): run `mergebert fuse` first."
         ) from error
-    return facts
 
 
-def _base(folder: Path, facts: Mapping[str, Any], wanted: str | None, stack: ExitStack) -> Checkpoint:
+def _damaged(folder: Path, what: str) -> FusionError:
+    return FusionError(f"{folder} holds {what} than a fusion leaves there: fuse again.")
+
+
+def _refuse_misfits(fusion: FinishedFusion) -> None:
+    """Raises FusionError where base, artifacts and fused model are not of the same tensors, before anything is written."""
+    if fusion.base is None:
+        return
+    for name in {name: None for source in fusion.artifacts.values() for name in source.specs}:
+        spec, base = fusion.fused.specs.get(name), fusion.base.specs.get(name)
+        if spec is None or base is None or spec.shape != base.shape:
+            raise _damaged(fusion.folder, f"another {name}")
+        sizes = {torch.uint8: -(-spec.elements // 8)}
+        for kind, source in fusion.artifacts.items():
+            kept = source.specs.get(name)
+            if kept is None or kept.elements != sizes.get(kept.dtype, spec.elements):
+                raise _damaged(fusion.folder, f"another {kind} of {name}")
+
+
+def _base(folder: Path, record: Record, wanted: str | None, stack: ExitStack) -> Checkpoint:
     """The base, which has to be the very one that the fusion started from."""
-    written = wanted or facts["inputs"]["base"]["path"]
+    known = record.inputs.get("base")
+    if known is None:
+        raise _damaged(folder, f"another {FACTS}")
+    written = wanted or known.path
     base = stack.enter_context(opened({"base": written}, folder.parent))["base"]
     for path in base.files:
-        recorded = facts["inputs"]["base"]["files"].get(path.name)
+        recorded = known.files.get(path.name)
         if path.suffix == ".safetensors" and recorded != sha256_of(path):
             raise CheckpointError(
                 f"{path} is not the base that {folder} was made from: give that one with --base."
@@ -135,10 +184,14 @@ def _write(fusion: FinishedFusion, heads: TensorSource, model: str, out: Path) -
     names = list(shard_names(len(files)))
     for file_name, held in zip(names, files, strict=True):
         writer = start_file(NewFile(file_name, held, {"format": "pt"}), out)
-        for name, spec in held.items():
-            read: Callable[[Job], Tensor] = _reader(fusion, heads, model, name)
-            for job in jobs_of(TensorPlace(name, spec.shape), Grain.ELEMENT, BLOCK):
-                writer.write(name, job.start, read(job))
+        try:
+            for name, spec in held.items():
+                read: Callable[[Job], Tensor] = _reader(fusion, heads, model, name)
+                for job in jobs_of(TensorPlace(name, spec.shape), Grain.ELEMENT, BLOCK):
+                    writer.write(name, job.start, read(job))
+        except BaseException:
+            writer.discard()
+            raise
         writer.finish()
     if len(files) > 1:
         placed = {name: file_name for file_name, held in zip(names, files, strict=True) for name in held}

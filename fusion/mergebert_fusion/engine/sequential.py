@@ -14,6 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -100,8 +101,17 @@ def state_reader(state: State) -> Iterator[Callable[[Job], Tensor | None]]:
 
 
 def numbers_from(kind: type, content: Mapping[str, Any]) -> Any:
-    """The dataclass of numbers that JSON holds; its lists become tuples again."""
-    return kind(**{name: _tupled(value) for name, value in content.items()})
+    """The dataclass of numbers that JSON holds; its lists become tuples again. Raises ValueError where it holds others."""
+    return msgspec.convert(content, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """What the file of numbers holds."""
+
+    models: tuple[str, ...]
+    numbers: dict[str, Any]
+    tensors: str  # the name of the file beside it
 
 
 def _saved_state(merge: Merge, key: str, out: Path) -> State:
@@ -114,8 +124,21 @@ def _saved_state(merge: Merge, key: str, out: Path) -> State:
         raise FusionError(
             f"{out / STATE} is of another base or other parameters: choose another folder, or pass --overwrite."
         )
-    numbers = numbers_from(method.numbers_type, content["numbers"])
-    return State(tuple(content["models"]), numbers, out / STATE / content["tensors"])
+    try:
+        saved = msgspec.convert(content, _Saved)
+        numbers = numbers_from(method.numbers_type, saved.numbers)
+        tensors = out / STATE / Path(saved.tensors).name
+        with closing(open_tensors(tensors)) as file:
+            if any(
+                place.name not in file.specs or file.specs[place.name].shape != place.shape
+                for place in merge.places
+            ):
+                raise ValueError("other tensors")
+    except ValueError as error:
+        raise FusionError(
+            f"{out / STATE / _NUMBERS} is damaged: choose another folder, or pass --overwrite."
+        ) from error
+    return State(saved.models, numbers, tensors)
 
 
 def _after(merge: Merge, number: int, state: State, digest: str, key: str, out: Path) -> State:
@@ -151,7 +174,3 @@ def _after(merge: Merge, number: int, state: State, digest: str, key: str, out: 
 def _sequential(merge: Merge) -> SequentialMethod:
     assert isinstance(merge.method, SequentialMethod)
     return merge.method
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(item) for item in value) if isinstance(value, list) else value

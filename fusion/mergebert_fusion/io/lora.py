@@ -188,7 +188,15 @@ def _pairs(
             )
         try:
             pair = _pair(file, module, parts, config)
-        except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError, re.error) as error:
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            ZeroDivisionError,
+            re.error,
+        ) as error:
             raise CheckpointError(
                 f"{folder} holds no pair of matrices for {module}, or no scaling of it: fetch or write it again."
             ) from error

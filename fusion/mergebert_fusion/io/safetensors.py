@@ -48,6 +48,7 @@ _ALIGNMENT = 8
 _LENGTH = 8  # bytes that say how long the header is
 # Bytes of a header, of which 130 are what one tensor takes; as values of Python it takes thirty times as much memory.
 _LONGEST_HEADER = 16_000_000
+_LONGEST_NAME = 1000  # characters
 _MOST_DIMENSIONS, _MOST_ELEMENTS = 64, 1 << 62  # that torch can count
 
 
@@ -88,7 +89,7 @@ def open_tensors(path: Path) -> TensorFile:
     """The safetensors file at a path."""
     _refuse_long_header(path)
     try:
-        with safe_open(path, framework="pt"):
+        with safe_open(path, framework="numpy"):  # torch would map the whole file to be written to
             pass  # the library checks that names, shapes and offsets fit each other and the file
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
@@ -100,6 +101,10 @@ def open_tensors(path: Path) -> TensorFile:
     metadata = header.pop("__metadata__", {})
     specs, offsets = {}, {}
     for name, entry in header.items():
+        if len(name) > _LONGEST_NAME:
+            raise CheckpointError(
+                f"{path} names a tensor in {len(name)} characters: fetch or write it again."
+            )
         if entry["dtype"] not in DTYPES:
             raise CheckpointError(
                 f"{name} in {path} is of type {entry['dtype']}, which cannot be merged: convert it."
@@ -205,6 +210,11 @@ class FileWriter:
     def abandon(self) -> None:
         """Closes a file that stays unfinished."""
         self.file.close()
+
+    def discard(self) -> None:
+        """Closes a file that nobody will finish, and removes it."""
+        self.file.close()
+        Path(self.file.name).unlink()
 
 
 def start_file(new: NewFile, folder: Path) -> FileWriter:

@@ -103,14 +103,19 @@ def _experts(doc: Document) -> dict[str, str]:
 
 def _given(doc: Document, key: str, experts: Mapping[str, str]) -> Iterator[MergeCandidate]:
     """The candidates that the file lists under a key."""
-    for i, entry in enumerate(doc.value.get(key) or ()):
+    listed = doc.value.get(key) or []
+    if not isinstance(listed, list):
+        raise doc.error((key,), f"{key} has to be a list of candidates.")
+    for i, entry in enumerate(listed):
         if not isinstance(entry, dict) or not isinstance(entry.get("merge_method"), str):
             raise doc.error(
                 (key, i), "a candidate is written {merge_method: NAME, parameters: {...}, label: NAME}."
             )
         doc.refuse_unknown((key, i), entry, _CANDIDATE)
+        if not isinstance(entry.get("models") or {}, dict):
+            raise doc.error((key, i, "models"), "models has to be tasks with their parameters.")
         tasks = entry.get("of", list(experts))
-        if not isinstance(tasks, list) or not tasks or set(tasks) - set(experts):
+        if not isinstance(tasks, list) or not tasks or not all(task in list(experts) for task in tasks):
             raise doc.error((key, i, "of"), f"of has to be a list of some of these: {', '.join(experts)}.")
         label = NOT_IN_NAMES.sub("-", str(entry.get("label", entry["merge_method"])))
         try:
