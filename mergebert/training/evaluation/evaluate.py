@@ -234,7 +234,7 @@ def outcomes_of_cases(
         yield from ((case, outcomes_of(case, tools, options)) for case in cases)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start_worker, (options,)) as pool:
+    with ProcessPoolExecutor(jobs, context, _start_worker) as pool:
         running: deque[tuple[Case, Future[Outcomes]]] = deque()
         for case in cases:
             running.append((case, pool.submit(_outcomes_in_worker, case, options)))
@@ -247,9 +247,8 @@ def outcomes_of_cases(
 _TOOLS: dict[str, AnyResolver] = {}  # of a worker process, loaded once
 
 
-def _start_worker(options: EvaluationOptions) -> None:
+def _start_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _TOOLS.update(load_tools(options))
 
 
 def _end_with_parent() -> None:
@@ -261,6 +260,8 @@ def _end_with_parent() -> None:
 
 
 def _outcomes_in_worker(case: Case, options: EvaluationOptions) -> Outcomes:
+    if not _TOOLS:  # here, where an error reaches the person who asked
+        _TOOLS.update(load_tools(options))
     return outcomes_of(case, _TOOLS, options)
 
 

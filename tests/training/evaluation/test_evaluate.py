@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import shutil
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mergebert.cli import main
 from mergebert.errors import DatasetError, ModelBundleError
 from mergebert.example import ConflictExample, FileExample, MergeContext
+from mergebert.ranking.bundle import MODEL
 from mergebert.text.languages import by_name
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
@@ -33,6 +35,8 @@ from mergebert.training.evaluation.outcomes import (
 )
 from mergebert.training.evaluation.report import padded_table
 from tests.mergebert.fake_resolver import FakeResolver
+from tests.mergebert.ranking.test_hostile_bundle import sign, write_endless, write_large
+from tests.mergebert.tiny_bundle import write_bundle
 from tests.training.tiny_bundle import write_tiny_bundle
 
 Sides = tuple[str, str, str]  # base, ours, theirs
@@ -303,3 +307,38 @@ def test_a_broken_bundle_is_refused_before_anything_is_ranked(tmp_path: Path, op
     (broken / "bundle.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ModelBundleError, match=r"broken"):
         evaluate(mined(tmp_path / "mined", several()), "-j", 2, "--bundle", bundle, option, broken)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"), [(write_endless, "took longer than"), (write_large, "more memory")]
+)
+def test_a_network_takes_neither_all_time_nor_all_memory(
+    write: Callable[[Path], None],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(evaluate_command, "PATIENCE", 2.0)
+    bundle = write_bundle(tmp_path / "bundle", {"network share": 9.0}, classes={"lines:theirs": 6.0})
+    write(bundle)
+    words = ["evaluate", mined(tmp_path / "mined", several()), "-j", "1", "--bundle", bundle]
+    words += ["--json", tmp_path / "figures.json"]
+    assert main(list(map(str, words))) == 2
+    complaint = capfd.readouterr().err
+    assert said in complaint
+    assert complaint.count("\n") == 1
+    assert not (tmp_path / "figures.json").exists()
+
+
+def test_a_bundle_that_no_process_can_load_is_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle", {"network share": 9.0}, classes={"lines:theirs": 6.0})
+    (bundle / MODEL).write_bytes(b"junk")
+    sign(bundle)
+    examples = mined(tmp_path / "mined", several())
+    assert main(["evaluate", str(examples), "-j", "2", "--bundle", str(bundle)]) == 2
+    complaint = capfd.readouterr().err
+    assert complaint.startswith("mergebert evaluate: ")
+    assert complaint.count("\n") == 1
