@@ -139,18 +139,9 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        _say(f"nothing was written: {_reason(error)} see to it and merge again.")
-        _withdraw(request)
+        after = "git merges without us." if request.in_git else "see to it and merge again."
+        _say(f"nothing was written: {_reason(error)} {after}")
         return NOTHING_WRITTEN
-
-
-def _withdraw(request: MergeRequest) -> None:
-    """Takes the file away from git where no merge could be written: before 2.42 it would go on and keep ours."""
-    if request.in_git:
-        try:  # noqa: SIM105 - contextlib costs milliseconds
-            os.unlink(request.files[1])
-        except OSError:
-            pass
 
 
 def _request(argv: list[str]) -> MergeRequest | None:

@@ -126,10 +126,22 @@ class _Repository:
 
 
 def _new_folder() -> str:
-    """An empty folder that only this user can read, where the system keeps temporary files."""
-    parent = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")
+    """An empty folder that only this user can read, in the first place that takes one; git needs none, so any will do.
+
+    Raises OSError where no place takes a folder.
+    """
+    named = [os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)]
+    for parent in (*named, "/tmp", "/var/tmp"):
+        try:
+            return _folder_in(parent)
+        except OSError:
+            continue
+    return _folder_in(os.curdir)  # where git keeps the three versions themselves
+
+
+def _folder_in(parent: str) -> str:
     while True:
-        folder = os.path.join(parent, f"mergebert-{os.getpid()}-{os.urandom(6).hex()}")
+        folder = os.path.join(os.path.abspath(parent), f"mergebert-{os.getpid()}-{os.urandom(6).hex()}")
         try:
             os.mkdir(folder, 0o700)
         except FileExistsError:

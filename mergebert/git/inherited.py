@@ -22,18 +22,20 @@ def settle_inherited(environment: MutableMapping[str, str] = os.environ) -> None
     if "GIT_DIR" in environment or "GIT_WORK_TREE" in environment:
         _settle_repository(environment)
     prefix = environment.pop("GIT_PREFIX", "")
-    if prefix and _is_alias(environment):
+    if prefix and _is_alias(environment) and _is_top(environment):
         os.chdir(prefix)
 
 
 def _settle_repository(environment: MutableMapping[str, str]) -> None:
-    named = _repository(dict(environment))
+    named, work_tree_unnamed = _repository(dict(environment)), "GIT_WORK_TREE" not in environment
     found = _repository({name: value for name, value in environment.items() if name not in _REPOSITORY})
     if not named:
         return  # git will say what is wrong with it
     for name in ("GIT_DIR", "GIT_WORK_TREE"):
         environment.pop(name, None)
-    if named != found:
+    # Without GIT_WORK_TREE git takes any folder for the top, such as one that an alias went to.
+    is_same = named == found or (work_tree_unnamed and found is not None and found[0] == named[0])
+    if not is_same:
         environment["GIT_DIR"], work_tree = named
         if work_tree:
             environment["GIT_WORK_TREE"] = work_tree
@@ -52,4 +54,10 @@ def _repository(environment: dict[str, str]) -> tuple[str, str] | None:
 def _is_alias(environment: MutableMapping[str, str]) -> bool:
     """Whether the git command that runs us is an alias; a hook stays where git runs it."""
     caller = git_caller() or ()
-    return bool(caller) and lean_result(["git", "config", "--get", f"alias.{caller[0]}"], environment)[0] == 0
+    keys = [f"alias.{caller[0]}", f"alias.{caller[0]}.command"] if caller else []
+    return any(lean_result(["git", "config", "--get", key], environment)[0] == 0 for key in keys)
+
+
+def _is_top(environment: MutableMapping[str, str]) -> bool:
+    """Whether this is the top of the work tree; an alias may have gone back by itself."""
+    return lean_result(["git", "rev-parse", "--show-prefix"], environment) in ((0, b""), (0, b"\n"))

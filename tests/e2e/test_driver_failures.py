@@ -156,17 +156,21 @@ def limited(size: int) -> Callable[[], None]:
 
 def test_a_disk_too_full_for_the_line_merge(work: Path, tmp_path: Path) -> None:
     done = merge(driver_program(tmp_path / "bin"), work, preexec_fn=limited(len(OURS) + 5))
-    assert done.returncode == 255  # git stops; any conflict code would make it take ours as it is
-    assert sorted(os.listdir(work)) == ["base", "theirs"]  # before 2.42 git would go on and keep ours
+    assert done.returncode == 255  # the registered line merges then; a conflict code would stand for a merge
+    assert (work / "ours").read_bytes() == OURS
+    assert sorted(os.listdir(work)) == ["base", "ours", "theirs"]
     assert "mergebert: nothing was written:" in done.stderr
-    assert "File too large; see to it and merge again." in done.stderr
+    assert "File too large; git merges without us." in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_a_disk_too_full_for_the_journal(work: Path, oracle: bytes, tmp_path: Path) -> None:
-    done = merge(driver_program(tmp_path / "bin"), work, preexec_fn=limited(300))
-    assert done.returncode == 0
-    assert (work / "ours").read_bytes() == THEIRS
+def test_a_disk_too_full_for_the_journal(work: Path, tmp_path: Path) -> None:
+    """It takes all versions; the line merge and the objects of a temporary repository are shorter."""
+    line = b"x" * 800 + b"\n"
+    put(work, (line + BASE, line + OURS, line + THEIRS))
+    done = merge(driver_program(tmp_path / "bin"), work, preexec_fn=limited(1400))
+    assert done.returncode == 0, done.stderr
+    assert (work / "ours").read_bytes() == line + THEIRS
     assert "could not be noted" in done.stderr
 
 

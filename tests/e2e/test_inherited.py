@@ -42,8 +42,11 @@ everywhere = pytest.mark.parametrize("work_tree", ["main", "linked", "of a bare 
 
 @everywhere
 @pytest.mark.parametrize(("folder", "name"), [("", "deep/app.py"), ("deep", "app.py")])
-def test_an_alias_works_where_it_is_typed(work_tree: Path, script: Path, folder: str, name: str) -> None:
-    command = ["git", "-c", f"alias.mb=!'{script}' solve", "mb", name]
+@pytest.mark.parametrize("first", ["", 'cd "${GIT_PREFIX:-.}" && '])
+def test_an_alias_works_where_it_is_typed(
+    work_tree: Path, script: Path, first: str, folder: str, name: str
+) -> None:
+    command = ["git", "-c", f"alias.mb=!{first}'{script}' solve", "mb", name]
     done = subprocess.run(command, cwd=work_tree / folder, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stderr
     assert (work_tree / "deep" / "app.py").read_bytes() == MERGED

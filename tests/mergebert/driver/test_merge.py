@@ -231,11 +231,11 @@ def test_a_missing_git_is_one_sentence_above_128(
     assert capfd.readouterr().err.count("\n") == 1
 
 
-def test_what_could_not_be_merged_is_taken_away_from_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before 2.42 it goes on after any exit code, and commits the file that it finds."""
+def test_what_could_not_be_merged_stays_for_the_registered_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It merges without us, and takes the file away only where that fails too."""
     git_that_exits(MOST_CONFLICTS + 1, monkeypatch)
     assert main([*put(CONFLICT), "--git"]) == NOTHING_WRITTEN
-    assert not Path("ours").exists()
+    assert Path("ours").read_bytes() == OURS
     assert Path("theirs").read_bytes() == THEIRS
 
 

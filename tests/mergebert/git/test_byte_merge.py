@@ -127,6 +127,27 @@ def test_nothing_stays_in_the_temporary_folder(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_temporary_folder_that_takes_nothing_is_not_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = by_blobs.blob_merge(GAP, 9, MergeOptions())
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+    assert by_blobs.blob_merge(GAP, 9, MergeOptions()) == wanted
+    monkeypatch.chdir(tmp_path)
+    make_folder, taken = os.mkdir, []
+
+    def only_here(path: str, mode: int = 0o777) -> None:
+        if not path.startswith(f"{tmp_path}/mergebert-"):
+            raise PermissionError(path)
+        taken.append(path)
+        make_folder(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", only_here)
+    assert by_blobs.blob_merge(GAP, 9, MergeOptions()) == wanted
+    assert taken
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_of_the_user_reaches_the_repository_of_a_merge(
     isolated_git: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,9 +163,10 @@ def test_nothing_of_the_user_reaches_the_repository_of_a_merge(
     assert by_blobs.blob_merge(VERSIONS, 9, ignoring)[0] == 1
 
 
-def test_without_room_for_the_repository_the_system_says_so(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
-    with pytest.raises(FileNotFoundError, match="missing"):
+def test_without_room_for_the_repository_the_system_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, mode: int = 0o777) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(PermissionError, match="mergebert-"):
         by_blobs.blob_merge(VERSIONS, 9, MergeOptions())
