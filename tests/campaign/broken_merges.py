@@ -174,7 +174,8 @@ class Breaker:
         # Killed between writing a file and putting it in its place, nobody is left to remove it.
         left_over = [] if trial.signal else sorted(set(os.listdir(self.work)) - {"B", "O"})
         found = [f"{name} is left in the work tree" for name in left_over]
-        may_stop = trial.signal or trial.limits  # they end git's own merge-file too
+        # These end git's own merge-file too.
+        may_stop = trial.signal or trial.limits or trial.environment.get("GIT_CONFIG_COUNT") == "x"
         found += ["a merge that git can make was given up"] if left is None and not may_stop else []
         found += ["something ran"] if (self.work / "owned").exists() else []
         return found + list(_wrong_result(code, left, wanted, fallback))
