@@ -72,8 +72,7 @@ def _side_errors(evidence: FileEvidence, count: ErrorCount) -> int | None:
     merged = evidence.file.merged
     counts = []
     for side in ("ours", "theirs"):
-        texts = {at: getattr(one.sides, side) for at, one in enumerate(evidence.conflicts)}
-        counts.append(count(render(resolved(merged, texts)), evidence.language))
+        counts.append(count(merged.side(side), evidence.language))
     known = [found for found in counts if found is not None]
     return min(known) if len(known) == 2 else None
 

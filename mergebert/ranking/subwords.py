@@ -18,10 +18,10 @@ class SubwordTokenizer:
 
         try:
             self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        except BaseException as error:
-            if type(error) is Exception:  # the library has none of its own
-                raise ModelBundleError(f"{tokenizer} cannot be loaded; install the bundle again.") from error
+        except (KeyboardInterrupt, SystemExit, MemoryError):
             raise
+        except BaseException as error:  # a panic in the library's Rust is no Exception
+            raise ModelBundleError(f"{tokenizer} cannot be loaded; install the bundle again.") from error
         self._cache: dict[str, Sequence[int]] = {}
 
     def __call__(self, token: str) -> Sequence[int]:

@@ -274,9 +274,10 @@ def test_what_the_driver_resolved_is_nobodys_answer(installed) -> None:
 def test_nor_is_it_one_in_the_editor(installed) -> None:
     installed.diverge(BASE, OURS, PART)
     installed.run("merge", "theirs")
-    versions = Repository(installed.path).versions_of(installed.path / "app.py")
+    repository, file = Repository(installed.path), installed.path / "app.py"
+    versions, own = repository.versions_of(file), repository.own_in(file)
     assert versions is not None
     text = EditorText(installed.read("app.py").decode(), None, "app.py")
-    assert reconciled_text(text, versions, None).file.answers == {}
+    assert reconciled_text(text, versions, None, own).file.answers == {}
     by_hand = replace(text, text=text.text.replace("theirs one\n", "by hand\n"))
-    assert reconciled_text(by_hand, versions, None).file.answers == {0: "by hand\n"}
+    assert reconciled_text(by_hand, versions, None, own).file.answers == {0: "by hand\n"}

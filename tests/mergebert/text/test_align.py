@@ -29,7 +29,7 @@ def test_hunks_tile_each_sequence(keys: KeyLists, trims: bool) -> None:
     at = [0, 0, 0]
     for hunk in three_way_diff(keys, trims).hunks:
         for side, part in enumerate(hunk.ranges):
-            assert part.start == at[side] and part.step == 1
+            assert part.start == at[side] <= part.stop and part.step == 1
             at[side] = part.stop
         assert any(hunk.ranges)
     assert at == [len(side) for side in keys]
