@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mergebert.driver.journal import Entry, entries, journal_folder
+from mergebert.git.operation import Standing, noted_in
 from mergebert.text.threeway import ThreeWay
 
 BY_HAND = "hand"  # the method of a resolution that a person gave through `solve -i`
@@ -18,13 +19,10 @@ def own_resolutions(
     `journal` is the folder that holds the entries, where the caller has looked it up.
     """
     found: set[tuple[ThreeWay[str], str]] = set()
+    noted = None
     for entry in entries(journal or journal_folder(root), name):
-        if isinstance(entry, Entry) and _is_of(entry, name, root):
-            found.update((one.sides, one.after) for one in entry.changes if one.method != BY_HAND)
+        if isinstance(entry, Entry) and entry.path == name and entry.work_tree == str(root):
+            noted = noted or noted_in(root)
+            if entry.operation.standing(noted) is not Standing.OVER:
+                found.update((one.sides, one.after) for one in entry.changes if one.method != BY_HAND)
     return frozenset(found)
-
-
-def _is_of(entry: Entry, name: str, root: Path) -> bool:
-    """Whether an entry is about this path in the operation that is going on in this work tree."""
-    is_here = entry.path == name and entry.work_tree == str(root)
-    return is_here and not entry.operation.is_over(root)

@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mergebert.atomic import write_atomically
+from mergebert.atomic import replace_file, write_atomically
 from mergebert.driver.journal import SOLVE, Entry, encoded, find_entry, journal_folder
 from mergebert.errors import InputError, MergebertError
+from mergebert.git.commit_versions import commit_versions
 from mergebert.git.index_stages import repository_root
 from mergebert.git.line_merge import line_merge
 from mergebert.git.merge_options import MergeOptions
-from mergebert.git.work_tree import is_unmerged, restore_stages, work_tree_form
+from mergebert.git.operation import Noted, Standing, noted_in
+from mergebert.git.work_tree import (
+    index_entries,
+    is_as_committed,
+    is_unmerged,
+    put_into_index,
+    work_tree_form,
+)
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import reconciled, unreconciled
@@ -25,21 +33,29 @@ def undo(identifier: str, start: Path, conflict: int | None = None) -> Path:
     the file is no longer what was written: somebody's work is in it.
     """
     entry, stored_at = find_entry(identifier, journal_folder(start))
-    path = _file_of(entry, start)
-    root = Path(entry.work_tree)
+    noted = noted_in(_root_of(entry, start))
+    root = noted.folder
+    path = _file_of(entry, noted)
     rest = _without(entry, conflict)
     if path.read_bytes() != _form(entry, entry.result, root):
         raise InputError(f"{path} has changed since mergebert wrote it; nothing was undone.")
-    if entry.by != SOLVE and entry.stages is not None and not is_unmerged(entry.path, root):
+    stages = _stages(entry, noted)
+    before = index_entries(entry.path, root)
+    if stages:
         # Before the file: an index without the conflict would let `git commit -a` commit the markers.
-        restore_stages(entry.path, entry.stages.map(_encoded), root)
-    write_atomically(str(path), _form(entry, rest.result, root))
+        put_into_index(entry.path, stages, root)
+    try:
+        replace_file(str(path), _form(entry, rest.result, root))
+    except OSError as error:
+        if stages:
+            put_into_index(entry.path, before, root)
+        raise InputError(f"{path} cannot be written: {error.strerror}; nothing was undone.") from error
     write_atomically(str(stored_at), encoded(rest))
     return path
 
 
-def _file_of(entry: Entry, start: Path) -> Path:
-    """The file of an entry whose merge is still going on in the work tree around `start`."""
+def _root_of(entry: Entry, start: Path) -> Path:
+    """The work tree around `start`, which an entry with something to undo belongs to."""
     if not entry.work_tree:
         raise InputError("git did not ask for this merge; nothing was undone.")
     root = repository_root(start)
@@ -47,13 +63,44 @@ def _file_of(entry: Entry, start: Path) -> Path:
         raise InputError(f"This merge belongs to {entry.work_tree}; go there to undo it.")
     if not entry.changes:
         raise InputError(f"{entry.id} was undone already.")
-    path = root / entry.path
-    if entry.operation.is_over(root):
-        name = entry.operation.command or "merge"
-        raise InputError(f"The {name} in which {path} was resolved is over; nothing was undone.")
+    return root
+
+
+def _file_of(entry: Entry, noted: Noted) -> Path:
+    """The file of an entry whose merge is still going on."""
+    path = noted.folder / entry.path
+    name = entry.operation.command or "merge"
+    standing = entry.operation.standing(noted)
+    if standing is Standing.OVER:
+        raise _over(entry, path)
+    if standing is Standing.UNKNOWN and is_as_committed(entry.path, noted.folder):
+        raise InputError(
+            f"{path} is as it was committed, and git does not note whether a {name} is over; nothing was undone."
+        )
+    if path.resolve() != noted.folder.resolve() / entry.path:
+        raise InputError(f"{path} is reached by a symbolic link, which is not followed; nothing was undone.")
     if not path.is_file():
         raise InputError(f"{path} is not there any more; nothing was undone.")
     return path
+
+
+def _over(entry: Entry, path: Path) -> InputError:
+    name = entry.operation.command or "merge"
+    return InputError(f"The {name} in which {path} was resolved is over; nothing was undone.")
+
+
+def _stages(entry: Entry, noted: Noted) -> bytes:
+    """What the index has to hold for the conflict to be there again; empty where it is, or was never taken away."""
+    if entry.by == SOLVE or entry.stages is None or is_unmerged(entry.path, noted.folder):
+        return b""
+    texts = entry.stages.map(_encoded)
+    versions = commit_versions(entry.path, texts, entry.operation, noted)
+    if entry.operation.is_picked(noted) and not all(
+        one is None or one.is_found for one in (versions.base, versions.theirs)
+    ):
+        raise _over(entry, noted.folder / entry.path)  # another commit is picked onto the same one
+    lines = [f"{one.mode} {one.blob} {stage}\t{entry.path}\0" for stage, one in enumerate(versions, 1) if one]
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _without(entry: Entry, conflict: int | None) -> Entry:

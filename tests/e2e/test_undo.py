@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +14,10 @@ import pytest
 
 from mergebert.commands.workfile import read_work_file
 from mergebert.driver import registration
+from mergebert.driver.journal import entries, journal_folder
 from mergebert.driver.registration import install, scope_of
+from mergebert.driver.undo import undo
+from mergebert.errors import InputError
 from mergebert_lsp.worker.messages import EditorText
 from mergebert_lsp.worker.reconciled_text import reconciled_text
 from mergebert_lsp.worker.repository import Repository
@@ -184,28 +190,272 @@ def test_another_work_tree_is_not_touched(installed, review: Run, tmp_path: Path
     assert f"belongs to {installed.path}" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["rebase", "cherry-pick", "revert", "stash"])
-def test_every_operation_can_be_taken_back(installed, review: Run, command: str) -> None:
+def rebase(repository) -> None:
+    repository.run("rebase", "main", "theirs")
+
+
+def rebase_by_patches(repository) -> None:
+    repository.run("rebase", "--apply", "main", "theirs")
+
+
+def am(repository) -> None:
+    patch = repository.git("format-patch", "--stdout", "-1", "theirs")
+    (repository.path / ".git" / "patch").write_text(patch)
+    repository.run("am", "-3", ".git/patch")
+
+
+def cherry_pick(repository) -> None:
+    repository.run("cherry-pick", "theirs")
+
+
+def cherry_pick_for_later(repository) -> None:
+    repository.run("cherry-pick", "--no-commit", "theirs")
+
+
+def revert(repository) -> None:
+    """The revert of a commit that went from theirs to the base."""
+    repository.git("checkout", "-q", "theirs")
+    repository.git("revert", "--no-edit", "HEAD")
+    repository.git("branch", "back")
+    repository.git("checkout", "-q", "main")
+    repository.run("revert", "back")
+
+
+def stash(repository) -> None:
+    repository.git("checkout", "-q", "--detach", "theirs~1")
+    repository.git("checkout", "-q", "theirs", "--", ".")
+    repository.git("stash", "push", "-q")
+    repository.git("checkout", "-q", "main")
+    repository.run("stash", "apply")
+
+
+def switch(repository) -> None:
+    repository.git("checkout", "-q", "--detach", "theirs~1")
+    repository.git("checkout", "-q", "theirs", "--", ".")
+    repository.git("reset", "-q")
+    repository.run("checkout", "--merge", "main")
+
+
+def merge(repository) -> None:
+    repository.run("merge", "theirs")
+
+
+def merge_of_a_tag(repository) -> None:
+    if repository.run("tag", "--annotate", "-m", "one", "v1", "theirs").returncode == 0:
+        repository.git("tag", "--annotate", "-m", "two", "v2", "v1")
+    repository.run("merge", "v2")
+
+
+def squash(repository) -> None:
+    repository.run("merge", "--squash", "theirs")
+
+
+OPERATIONS = [
+    merge,
+    merge_of_a_tag,
+    squash,
+    rebase,
+    rebase_by_patches,
+    am,
+    cherry_pick,
+    cherry_pick_for_later,
+    revert,
+    stash,
+    switch,
+]
+
+
+def alone(repository, operation: Callable) -> tuple[bytes, str]:
+    """A text and the index as git alone leaves them; the repository is then as it was."""
+    copy = replace(repository, path=repository.path.with_name("alone"))
+    shutil.copytree(repository.path, copy.path, symlinks=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MERGEBERT", "0")
+        operation(copy)
+    return copy.read("app.py"), copy.git("ls-files", "-s")
+
+
+def plain(stages: str) -> list[str]:
+    return sorted(line for line in stages.split("\n") if line.endswith("\tapp.py"))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_operation_can_be_taken_back(installed, review: Run, operation: Callable) -> None:
     installed.diverge(BASE, OURS, THEIRS)
-    if command == "revert":
-        installed.git("checkout", "-q", "theirs")
-        installed.commit("again", {name: text + "more\n" for name, text in THEIRS.items()})
-        done = installed.run("revert", "--no-commit", "HEAD~1")
-    elif command == "stash":
-        installed.git("checkout", "-q", "theirs~1")
-        installed.write(THEIRS)
-        installed.git("stash", "push", "-q")
-        installed.git("checkout", "-q", "main")
-        done = installed.run("stash", "apply")
-    elif command == "rebase":
-        done = installed.run("rebase", "main", "theirs")
-    else:
-        done = installed.run("cherry-pick", "theirs")
-    assert "resolved" in done.stderr, done.stdout + done.stderr
+    wanted, index = alone(installed, operation)
+    operation(installed)
+    assert installed.read("app.py") == THEIRS["app.py"].encode()
     done = review("--undo")
     assert done.returncode == 0, done.stderr
-    assert b"<<<<<<< " in installed.read("app.py")
-    assert stages(installed, "app.py").count("\n") == 2
+    assert re.sub(rb"(?m)^([<>]{7}).*", rb"\1", installed.read("app.py")) == re.sub(
+        rb"(?m)^([<>]{7}).*", rb"\1", wanted
+    )
+    assert plain(installed.git("ls-files", "-s")) == plain(index)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nothing_is_undone_once_it_is_given_up(
+    installed, review: Run, script: Path, operation: Callable
+) -> None:
+    """Where what was resolved is what HEAD has, the text tells nothing."""
+    script.write_text(script.read_text().replace("conflict.sides.theirs\n", "conflict.sides.ours\n"))
+    ours = {**OURS, "other.py": "unsure ours\n"}
+    installed.diverge(BASE, ours, THEIRS)
+    operation(installed)
+    assert installed.read("app.py") == ours["app.py"].encode()
+    ends = {
+        rebase: "rebase",
+        rebase_by_patches: "rebase",
+        am: "am",
+        cherry_pick: "cherry-pick",
+        revert: "revert",
+    }
+    if operation in ends:
+        installed.git(ends[operation], "--abort")
+    else:
+        installed.git("reset", "--hard", "-q")
+    before = installed.git("status", "--porcelain"), installed.git("ls-files", "-s")
+    done = review("--undo")
+    assert "nothing was undone" in done.stderr
+    assert (installed.git("status", "--porcelain"), installed.git("ls-files", "-s")) == before
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_the_driver_resolved_is_nobodys_answer_in_any_operation(installed, operation: Callable) -> None:
+    installed.diverge(BASE, OURS, PART)
+    operation(installed)
+    text = read_work_file(installed.path / "app.py").text
+    assert len(text.open_conflicts) == 1
+    assert text.answers == {}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no symbolic links")
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_nothing_is_written_through_a_link(installed, review: Run, tmp_path: Path, what: str) -> None:
+    sides = ({f"deep/{name}": text for name, text in side.items()} for side in (BASE, OURS, THEIRS))
+    installed.diverge(*sides)
+    installed.run("merge", "theirs")
+    index = installed.git("ls-files", "-s")
+    replaced = installed.path / ("deep/app.py" if what == "file" else "deep")
+    replaced.rename(tmp_path / "outside")
+    replaced.symlink_to(tmp_path / "outside")
+    assert "symbolic link, which is not followed; nothing was undone" in review("--undo").stderr
+    outside = tmp_path / "outside" / ("" if what == "file" else "app.py")
+    assert outside.read_text() == THEIRS["app.py"]
+    assert installed.git("ls-files", "-s") == index
+
+
+def test_a_held_lock_is_named_and_nothing_changes(installed, review: Run) -> None:
+    installed.diverge(BASE, OURS, THEIRS)
+    installed.run("merge", "theirs")
+    index = installed.git("ls-files", "-s")
+    lock = installed.path / ".git" / "index.lock"
+    lock.touch()
+    done = review("--undo")
+    assert done.returncode != 0
+    assert f"{lock} is there: another git command" in done.stderr
+    assert "nothing was undone" in done.stderr
+    lock.unlink()
+    assert installed.git("ls-files", "-s") == index
+    assert installed.read("app.py") == THEIRS["app.py"].encode()
+    assert review("--undo").returncode == 0
+
+
+def test_a_file_that_cannot_be_written_leaves_the_index(installed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    installed.diverge(BASE, OURS, THEIRS)
+    installed.run("merge", "theirs")
+    index = installed.git("ls-files", "-s")
+    [entry] = entries(journal_folder(installed.path))
+    monkeypatch.setattr("mergebert.driver.undo.replace_file", full)
+    with pytest.raises(InputError, match="No space left on device; nothing was undone"):
+        undo(entry.id, installed.path)
+    assert installed.git("ls-files", "-s") == index
+
+
+def test_another_commit_is_picked_onto_the_same_one(installed, review: Run, script: Path) -> None:
+    installed.diverge(BASE, OURS, {"app.py": THEIRS["app.py"]})
+    installed.git("checkout", "-q", "theirs")
+    installed.commit("later", {"other.py": "unsure\n"})
+    installed.git("checkout", "-q", "main")
+    installed.run("cherry-pick", "--no-commit", "theirs~1")
+    installed.git("reset", "--hard", "-q")
+    listed = subprocess.run(
+        [script, "review"], cwd=installed.path, capture_output=True, check=True, text=True
+    )
+    installed.run("cherry-pick", "theirs")
+    installed.write({"app.py": THEIRS["app.py"]})
+    installed.git("add", "app.py")
+    command = [script, "review", listed.stdout[:8], "--undo"]
+    done = subprocess.run(command, cwd=installed.path, capture_output=True, check=False, text=True)
+    assert "is over; nothing was undone" in done.stderr
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_empty_base_is_one(installed, review: Run, operation: Callable) -> None:
+    installed.diverge(
+        *(
+            {**side, "app.py": text}
+            for side, text in zip((BASE, OURS, THEIRS), ("", "x = 1\n", "x = 2\n"), strict=True)
+        )
+    )
+    _, index = alone(installed, operation)
+    operation(installed)
+    done = review("--undo")
+    assert done.returncode == 0, done.stderr
+    assert plain(installed.git("ls-files", "-s")) == plain(index)
+    assert "UU app.py" in installed.git("status", "--porcelain")
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_modes_are_those_of_the_commits(
+    installed, review: Run, operation: Callable, renamed: bool
+) -> None:
+    installed.diverge(BASE, OURS, THEIRS)
+    installed.git("checkout", "-q", "theirs")
+    installed.git("update-index", "--chmod=+x", "app.py")
+    installed.git("commit", "-q", "--amend", "--no-edit")
+    installed.git("reset", "-q", "--hard")
+    installed.git("checkout", "-q", "main")
+    if renamed:
+        installed.git("checkout", "-q", "--detach", "theirs~1")
+        installed.git("mv", "app.py", "old.py")
+        installed.git("commit", "-q", "-m", "old name")
+        old = installed.git("rev-parse", "HEAD")
+        installed.git("rm", "-q", "-f", "old.py")
+        for branch in ("main", "theirs"):
+            installed.git("checkout", "-q", "-f", "--detach", old)
+            installed.git("checkout", "-q", branch, "--", ".")
+            installed.git("rm", "-q", "-f", "old.py")
+            if branch == "theirs":
+                installed.git("mv", "app.py", "old.py")
+            installed.git("commit", "-q", "-m", branch)
+            installed.git("branch", "-f", branch)
+        installed.git("checkout", "-q", "main")
+    _, index = alone(installed, operation)
+    operation(installed)
+    done = review("--undo")
+    assert done.returncode == 0, done.stderr
+    assert plain(installed.git("ls-files", "-s")) == plain(index)
+
+
+# What is not committed was normalised before `git checkout --merge` stored it, and is nowhere once it is resolved.
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one is not switch])
+def test_what_git_renormalises_comes_back_as_it_was(installed, review: Run, operation: Callable) -> None:
+    crlf = [{name: text.replace("\n", "\r\n") for name, text in side.items()} for side in (BASE, THEIRS)]
+    installed.diverge(crlf[0], {**OURS, ".gitattributes": "* text=auto\n"}, crlf[1])
+    installed.git("config", "merge.renormalize", "true")
+    installed.git("config", "core.safecrlf", "false")
+    _, index = alone(installed, operation)
+    operation(installed)
+    if "app.py" not in review().stdout:
+        pytest.skip("git does not renormalise here")
+    done = review("--undo")
+    assert done.returncode == 0, done.stderr
+    assert plain(installed.git("ls-files", "-s")) == plain(index)
 
 
 def test_what_solve_did_is_taken_back(installed, review: Run, script: Path) -> None:
