@@ -8,35 +8,45 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 from zlib import crc32
 
+import msgspec
+from msgspec import Meta
+
 from mergebert.atomic import write_atomically
-from mergebert.errors import InputError
+from mergebert.errors import InputError, MergebertError
 from mergebert.git.index_stages import git_folder
 from mergebert.git.operation import Operation
 from mergebert.text.threeway import ThreeWay
 
-KEPT = 200  # entries; the oldest go first
-LIMIT = 64_000_000  # bytes of all entries together
+KEPT = 200  # entries, and all of operations that go on; the oldest go first
+LIMIT = 64_000_000  # bytes of all entries together, whatever they belong to
+LATEST = 2**32  # seconds since 1970: later ones no clock shows
 DRIVER, SOLVE = "driver", "solve"
+_DAMAGED = (ValueError, RecursionError, OverflowError)
+
+_COMMIT = re.compile("[0-9a-f]*")
+_Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+_Name = Annotated[str, Meta(pattern=r"\A[^\0]*\Z")]
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedResolution:
     """One conflict that was resolved, and by what; `before` shows it with diff3 markers."""
 
-    index: int
+    index: _Count
     sides: ThreeWay[str]
     before: str
     after: str
     pattern: str
     method: str
-    confidence: float
+    confidence: Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +57,17 @@ class Entry:
     in the work tree. `strategy` are the strategy options of the line merge.
     """
 
-    id: str
-    time: float  # seconds since 1970
+    id: Annotated[str, Meta(pattern=r"\A[0-9a-f]+\Z")]
+    time: Annotated[float, Meta(ge=0, le=LATEST)]  # seconds since 1970
     by: str
     operation: Operation
-    work_tree: str  # its top folder; empty where git did not ask for this merge
-    path: str  # from there
-    conflicts: int
+    work_tree: _Name  # its top folder; empty where git did not ask for this merge
+    path: _Name  # from there
+    conflicts: _Count
     changes: tuple[AppliedResolution, ...]
     stages: ThreeWay[str] | None
     strategy: tuple[str, ...]
-    marker_size: int
+    marker_size: _Count
     line_merge: str
     result: str
 
@@ -83,11 +93,30 @@ def place_for(entry: Entry, folder: Path) -> Path:
     if size > LIMIT:
         raise OSError(f"{entry.path} is too large to be noted")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    operation = _operation_hash(entry)
+    going_on = {operation: True}
     for number, old in enumerate(_files(folder), 1):
         size += old.stat().st_size
-        if number >= KEPT or size > LIMIT:
+        if size > LIMIT or (number >= KEPT and not _goes_on(old, going_on)):
             old.unlink(missing_ok=True)
-    return folder / f"{int(entry.time * 1e6):017d}-{_path_hash(entry.path)}-{entry.id}.json"
+    return folder / f"{int(entry.time * 1e6):017d}-{_path_hash(entry.path)}-{operation}-{entry.id}.json"
+
+
+def _goes_on(file: Path, known: dict[str, bool]) -> bool:
+    """Whether the operation of a stored entry may go on; one is looked at once and then `known`."""
+    operation = file.stem.split("-")[-2]
+    if operation not in known:
+        try:
+            entry = _decoded(file.read_bytes())
+            known[operation] = _may_go_on(entry)
+        except (OSError, MergebertError, *_DAMAGED):
+            return False
+    return known[operation]
+
+
+def _may_go_on(entry: Entry) -> bool:
+    root = Path(entry.work_tree)
+    return bool(entry.work_tree) and root.is_dir() and not entry.operation.is_over(root)
 
 
 def encoded(entry: Entry) -> bytes:
@@ -109,7 +138,7 @@ def entries(folder: Path, path: str | None = None) -> Iterator[Entry | Path]:
     for file in _files(folder, "*" if path is None else _path_hash(path)):
         try:
             yield _decoded(file.read_bytes())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, *_DAMAGED):
             yield file
 
 
@@ -124,43 +153,37 @@ def find_entry(identifier: str, folder: Path) -> tuple[Entry, Path]:
         return _decoded(found[0].read_bytes()), found[0]
     except OSError as error:
         raise InputError(f"{found[0]} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{found[0]} is damaged; delete it.") from error
 
 
 def _decoded(content: bytes) -> Entry:
-    fields: dict[str, Any] = json.loads(content)
-    changes = [
-        AppliedResolution(**{**change, "sides": ThreeWay(**change["sides"])}) for change in fields["changes"]
-    ]
-    operation = {**fields["operation"], "theirs": tuple(fields["operation"]["theirs"])}
-    stages = fields["stages"]
-    read = {
-        "changes": tuple(changes),
-        "operation": Operation(**operation),
-        "stages": None if stages is None else ThreeWay(**stages),
-        "strategy": tuple(fields["strategy"]),
-    }
-    return _checked(Entry(**{**fields, **read}))
-
-
-def _checked(entry: Entry) -> Entry:
-    """`entry`, whose numbers and texts are such; raises TypeError for what a damaged file can hold in their place."""
-    texts = (entry.id, entry.by, entry.work_tree, entry.path, entry.line_merge, entry.result)
-    texts += tuple(
-        text for one in entry.changes for text in (*one.sides, one.before, one.after, one.pattern, one.method)
-    )
-    numbers = (entry.time, entry.conflicts, entry.marker_size, *(one.confidence for one in entry.changes))
-    if not (
-        all(isinstance(text, str) for text in texts) and all(isinstance(one, int | float) for one in numbers)
-    ):
-        raise TypeError("a field of another type")
+    """The entry stored as `content`; raises ValueError, RecursionError or OverflowError for what is none."""
+    fields = json.loads(content)
+    # A text that no file can hold is none that was read from one.
+    json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    entry = msgspec.convert(fields, Entry)
+    if entry.work_tree and not (Path(entry.work_tree).is_absolute() and _is_inside(entry.path)):
+        raise ValueError("a path that leads out of its work tree")
+    if not all(map(_COMMIT.fullmatch, (entry.operation.head, *entry.operation.theirs))):
+        raise ValueError("a commit that is none")
     return entry
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path of an entry names a file that git can hold: below the top folder, and not in git's own."""
+    parts = path.split("/") if os.name == "posix" else re.split(r"[/\\:]", path)
+    return not {"", ".", "..", ".git"} & {part.lower() for part in parts}
 
 
 def _files(folder: Path, path_hash: str = "*") -> list[Path]:
     """The stored entries, newest first."""
     return sorted(folder.glob(f"[0-9]*-{path_hash}-*.json"), reverse=True)
+
+
+def _operation_hash(entry: Entry) -> str:
+    """A few letters that stand for the operation of an entry: which others belong to it is found without reading them."""
+    return f"{crc32(repr((entry.work_tree, entry.operation)).encode('ascii', 'backslashreplace')):08x}"
 
 
 def _path_hash(path: str) -> str:

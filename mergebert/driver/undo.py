@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +80,7 @@ def _file_of(entry: Entry, noted: Noted) -> Path:
         )
     if path.resolve() != noted.folder.resolve() / entry.path:
         raise InputError(f"{path} is reached by a symbolic link, which is not followed; nothing was undone.")
-    if not path.is_file():
+    if not os.path.isfile(path):  # a name too long is that of no file
         raise InputError(f"{path} is not there any more; nothing was undone.")
     return path
 

@@ -76,6 +76,10 @@ class Operation:
         # With --no-commit, a message is all that these leave; the others leave nothing.
         return Standing.OVER if self.command in _PICKED and not noted.has_message else Standing.UNKNOWN
 
+    def is_over(self, folder: Path) -> bool:
+        """Whether it is known that the work tree at `folder` has left this operation behind."""
+        return self.standing(noted_in(folder)) is Standing.OVER
+
     def is_picked(self, noted: Noted) -> bool:
         """Whether git notes which one commit or patch this operation brings in."""
         is_patch = self.command == "am" and bool(noted.patch)

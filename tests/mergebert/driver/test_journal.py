@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from mergebert.driver.journal import (
     journal_folder,
     write_entry,
 )
-from mergebert.errors import InputError
+from mergebert.errors import InputError, MergebertError
 from mergebert.git.operation import Operation
 from mergebert.text.threeway import ThreeWay
 
@@ -71,8 +72,27 @@ def test_an_entry_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_the_newest_are_kept_and_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "KEPT", 3)
     for number in (1, 2, 4, 3, 5):
-        store(entry(number), tmp_path)
+        store(replace(entry(number), operation=Operation("merge", str(number))), tmp_path)
     assert [one.id for one in entries(tmp_path)] == ["00000005", "00000004", "00000003"]
+
+
+def test_those_of_an_operation_that_goes_on_stay(repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "KEPT", 3)
+    folder = journal_folder(repository.path)
+    repository.diverge({"a": "a\n"}, {"a": "ours\n"}, {"a": "theirs\n"})
+    head, theirs = repository.git("rev-parse", "HEAD", "theirs").split()
+    here = Operation("merge", head, (theirs,))
+    for number in range(1, 6):
+        store(replace(entry(number), operation=here, work_tree=str(repository.path)), folder)
+    assert len(list(entries(folder))) == 5  # of the merge that is being made
+    repository.run("merge", "theirs")
+    others = [replace(entry(number), operation=Operation("merge", str(number))) for number in range(6, 11)]
+    for one in others[:-1]:
+        store(one, folder)
+    assert [one.id for one in entries(folder)][-5:] == [f"{number:08x}" for number in (5, 4, 3, 2, 1)]
+    repository.git("merge", "--abort")
+    store(others[-1], folder)
+    assert list(entries(folder)) == others[:1:-1]
 
 
 def test_all_entries_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +114,23 @@ def test_all_entries_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.M
         lambda fields: json.dumps({**fields, "time": "then"}).encode(),
         lambda fields: json.dumps({**fields, "changes": [1]}).encode(),
         lambda fields: json.dumps({**fields, "operation": None}).encode(),
-        lambda fields: json.dumps({**fields, "more": 1}).encode(),
+        lambda fields: b"[" * 200_000,
+        lambda fields: json.dumps(fields).encode()[:-1] + b', "more": ' + b"[" * 200_000,
+        lambda fields: json.dumps({**fields, "time": float("inf")}).encode(),
+        lambda fields: json.dumps({**fields, "time": float("nan")}).encode(),
+        lambda fields: json.dumps({**fields, "time": 1e30}).encode(),
+        lambda fields: json.dumps({**fields, "time": 10**400}).encode(),
+        lambda fields: json.dumps({**fields, "changes": [{**fields["changes"][0], "index": "x"}]}).encode(),
+        lambda fields: json.dumps({**fields, "marker_size": 10**9}).encode(),
+        lambda fields: json.dumps({**fields, "line_merge": "\ud800"}).encode(),
+        lambda fields: json.dumps({**fields, "work_tree": "/a\0b"}).encode(),
+        lambda fields: json.dumps({**fields, "work_tree": "."}).encode(),
+        lambda fields: json.dumps({**fields, "path": "../victim"}).encode(),
+        lambda fields: json.dumps({**fields, "path": "/victim"}).encode(),
+        lambda fields: json.dumps({**fields, "path": "a/.GIT/config"}).encode(),
+        lambda fields: json.dumps(
+            {**fields, "operation": {**fields["operation"], "head": "--output=x"}}
+        ).encode(),
     ],
 )
 def test_a_damaged_entry_is_said_and_left_out(
@@ -111,6 +147,40 @@ def test_a_damaged_entry_is_said_and_left_out(
     assert shown.err == f"mergebert review: {file} is damaged; delete it.\n"
     with pytest.raises(InputError, match="damaged"):
         find_entry("00000002", folder)
+
+
+_HOSTILE = [None, 1e400, -1, 10**400, "", "\0", "\ud800", "../x", [], {}, [[]], True, "x" * 1000]
+
+
+def test_whatever_stands_in_an_entry_is_a_sentence(
+    repository, monkeypatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every value of an entry in turn, however deep, replaced by what is not meant to be there."""
+    monkeypatch.chdir(repository.path)
+    folder = journal_folder(repository.path)
+    file = store(replace(entry(1), work_tree=str(repository.path)), folder)
+    fields = json.loads(file.read_bytes())
+    for place in places(fields):
+        for value in _HOSTILE:
+            damaged = json.loads(json.dumps(fields))
+            inner = damaged
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = value
+            file.write_bytes(json.dumps(damaged).encode())
+            for arguments in ([], ["--json"], ["00000001"], ["00000001", "--json"], ["00000001", "--undo"]):
+                with contextlib.suppress(MergebertError):
+                    run(*arguments)
+            shown = capsys.readouterr()
+            assert "\0" not in shown.out + shown.err
+
+
+def places(value: object) -> Iterator[tuple]:
+    """The keys that lead to every value in a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (key,)
+        yield from ((key, *rest) for rest in places(one))
 
 
 @pytest.mark.parametrize(("wanted", "reason"), [("", "several"), ("0000", "several"), ("ffff", "no entry")])
