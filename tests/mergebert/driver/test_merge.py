@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from mergebert.driver.journal import entries, journal_folder
 from mergebert.driver.merge import CONFLICTS, MERGED, NOTHING_WRITTEN, USAGE, main
 from mergebert.git import byte_merge
 from mergebert.git.byte_merge import MOST_CONFLICTS
+from mergebert.ranking.resolution import RankedConflict
+from mergebert.text.markers import Conflict
 from tests.e2e.driver_program import line_merge
 from tests.mergebert.fake_resolver import FakeResolver
 
@@ -104,6 +107,19 @@ def test_what_it_is_sure_of_is_applied(capfd: pytest.CaptureFixture[str]) -> Non
     [entry] = entries(journal_folder(Path.cwd()))
     wanted = f"resolved 1 of 1 conflicts in app.py; `mergebert review {entry.id}` shows how."
     assert (said.out, said.err) == ("", f"mergebert: {wanted}\n")
+
+
+@pytest.mark.parametrize("line", ["<<<<<<< ours\n", ">>>>>>>\n", ">>>>>>> theirs\r\n"])
+def test_a_resolution_that_holds_a_marker_is_a_conflict(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Marking(FakeResolver):
+        def _ranked(self, conflict: Conflict, took_ours: bool) -> RankedConflict:
+            ranked = super()._ranked(conflict, took_ours)
+            return replace(ranked, resolutions=(replace(ranked.resolutions[0], text=line),))
+
+    fake = Marking(sure=("sure",))
+    monkeypatch.setattr(module.Resolver, "load", classmethod(lambda cls, bundle=None: fake))
+    assert main([*put(CONFLICT), "--git", "-p", "app.py"]) == CONFLICTS
+    assert Path("ours").read_bytes() == f"a\n{line}c\n".encode()
 
 
 @pytest.mark.usefixtures("sure")

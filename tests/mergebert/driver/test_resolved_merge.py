@@ -101,7 +101,8 @@ def test_marks_and_line_ends_stay() -> None:
 def test_a_last_line_without_newline_stays_so() -> None:
     found = resolved_merge(job(ThreeWay("a", "b", "sure")), Settings())
     assert found is not None
-    assert found.text == "sure"
+    [noted] = found.resolutions.values()
+    assert found.text == noted.text == "sure"
 
 
 @pytest.mark.parametrize(

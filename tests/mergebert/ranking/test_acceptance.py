@@ -68,3 +68,14 @@ def test_nothing_accepted_is_nothing_parsed(monkeypatch: pytest.MonkeyPatch) -> 
     refused = [one.refused() for one in ranked]
     monkeypatch.setattr(acceptance, "error_count", lambda text, language: pytest.fail("parsed for nothing"))
     assert checked(evidence, refused) == refused
+
+
+@pytest.mark.parametrize("better", ["ours", "theirs"])
+def test_the_better_side_says_how_many_errors_may_stay(better: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence, ranked = ranked_file()
+
+    def error_count(text: str, language: Language) -> int:
+        return 1 if "both" in text or better not in text else 0
+
+    monkeypatch.setattr(acceptance, "error_count", error_count)
+    assert not any(one.accepted for one in checked(evidence, ranked))

@@ -111,13 +111,29 @@ def test_no_bundle_at_all(tmp_path: Path) -> None:
     assert "There is no model bundle" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("name", codes())
+CODES = (
+    "languages",
+    "special tokens",
+    "edit types",
+    "change types",
+    "patterns",
+    "conflict classes",
+    "kinds",
+    "groups of kinds",
+)
+
+
+def test_every_list_of_names_that_a_model_reads_is_stated() -> None:
+    assert tuple(codes()) == CODES
+
+
+@pytest.mark.parametrize("name", CODES)
 def test_other_codes_are_told(bundle: Path, name: str) -> None:
     rewrite(bundle, lambda manifest: manifest["codes"][name].reverse())
     assert f"was trained with other {name} than this version" in refusal(bundle)
 
 
-@pytest.mark.parametrize("name", codes())
+@pytest.mark.parametrize("name", CODES)
 def test_codes_must_be_stated(bundle: Path, name: str) -> None:
     rewrite(bundle, lambda manifest: manifest["codes"].pop(name))
     assert f"was trained with other {name} than this version" in refusal(bundle)

@@ -17,7 +17,6 @@ from mergebert.ranking.columns import (
     EDIT_TYPES,
     GAP,
     HEAD,
-    HUNK_COLUMNS,
     INSERT,
     MAX_COLUMNS,
     NEWLINE,
@@ -195,13 +194,13 @@ def test_long_runs_keep_both_ends() -> None:
     columns, _, subwords = encoded(conflict_of(f"{stable}a\n", f"{stable}b\n", f"{stable}c\n"))
     read = subwords.read(columns.ids[of_conflict(columns), 0])
     assert (read[0], read[-2:]) == ("s0", ["s199", "a"])
-    assert len(read) == STABLE_COLUMNS + 1
+    assert len(read) == 20 + 1
 
     long = "".join(f"t{at} " for at in range(300))
     columns, _, subwords = encoded(conflict_of("a\n", f"b {long}\n", "c\n"))
     read = subwords.read(columns.ids[of_conflict(columns), 1])
     assert (read[0], read[-1]) == ("b", "t299")
-    assert len(read) == HUNK_COLUMNS
+    assert len(read) == 128
 
 
 def test_places_past_the_end_are_no_heads() -> None:

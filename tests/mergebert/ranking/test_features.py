@@ -10,7 +10,6 @@ from mergebert.example import MergeContext
 from mergebert.ranking.evidence import FileEvidence, FileMerge
 from mergebert.ranking.features import (
     CONTEXT_FEATURES,
-    LONG_TEXT,
     RELATIVE,
     Bag,
     Values,
@@ -143,8 +142,10 @@ def test_what_a_candidate_keeps_and_drops() -> None:
     assert isnan(rows["lines ours"]["keeps_removed_ours"])  # ours removed nothing
 
 
-def test_brackets_are_balanced_against_each_version() -> None:
-    rows = by_origin(conflict_of("{ a }\n", "{ b\n", "{ c }\n"))
+@pytest.mark.parametrize(("opening", "closing"), ["()", "{}", "[]"])
+def test_brackets_are_balanced_against_each_version(opening: str, closing: str) -> None:
+    base, ours, theirs = (f"{opening} a {closing}\n", f"{opening} b\n", f"{opening} c {closing}\n")
+    rows = by_origin(conflict_of(base, ours, theirs))
     assert rows["lines ours"]["balance_to_base"] == 1.0
     assert rows["lines theirs"]["balance_to_base"] == 0.0
 
@@ -196,11 +197,38 @@ def test_any_merge_has_facts(ours: int, theirs: int, base: int, merge: int, mine
     assert all(map(isfinite, facts.values()))
 
 
-def test_long_texts_are_compared_as_bags() -> None:
-    text = " ".join(f"word{at}" for at in range(LONG_TEXT)) + "\n"
-    other = " ".join(f"word{at}" for at in reversed(range(LONG_TEXT))) + "\n"
+@pytest.mark.parametrize(("words", "is_a_bag"), [(1900, False), (2100, True)])
+def test_texts_of_together_more_than_4000_tokens_are_compared_as_bags(words: int, is_a_bag: bool) -> None:
+    text = " ".join(f"word{at}" for at in range(words)) + "\n"
+    other = " ".join(f"word{at}" for at in reversed(range(words))) + "\n"
     rows = by_origin(conflict_of("", text, other))
-    assert rows["lines ours"]["like_theirs"] == 1.0
+    assert (rows["lines ours"]["like_theirs"] == 1.0) == is_a_bag
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import a",
+        "from a import b",
+        "using a;",
+        "#include <a>",
+        "use a;",
+        "require 'a'",
+        "package a;",
+        "export { a };",
+    ],
+)
+def test_lines_that_name_other_files_are_counted(line: str) -> None:
+    rows = by_origin(conflict_of("", f"{line}\n", "x = 1\n"))
+    assert rows["lines ours"]["import_lines"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("path", "is_test"), [("src/test/A.java", 1.0), ("A.Spec.ts", 1.0), ("src/Main.java", 0.0)]
+)
+def test_the_path_tells_a_test(path: str, is_test: float) -> None:
+    rows = by_origin(conflict_of("", "a\n", "b\n"), path)
+    assert rows["lines ours"]["is_test"] == is_test
 
 
 def test_a_bag_counts_tokens_and_lines() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mergebert.text.align import Change, Hunk, ThreeWayDiff, three_way_diff
@@ -25,6 +25,7 @@ def parts(hunk: Hunk, keys: KeyLists) -> ThreeWay[list[str]]:
 
 
 @given(any_keys, st.booleans())
+@example(ThreeWay([], ["a"], ["a", "a"]), True)  # alike at both ends, but in one key only
 def test_hunks_tile_each_sequence(keys: KeyLists, trims: bool) -> None:
     at = [0, 0, 0]
     for hunk in three_way_diff(keys, trims).hunks:

@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mergebert.text.conflicted_text import ConflictedText, with_final_newline
+from mergebert.text.file_parts import OpenPart
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay
@@ -85,6 +86,21 @@ def test_one_line_is_not_both_that_stand_around_the_markers() -> None:
     text = conflicted(versions, "zdiff3")
     assert text.resolved({0: "same\n"}) == (shown(versions, "zdiff3"), frozenset())
     assert text.resolved({0: "same\nsame\n"}) == ("same\nsame\n", {0})
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_both_sides_may_not_repeat_what_stands_around_the_markers(is_swapped: bool) -> None:
+    versions = ThreeWay("one\n", "same\na\nsame\n", "same\nx\nsame\n")
+    [one] = conflicted(versions, "zdiff3").open_conflicts
+    _, first, second = versions.swapped() if is_swapped else versions
+    assert one.repeats(first + second)
+    assert not one.repeats(one.both(is_swapped))
+
+
+def test_a_line_that_stands_on_both_ends_is_not_taken_for_two() -> None:
+    [conflict] = parse(shown(ThreeWay("one\n", "same\n", "same\nx\nsame\n"), "diff3")).conflicts
+    part = OpenPart(str(conflict), (conflict,), ("same\n", "same\n"))
+    assert part.both(0) == "same\nsame\nx\nsame\n"
 
 
 def test_the_line_merge_of_another_merge_is_not_put_in() -> None:

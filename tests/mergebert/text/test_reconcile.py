@@ -292,3 +292,10 @@ def test_a_conflict_of_two_equal_sides_is_one_part() -> None:
     assert [part for part in reconciled(merged, merged) if isinstance(part, OpenPart)] == [
         OpenPart(str(merged.conflicts[0]), merged.conflicts)
     ]
+
+
+def test_what_both_sides_wrote_alike_is_nobodys_answer() -> None:
+    """Only diff3 shows it as a conflict; the other styles show what is written here, merged."""
+    work_tree = parse("1\n2\n3\nsame\n4\n5\n6\n")
+    whole = parse("1\n2\n3\n<<<<<<< a\nsame\n||||||| b\nx\n=======\nsame\n>>>>>>> c\n4\n5\n6\n")
+    assert answers(reconciled(work_tree, whole)) == []
