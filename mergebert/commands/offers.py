@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from mergebert.ranking.open_merge import Offers, OpenMerge
     from mergebert.ranking.resolution import AnyResolver, RankedConflict
 
-THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
-
 ConflictOffers = list[tuple[OpenConflict, "RankedConflict"]]
 
 
@@ -24,6 +22,7 @@ PATIENCE = 3  # times the timeout: a person waits longer than git should
 
 def load_resolver(settings: Settings) -> AnyResolver:
     """The resolver with the bundle that `settings` name, held to a time and to memory."""
+    from mergebert.ranking.limits import THREADS
     from mergebert.ranking.supervised import SupervisedResolver
 
     return SupervisedResolver(settings.bundle, PATIENCE * settings.timeout, THREADS)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.commands.offers import conflicts_json, load_resolver, ranked_conflicts
-from mergebert.commands.workfile import merged_text, open_work_files, read_version
+from mergebert.commands.workfile import merged_text, open_work_files
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.terminal import percent, shown_lines, visible
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.threeway import ThreeWay
+from mergebert.text_files import read_version
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolution import AnyResolver, RankedConflict

@@ -37,6 +37,7 @@ from mergebert.text.markers import (
 )
 from mergebert.text.reconcile import reconciled
 from mergebert.text.threeway import ThreeWay
+from mergebert.text_files import decoded
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolution import Resolution
@@ -81,7 +82,7 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
 
     Raises InputError for a merge that is not for the model, and whatever stops the model.
     """
-    stages = job.sides.map(_decoded)
+    stages = job.sides.map(lambda content: decoded(job.path, content))
     _refuse_marked(job, stages)
     merged = line_merge(stages, job.options)
     if len(merged.conflicts) > CONFLICT_LIMIT:
@@ -133,15 +134,6 @@ def _applied(index: int, resolved: Resolved) -> AppliedResolution:
     return AppliedResolution(
         index, conflict.sides, str(conflict), one.text, one.pattern, one.method, float(one.confidence)
     )
-
-
-def _decoded(content: bytes) -> str:
-    if b"\0" in content:
-        raise InputError("The file is binary; only text is resolved.")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError("The file is not UTF-8; only UTF-8 text is resolved.") from error
 
 
 def _refuse_marked(job: MergeJob, stages: ThreeWay[str]) -> None:

@@ -23,8 +23,8 @@ class Pack:
         self._packed: dict[str, bytes] = {}
 
     def add(self, kind: str, content: bytes) -> str:
-        """The name git has for an object of this kind, which may have been added before."""
-        name = _sha1(b"%s %d\0%s" % (kind.encode("ascii"), len(content), content)).hex()
+        """The name of an object, which may have been added before."""
+        name = object_name(kind, content)
         if name not in self.contents:
             self.contents[name] = content
             self._packed[name] = _head(_KINDS[kind], len(content)) + zlib.compress(content, 1)
@@ -42,6 +42,11 @@ class Pack:
         _write(f"{path}.pack", content + checksum)
         index = _index(offsets) + checksum
         _write(f"{path}.idx", index + _sha1(index))
+
+
+def object_name(kind: str, content: bytes) -> str:
+    """The name git has for an object of this kind: `blob`, `tree` or `commit`."""
+    return _sha1(b"%s %d\0%s" % (kind.encode("ascii"), len(content), content)).hex()
 
 
 def _index(offsets: Mapping[bytes, int]) -> bytes:

@@ -1,4 +1,4 @@
-"""How much memory the models of a bundle may make a process take."""
+"""How much memory and how many threads the models of a bundle may take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import suppress
 
 # Bytes. Files of several megabytes and a thousand conflicts stay below it; a command of ours stays below 1.5 GB.
 MEMORY = 1_200_000_000
+THREADS = 2  # of the classifier; more gain nothing on conflicts of a usual size
 
 
 def limit_memory() -> None:

@@ -115,15 +115,15 @@ class ConflictedText:
         conflicts = self.open_conflicts
         for part in self.parts:
             here = [one for one in conflicts if one.part is part and one.index in texts]
-            text = _resolved(here, texts) if here else None
+            text = resolved_part(here[0].part, here, texts) if here else None
             found.append(str(part) if text is None else text)
             applied.update(one.index for one in here if text is not None)
         return "".join(found), frozenset(applied)
 
 
-def _resolved(conflicts: Sequence[OpenConflict], texts: Mapping[int, str]) -> str | None:
-    """What stands for the part that holds these conflicts once they are resolved; None if that would lose text."""
-    return conflicts[0].part.resolved({one.index_in_part: one.ended(texts[one.index]) for one in conflicts})
+def resolved_part(part: OpenPart, conflicts: Sequence[OpenConflict], texts: Mapping[int, str]) -> str | None:
+    """The text of `part` once these conflicts in it are resolved by `texts`; None if that would lose text."""
+    return part.resolved({one.index_in_part: one.ended(texts[one.index]) for one in conflicts})
 
 
 def with_final_newline(text: str, sides: ThreeWay[str], stages: ThreeWay[str]) -> str:

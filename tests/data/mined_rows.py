@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample, MergeContext, SideChange
+from mergebert.git.pack import object_name
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.store import EXAMPLES, SCHEMA
-from mergebert_data.history.plumbing import blob_id
 
 BEFORE = "import os\nimport sys\n\n\ndef main(arguments):\n"
 AFTER = "    return 0\n\n\nif __name__ == '__main__':\n    sys.exit(main(sys.argv))\n"
@@ -54,9 +54,10 @@ def file_of(
         )
         merged += (hunk.ours if hunk.resolution is None else hunk.resolution) + AFTER
     texts = ThreeWay(*(BEFORE + text + AFTER for text in stages))
+    blobs = texts.map(lambda text: object_name("blob", text.encode()))
     commits = [f"{merge:x}c{at}".ljust(40, "0") for at in range(4)]
     return FileExample(
-        repository, *commits, path, language, texts.map(lambda text: blob_id(text.encode())), texts, conflicted, merged, CONTEXT,
+        repository, *commits, path, language, blobs, texts, conflicted, merged, CONTEXT,
         tuple(_conflict(at, hunk) for at, hunk in enumerate(hunks)), CONFLICT if hunks else CLEAN, (),
         SideChange(2, 25, True), SideChange(1, None, None),
     )  # fmt: skip

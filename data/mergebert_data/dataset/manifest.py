@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.errors import DatasetError
+from mergebert.git.pack import object_name
 from mergebert.regular_files import regular
 from mergebert.text.markers import lines_of
 from mergebert_data.dataset.agreement import grade_of
@@ -31,7 +32,6 @@ from mergebert_data.dataset.store import (
     write_json_lines,
     write_parquet,
 )
-from mergebert_data.history.plumbing import blob_id
 from mergebert_data.locate.context_lines import Span
 from mergebert_data.locate.resolution_spans import resolution_spans
 
@@ -93,7 +93,7 @@ def manifest_row(row: Mapping[str, Any], split_of: Mapping[str, str]) -> dict[st
     )
     return {
         **{name: row[name] for name in _KEPT},
-        "merged_blob": blob_id(row["merged"].encode("utf-8", "surrogateescape")),
+        "merged_blob": object_name("blob", row["merged"].encode("utf-8", "surrogateescape")),
         "conflicted_sha256": text_sha256(row["conflicted"]),
         "split": split_of.get(row["repository"]),
         "conflicts": [_label(one, span) for one, span in zip(row["conflicts"], spans, strict=True)],

@@ -16,7 +16,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO
 
-from mergebert_data.history.plumbing import BatchProcess, blob_id, git_result
+from mergebert.git.pack import object_name
+from mergebert_data.history.plumbing import BatchProcess, git_result
 
 FILE_NAME = ".gitattributes"
 LARGEST = 1_000_000  # bytes; a longer file counts as none
@@ -82,7 +83,7 @@ class Attributes:
     def _read_files(self, files: Iterable[str]) -> None:
         new = [file for file in files if file not in self._blobs]
         for file, content in zip(new, self._read(new), strict=True):
-            self._blobs[file] = blob_id(content) if content and b"linguist-" in content else None
+            self._blobs[file] = object_name("blob", content) if content and b"linguist-" in content else None
 
     def _files(self, path: str) -> Iterator[tuple[str, str]]:
         for file in files_above(path):

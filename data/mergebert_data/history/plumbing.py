@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha1
 from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import IO, TypeVar
@@ -67,11 +66,6 @@ def git_result(environment: Mapping[str, str], *arguments: str, stdin: bytes | N
     except FileNotFoundError as error:
         raise GitError("git is not installed or not on the PATH; install git 2.38 or newer.") from error
     return GitResult(done.returncode, done.stdout)
-
-
-def blob_id(content: bytes) -> str:
-    """The id that git gives to a file of this content."""
-    return sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 class BatchProcess:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +10,7 @@ from functools import partial
 from itertools import islice
 
 from mergebert.errors import DatasetError
+from mergebert.pool_workers import end_with_parent
 from mergebert_data.mine.engine import Engine
 from mergebert_data.mine.merge_block import BlockResult, mine_block
 from mergebert_data.mine.plan import MergeBlock
@@ -25,7 +24,7 @@ def local_engine(jobs: int) -> Engine:
 def mined_blocks(blocks: Iterable[MergeBlock], jobs: int) -> Iterator[BlockResult]:
     """The results of blocks mined by processes; at most two blocks a process are handed out, so that memory stays flat."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _end_with_parent, max_tasks_per_child=64) as pool:
+    with ProcessPoolExecutor(jobs, context, end_with_parent, max_tasks_per_child=64) as pool:
         waiting = iter(blocks)
         running: set[Future[BlockResult]] = set()
         while True:
@@ -44,15 +43,3 @@ def _result(future: Future[BlockResult]) -> BlockResult:
     except BrokenProcessPool as error:
         advice = "run the same command again to go on, with fewer --jobs if memory is short"
         raise DatasetError(f"A mining process was killed; {advice}.") from error
-
-
-def _end_with_parent() -> None:
-    """Makes a worker end when the process that started it is gone, even by kill -9."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mergebert.commands.workfile import decoded, read_bytes
 from mergebert.errors import InputError
 from mergebert.text.markers import MergedFile
+from mergebert.text_files import decoded, read_bytes
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
 from mergebert_lsp.worker.reconciled_text import ReconciledText, reconciled_text, resolvable
 from mergebert_lsp.worker.repository import OwnResolutions, Repositories, Repository, Versions

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mergebert.commands.offers import THREADS
 from mergebert.errors import MergebertError
 from mergebert.git.config import config_entries
+from mergebert.ranking.limits import THREADS
 from mergebert.settings import MERGEBERT_CONFIG, Settings, load_settings
 from mergebert_lsp.worker.messages import WorkerSettings
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mergebert.text.conflicted_text import ConflictedText, OpenConflict
+from mergebert.text.conflicted_text import ConflictedText, OpenConflict, resolved_part
 from mergebert.text.file_parts import OpenPart
 from mergebert.text.markers import MarkedConflict, MergedFile, split_at
 from mergebert.text.reconcile import reconciled, unreconciled
@@ -40,9 +40,7 @@ class LocatedPart:
 
     def resolved(self, texts: Mapping[int, str]) -> str | None:
         """What stands here once the conflicts in `texts`, keyed by index, are resolved; None if that would lose text."""
-        found = self.part.resolved(
-            {one.index_in_part: one.ended(texts[one.index]) for one in self.open_conflicts}
-        )
+        found = resolved_part(self.part, self.open_conflicts, texts)
         if found is None:
             return None
         lead, tail = len(self.part.agreed[0]), len(self.part.agreed[-1])

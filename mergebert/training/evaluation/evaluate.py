@@ -8,8 +8,6 @@ file alone.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
@@ -22,6 +20,7 @@ from typing import Any
 from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
+from mergebert.pool_workers import end_with_parent
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
 from mergebert.ranking.resolution import AnyResolver
 from mergebert.ranking.supervised import SupervisedResolver
@@ -234,7 +233,7 @@ def outcomes_of_cases(
         yield from ((case, outcomes_of(case, tools, options)) for case in cases)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start_worker) as pool:
+    with ProcessPoolExecutor(jobs, context, end_with_parent) as pool:
         running: deque[tuple[Case, Future[Outcomes]]] = deque()
         for case in cases:
             running.append((case, pool.submit(_outcomes_in_worker, case, options)))
@@ -245,18 +244,6 @@ def outcomes_of_cases(
 
 
 _TOOLS: dict[str, AnyResolver] = {}  # of a worker process, loaded once
-
-
-def _start_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends a worker when the process that started it is gone, even by kill -9."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _outcomes_in_worker(case: Case, options: EvaluationOptions) -> Outcomes:

@@ -108,8 +108,8 @@ def test_a_last_line_without_newline_stays_so() -> None:
 @pytest.mark.parametrize(
     ("versions", "reason"),
     [
-        (ThreeWay(b"a\n", b"b\n" + b"\0", b"c\n"), "binary"),
-        (ThreeWay(b"a\n", b"caf\xe9\n", b"c\n"), "not UTF-8"),
+        (ThreeWay(b"a\n", b"b\n" + b"\0", b"c\n"), "app.py is binary; choose a version with"),
+        (ThreeWay(b"a\n", b"caf\xe9\n", b"c\n"), "app.py is not UTF-8 text; resolve it by hand"),
         (ThreeWay("a\n", "<<<<<<< x\nb\n=======\nc\n>>>>>>> y\n", "sure\n"), "markers already"),
         (ThreeWay("a\n>>>>>>>>> y\n", "b\n", "sure\n"), "markers already"),
     ],
