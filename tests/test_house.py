@@ -28,9 +28,11 @@ MAY_START_PROCESSES = {
     ROOT / "mergebert" / "git" / "command.py",
     ROOT / "mergebert" / "commands" / "interactive.py",
 }
-# The driver falls back to git's own result, the worker of the server answers with the problem.
+# The driver falls back to git's own result, the worker of the server answers with the problem, and a panic in the
+# library of the tokenizer, which is no Exception, becomes an error of ours.
 MAY_CATCH_ALL = {
     ROOT / "mergebert" / "driver" / "merge.py",
+    ROOT / "mergebert" / "ranking" / "subwords.py",
     ROOT / "lsp" / "mergebert_lsp" / "worker" / "process.py",
 }
 
@@ -88,7 +90,7 @@ def catches_everything(handler: ast.ExceptHandler) -> bool:
 
 
 @everywhere
-def test_only_the_driver_catches_everything(path: Path) -> None:
+def test_few_modules_catch_everything(path: Path) -> None:
     handlers = [node for node in nodes(path) if isinstance(node, ast.ExceptHandler)]
     assert path in MAY_CATCH_ALL or not any(map(catches_everything, handlers))
 
