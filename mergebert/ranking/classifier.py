@@ -37,7 +37,7 @@ class Classifier(Protocol):
     """Scores encoded conflicts."""
 
     def scores(self, conflicts: Sequence[Columns]) -> list[Scores]:
-        """One answer a conflict, in order."""
+        """The scores of each conflict, in order."""
         ...
 
 
@@ -48,7 +48,7 @@ class OnnxClassifier:
         self.session = OnnxSession(model, threads)
 
     def scores(self, conflicts: Sequence[Columns]) -> list[Scores]:
-        """One answer a conflict, in order; conflicts of like length share a run."""
+        """The scores of each conflict, in order; conflicts of like length share a run."""
         found: dict[int, Scores] = {}
         for group in length_buckets([len(columns.ids) for columns in conflicts], BATCH_COLUMNS):
             batch = [conflicts[at] for at in group]

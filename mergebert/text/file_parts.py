@@ -41,13 +41,13 @@ class OpenPart:
         text = "".join(self._texts(texts))
         return text if _keeps(text, self.agreed) else None
 
-    def both(self, place: int, is_swapped: bool = False) -> str:
+    def both(self, index: int, is_swapped: bool = False) -> str:
         """Both sides of a conflict one after the other, with what stands outside the markers once."""
         if len(self.parts) == 1 and self.shown:
             first, *rest = self.agreed
             pairs = zip(self.shown, rest, strict=True)
             return first + "".join(_joined_sides(one.sides, is_swapped) + text for one, text in pairs)
-        conflict = self.conflicts[place]
+        conflict = self.conflicts[index]
         lead = self.agreed[0] if conflict is self.parts[0] else ""
         tail = self.agreed[-1] if conflict is self.parts[-1] else ""
         if not all(_frames(lead, one, tail) for one in (conflict.sides.ours, conflict.sides.theirs)):

@@ -98,7 +98,7 @@ def label(
             options.append([(None, [sequences[s][i] for s, i in undisputed_sources(hunk)])])
     search = _Search(options, list(resolution), limit)
     search.extend(0, 0, ())
-    return search.answers
+    return search.labels
 
 
 def k_best(scores: Sequence[Sequence[float]], k: int) -> list[tuple[int, ...]]:
@@ -137,21 +137,21 @@ class _Search:
 
     def __init__(self, options: _Options, target: list[Hashable], limit: int) -> None:
         self.options, self.target, self.limit = options, target, limit
-        self.answers: list[tuple[Pattern, ...]] = []
+        self.labels: list[tuple[Pattern, ...]] = []
         self.dead: set[tuple[int, int]] = set()
 
     def extend(self, index: int, position: int, chosen: tuple[Pattern, ...]) -> bool:
         """Whether the target from `position` can be spelt by the options from `index`; keeps every way found."""
         if index == len(self.options):
             if position == len(self.target):
-                self.answers.append(chosen)
+                self.labels.append(chosen)
             return position == len(self.target)
         if (index, position) in self.dead:
             return False
         reached = False
         for pattern, piece in self.options[index]:
             end = position + len(piece)
-            if len(self.answers) < self.limit and self.target[position:end] == piece:
+            if len(self.labels) < self.limit and self.target[position:end] == piece:
                 following = chosen if pattern is None else (*chosen, pattern)
                 reached |= self.extend(index + 1, end, following)
         if not reached:

@@ -118,10 +118,10 @@ def _gap(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> list[Part]:
     """The parts between two windows: text, answers, and conflicts that the line merge does not know."""
     parts: list[Part] = []
     at = 0
-    for place, conflict in _answers(work_tree, line_merge):
-        parts += unreconciled(_joined(work_tree[at : place.start]))
-        parts.append(AnsweredPart("".join(map(str, work_tree[place.start : place.stop])), conflict))
-        at = place.stop
+    for span, conflict in _answers(work_tree, line_merge):
+        parts += unreconciled(_joined(work_tree[at : span.start]))
+        parts.append(AnsweredPart("".join(map(str, work_tree[span.start : span.stop])), conflict))
+        at = span.stop
     return [*parts, *unreconciled(_joined(work_tree[at:]))]
 
 
@@ -132,11 +132,11 @@ def _answers(work_tree: Sequence[Item], line_merge: Sequence[Item]) -> Iterator[
     matched = match_of(_keys(line_merge, "line_merge"), _keys(work_tree, "work_tree"))
     mirrored = [len(work_tree) - 1 - at if at >= 0 else -1 for at in reversed(matched)]
     at = 0
-    for place, item in enumerate(line_merge):
+    for index, item in enumerate(line_merge):
         if not isinstance(item, Conflict) or item.sides.ours == item.sides.theirs:
             continue  # git's other styles show equal sides as merged: nobody has answered that
-        start = _context_end(line_merge[:place], matched)
-        behind = _context_end(line_merge[:place:-1], mirrored)
+        start = _context_end(line_merge[:index], matched)
+        behind = _context_end(line_merge[:index:-1], mirrored)
         if start is None or behind is None or not at <= start <= len(work_tree) - behind:
             continue
         found = range(start, len(work_tree) - behind)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CHOSEN = "chosen"  # the proof of a resolution: a person took it
 LARGEST_FILE = 16 << 20  # bytes; then it becomes the older one of two, and the older one goes
 LARGEST_LINE = LARGEST_FILE // 8  # the whole file stands in it five times
-UNSAVED = "unsaved"  # what texts without a place go under
+UNSAVED = "unsaved"  # what texts that lie in no folder go under
 _PATIENCE = 2.0  # seconds for another program to finish its line
 _OLDER = ".older"
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -56,13 +56,13 @@ class Verdict:
     suggested: tuple[Suggestion, ...] = ()
 
 
-def record(verdict: Verdict, place: Path | None, folder: Path | None = None) -> bool:
+def record(verdict: Verdict, path: Path | None, folder: Path | None = None) -> bool:
     """Whether the verdict is kept; that of a file too large, or whose markers do not tell its conflicts, is not.
 
-    `place` is where the file lies, None if it is not saved anywhere. Raises InputError where `folder`, by default the
+    `path` is that of the file, None if it is not saved anywhere. Raises InputError where `folder`, by default the
     user's own, cannot be written.
     """
-    name = _repository_name(place) if place else UNSAVED
+    name = _repository_name(path) if path else UNSAVED
     example = example_of(verdict, name)
     if example is None:
         return False
@@ -153,10 +153,10 @@ def _is_read_again(conflicted: str, merged: MergedFile) -> bool:
 @lru_cache(maxsize=256)  # a git process each
 def _repository_name(path: Path) -> str:
     """The name of the repository around `path`, the same in all its work trees, and like that of no other."""
-    place = git_folder(path) or path.resolve().parent
-    shown = place.parent.name if place.name == ".git" else place.name.removesuffix(".git")
+    folder = git_folder(path) or path.resolve().parent
+    shown = folder.parent.name if folder.name == ".git" else folder.name.removesuffix(".git")
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in shown)[:40]
-    return f"{kept or 'files'}-{blake2b(os.fsencode(place), digest_size=6).hexdigest()}"
+    return f"{kept or 'files'}-{blake2b(os.fsencode(folder), digest_size=6).hexdigest()}"
 
 
 def _state_folder() -> Path:

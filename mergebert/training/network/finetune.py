@@ -92,12 +92,12 @@ def network_run(config: TrainConfig, fold: int) -> TrainingRun:
     return TrainingRun(Workspace(config).network(fold), config.network.checkpoint_seconds)
 
 
-def trained_networks(config: TrainConfig, place: torch.device | None = None) -> list[ColumnsNetwork]:
+def trained_networks(config: TrainConfig, device: torch.device | None = None) -> list[ColumnsNetwork]:
     """The trained networks of all folds, ready to score on a device; on the CPU by default."""
     networks = [ColumnsNetwork(config.model) for _ in range(config.folds)]
     for fold, network in enumerate(networks):
         network.load_state_dict(network_run(config, fold).weights())
-    return [network.eval().to(place or "cpu") for network in networks]
+    return [network.eval().to(device or "cpu") for network in networks]
 
 
 @torch.no_grad()
