@@ -17,8 +17,12 @@ _VALUED = frozenset(
 )
 # Commands that show old merges again as git alone would have made them: what people did there is what they look for.
 _SHOWING = frozenset({"diff", "format-patch", "log", "range-diff", "reflog", "rerere", "show", "whatchanged"})
+_MERGING = frozenset(
+    {"am", "checkout", "cherry-pick", "merge", "pull", "rebase", "restore", "revert", "stash", "switch"}
+)
 _READ_ONLY = frozenset({"merge-tree", "replay"})  # they merge, and touch neither index nor work tree
 _FROM_INDEX = frozenset({"checkout", "restore"})  # with `-m PATH` they make a conflict of the index anew
+_SHELLS = frozenset({"bash", "dash", "sh"})  # which of them runs a driver was chosen when git was built
 
 
 def git_caller() -> tuple[str, ...] | None:
@@ -26,17 +30,20 @@ def git_caller() -> tuple[str, ...] | None:
 
     Empty where no git runs this process; None where the system does not show the parents of a process.
     """
-    process = os.getppid()
+    process, runs_line = os.getppid(), False
     for _ in range(GENERATIONS):
         if process <= 1:
             return ()
         found = _process(process)
         if found is None:
             return None
-        process, words = found
-        command = _git_command(words)
+        number, (process, words) = process, found
+        command = _git_command(words, _program_file(number))
+        if not command and runs_line:
+            command = _merging_command(words)
         if command:
             return command
+        runs_line = _is_driver_line(words)
     return ()
 
 
@@ -59,17 +66,40 @@ def _is_unmerged(path: str) -> bool:
     return bool(lean_result(["git", "ls-files", "-u", "--", f":(top,literal){path}"])[1])
 
 
-def _git_command(words: list[str]) -> tuple[str, ...]:
-    """The command of git in the words that started a process, with its arguments; empty where that is no git."""
+def _git_command(words: list[str], file: str = "") -> tuple[str, ...]:
+    """The command of git in the words that started a process from a file; empty where that is no git."""
     program = os.path.basename(words[0]).removesuffix(".exe") if words else ""
     if program.startswith("git-"):
         return (program.removeprefix("git-"), *words[1:])
-    if program != "git":
-        return ()
+    return _command(words) if "git" in (program, os.path.basename(file)) else ()
+
+
+def _command(words: list[str]) -> tuple[str, ...]:
+    """The command that stands behind the options of git itself."""
     rest = words[1:]
     while rest and rest[0].startswith("-"):
         rest = rest[2 if rest[0] in _VALUED else 1 :]
     return tuple(rest)
+
+
+def _is_driver_line(words: list[str]) -> bool:
+    """Whether a process is the shell in which git runs a merge driver."""
+    is_shell = os.path.basename(words[0]) in _SHELLS if words else False
+    return is_shell and " merge --git " in " ".join(words[1:])
+
+
+def _merging_command(words: list[str]) -> tuple[str, ...]:
+    """The command of a git that goes by another name, which is told by its merging."""
+    command = _command(words)
+    return command if command and command[0] in _MERGING else ()
+
+
+def _program_file(number: int) -> str:
+    """The file that a process was started from, its links followed; empty where the system does not tell."""
+    try:
+        return os.readlink(f"/proc/{number}/exe").removesuffix(" (deleted)")
+    except OSError:
+        return ""
 
 
 def _process(number: int) -> tuple[int, list[str]] | None:

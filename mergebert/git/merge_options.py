@@ -8,23 +8,31 @@ nothing is imported at the top.
 from __future__ import annotations
 
 from mergebert.git.command import git_version, lean_result
+from mergebert.git.command_words import command_words
 from mergebert.git.notes import note_path, noted
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 HISTOGRAM, MYERS = "histogram", "myers"
 MERGE, DIFF3 = "merge", "diff3"  # merge.conflictStyle, which can also be zdiff3
 
 # Commands whose merge is a plain three-way merge of blobs: git gives it no options, so it diffs with Myers.
 _PLAIN = frozenset({"apply", "notes", "rerere"})
+# git's own commands for a strategy, which a pick with `--strategy` runs, and the strategy where it changes the merge.
+ENGINES = {
+    "merge-recursive": "",
+    "merge-recursive-ours": "",
+    "merge-recursive-theirs": "",
+    "merge-subtree": "subtree",
+}
 # Commands and strategies that ran the recursive engine, and so Myers, until git gave that engine up.
-_ONCE_RECURSIVE = frozenset({"am", "checkout", "merge-recursive", "switch"})
+_ONCE_RECURSIVE = frozenset({"am", "checkout", "switch", *ENGINES})
 _RECURSIVE_STRATEGIES = frozenset({"recursive", "subtree"})
 _RECURSIVE_IS_ORT_SINCE = (2, 50)
 _ORT_ASKS_SINCE = (2, 47)  # before, the ort engine takes histogram whatever options and diff.algorithm say
-_DEAF_TO_DIFF_ALGORITHM = frozenset({"history", "merge-recursive", "merge-tree", "replay"})
+_DEAF_TO_DIFF_ALGORITHM = frozenset({"history", "merge-tree", "replay", *ENGINES})
 _ALGORITHMS = {
     "default": MYERS,
     "myers": MYERS,
@@ -34,14 +42,7 @@ _ALGORITHMS = {
 }
 _IGNORED = frozenset({"ignore-all-space", "ignore-cr-at-eol", "ignore-space-at-eol", "ignore-space-change"})
 _SIDES = frozenset({"ours", "theirs"})
-# Short options with a value, which may follow at once: what stands behind one of them is no option.
-_VALUED = {
-    "merge": "FXms",
-    "rebase": "CXsx",
-    "cherry-pick": "Xm",
-    "revert": "Xm",
-    "merge-tree": "X",
-}
+_TAKE_STRATEGIES = frozenset({"cherry-pick", "merge", "merge-tree", "rebase", "revert"})
 # What git config says of it, as a regular expression.
 MERGE_CONFIG = r"(merge\.conflictstyle|diff\.algorithm|pull\.twohead|branch\..*\.mergeoptions)$"
 
@@ -96,7 +97,7 @@ def options_of(caller: Sequence[str], settings: Mapping[str, str]) -> MergeOptio
     words = caller[1:]
     style = settings.get("merge.conflictstyle", MERGE)
     if command in ("checkout", "restore", "switch"):
-        style = _value_of("--conflict", words) or style
+        style = command_words(command, words).value("conflict") or style
     strategy, given = _strategy(command, words, settings)
     options = MergeOptions(_algorithm(command, strategy, settings), style=style).with_strategy_options(given)
     if _is_deaf(command, strategy, options.algorithm):
@@ -128,13 +129,12 @@ def _is_deaf(command: str, strategy: str, algorithm: str) -> bool:
 
 def _strategy(command: str, words: Sequence[str], settings: Mapping[str, str]) -> tuple[str, list[str]]:
     """The merge strategy of a command, empty where it has no say in it, and its options in order."""
-    if command == "merge-recursive":
-        return "", [word[2:] for word in _until_dashes(words) if word.startswith("--")]
-    if command not in _VALUED:
+    if command in ENGINES:
+        return ENGINES[command], [word[2:] for word in _until_dashes(words) if word.startswith("--")]
+    if command not in _TAKE_STRATEGIES:
         return "", []
-    noted = _noted(command, words, settings)
-    given = [*noted, *_options(words, _VALUED[command])]
-    strategies = [value for name, value in given if name == "strategy"]
+    given = [*_noted(command, words, settings), *_options(command, words)]
+    strategies = [value for name, value in given if name == "strategy" and value]
     return (strategies or [""])[-1], [value for name, value in given if name == "strategy-option"]
 
 
@@ -156,7 +156,7 @@ def _branch_options(settings: Mapping[str, str]) -> list[tuple[str, str]]:
         return []
     code, output = lean_result(["git", "symbolic-ref", "--quiet", "--short", "HEAD"])
     name = output.decode("utf-8", "surrogateescape").removesuffix("\n") if code == 0 else ""
-    return list(_options(_split(settings.get(f"branch.{name}.mergeoptions", "")), _VALUED["merge"]))
+    return _options("merge", _split(settings.get(f"branch.{name}.mergeoptions", "")))
 
 
 def _rebase_options() -> list[tuple[str, str]]:
@@ -179,40 +179,12 @@ def _sequencer_options() -> list[tuple[str, str]]:
     ]
 
 
-def _options(words: Sequence[str], valued: str) -> Iterator[tuple[str, str]]:
-    """The values of `-X`, `-s` and their long forms, as git's own option parser finds them."""
-    rest = list(reversed(list(_until_dashes(words))))
-    while rest:
-        word = rest.pop()
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            # git takes a beginning that fits one option alone: `--strategy-o` does, `--strateg` does not.
-            is_option = name.startswith("strategy-") and "strategy-option".startswith(name)
-            if is_option or name == "strategy":
-                yield "strategy-option" if is_option else name, value if equals or not rest else rest.pop()
-        elif word.startswith("-"):
-            letter, value = _valued_letter(word[1:], valued)
-            if letter and not value and rest:
-                value = rest.pop()
-            if letter == "X" or (letter == "s" and "s" in valued):
-                yield "strategy-option" if letter == "X" else "strategy", value
-
-
-def _valued_letter(letters: str, valued: str) -> tuple[str, str]:
-    """The first of these short options that takes a value, and what follows it at once."""
-    at = next((at for at, letter in enumerate(letters) if letter in valued), len(letters))
-    return letters[at : at + 1], letters[at + 1 :]
-
-
-def _value_of(option: str, words: Sequence[str]) -> str:
-    """The last value of a long option, empty where it is not given."""
-    value = ""
-    for at, word in enumerate(words):
-        if word == option:
-            value = "".join(words[at + 1 : at + 2])
-        elif word.startswith(f"{option}="):
-            value = word.partition("=")[2]
-    return value
+def _options(command: str, words: Sequence[str]) -> list[tuple[str, str]]:
+    """The strategies and strategy options among the words of a command, by their long names."""
+    full = {"X": "strategy-option", "s": "strategy"}
+    given = command_words(command, words).options
+    named = [(full.get(name, name), value) for name, value in given]
+    return [(name, value) for name, value in named if name in full.values()]
 
 
 def _until_dashes(words: Sequence[str]) -> Sequence[str]:

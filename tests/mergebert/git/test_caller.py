@@ -59,6 +59,37 @@ def test_the_command_stands_behind_the_options_of_git_itself(
     assert caller._git_command(words) == wanted
 
 
+@pytest.mark.parametrize(
+    ("words", "file", "wanted"),
+    [
+        (["./g", "-c", "a=b", "merge", "-Xours"], "/usr/bin/git", ("merge", "-Xours")),
+        (["./g", "merge"], "/usr/bin/g", ()),
+        (["git", "merge"], "", ("merge",)),
+    ],
+)
+def test_a_git_by_another_name_is_known_by_its_file(
+    words: list[str], file: str, wanted: tuple[str, ...]
+) -> None:
+    assert caller._git_command(words, file) == wanted
+
+
+@pytest.mark.parametrize(
+    ("above", "wanted"),
+    [
+        (["./g", "merge", "-Xours", "topic"], ("merge", "-Xours", "topic")),
+        (["./g", "-c", "merge", "commit"], ()),
+        (["java", "-jar", "git.jar"], ()),
+    ],
+)
+def test_what_merges_by_a_driver_line_is_git(
+    above: list[str], wanted: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "python -m mergebert merge --git 1 2 3; exit 0"
+    processes = {os.getppid(): (2, ["sh", "-c", line, line]), 2: (1, above)}
+    monkeypatch.setattr(caller, "_process", processes.get)
+    assert git_caller() == wanted
+
+
 def test_where_parents_are_hidden_it_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller, "_process", lambda number: None)
     assert git_caller() is None
