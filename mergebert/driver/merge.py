@@ -103,7 +103,7 @@ class DriverMerge:
         self.config = config_entries(rf"mergebert\.|{MERGE_CONFIG}")  # in one question: each costs a process
         options = options_of(self.caller, values_in_force(self.config))
         self.is_replay = is_shown_again(self.caller)
-        if is_made_anew(self.caller, request.path):
+        if is_made_anew(self.caller):
             self.is_replay, options = True, MergeOptions(MYERS, style=options.style)
         self.options = options.with_style(request.style) if request.style else options
 
@@ -120,7 +120,9 @@ class DriverMerge:
             from mergebert.git.labels import labels_of
 
             return labels_of(self.caller, request.path, self.texts)
-        base, ours, theirs = (one or other for one, other in zip(given, request.files, strict=True))
+        # git gives a version without a name an empty label.
+        others = ("", "", "") if request.in_git else request.files
+        base, ours, theirs = (one or other for one, other in zip(given, others, strict=True))
         return base, ours, theirs
 
 

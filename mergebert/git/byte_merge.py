@@ -46,7 +46,7 @@ class ByteMerge:
             return self.content
         import re  # not at the top: most merges have no conflict
 
-        base, ours, theirs = (b" " + os.fsencode(label) for label in labels)
+        base, ours, theirs = (os.fsencode(f" {label}" if label else "") for label in labels)
         behind = {b"<": ours, b"|": base, b"=": b"", b">": theirs}
         pattern = re.compile(rb"^([<|=>])\1{%d}(?: [^\r\n]*)?" % (self.size - 1), re.MULTILINE)
         return pattern.sub(lambda found: found[1] * marker_size + behind[found[1]], self.content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from mergebert.git.command import lean_result
+from mergebert.git.command_words import CommandWords, command_words
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _MERGING = frozenset(
     {"am", "checkout", "cherry-pick", "merge", "pull", "rebase", "restore", "revert", "stash", "switch"}
 )
 _READ_ONLY = frozenset({"merge-tree", "replay"})  # they merge, and touch neither index nor work tree
-_FROM_INDEX = frozenset({"checkout", "restore"})  # with `-m PATH` they make a conflict of the index anew
 _SHELLS = frozenset({"bash", "dash", "sh"})  # which of them runs a driver was chosen when git was built
 
 
@@ -57,13 +57,33 @@ def is_shown_again(caller: Sequence[str]) -> bool:
     return bool(caller) and caller[0] in _SHOWING
 
 
-def is_made_anew(caller: Sequence[str], path: str) -> bool:
-    """Whether a git command, such as `checkout -m PATH`, puts the conflict of the index back into the file."""
-    return bool(caller) and caller[0] in _FROM_INDEX and _is_unmerged(path)
+def is_made_anew(caller: Sequence[str]) -> bool:
+    """Whether a git command, such as `checkout -m PATH`, puts a conflict of the index back into the file.
+
+    Only the words tell: git may have brought the conflict back from memory, and the index on disk not have it.
+    """
+    if not caller or caller[0] not in ("checkout", "restore"):
+        return False
+    words = command_words(caller[0], caller[1:])
+    if caller[0] == "restore" or words.paths or words.has("pathspec-from-file"):
+        return True
+    if not words.arguments or words.paths is not None or words.has("b", "B", "t", "track", "orphan"):
+        return False
+    return not switch_target(words)
 
 
-def _is_unmerged(path: str) -> bool:
-    return bool(lean_result(["git", "ls-files", "-u", "--", f":(top,literal){path}"])[1])
+def switch_target(words: CommandWords) -> str:
+    """What `git checkout` or `git switch` goes to, by the name git gives it; empty where its words are paths."""
+    word = words.arguments[0] if words.arguments else "HEAD"
+    name = "@{-1}" if word == "-" else word
+    ends = [end or "HEAD" for end in name.split("...", 1)]  # `A...B` is their merge base
+    if all(lean_result(["git", "rev-parse", "-q", "--verify", end])[0] == 0 for end in ends):
+        return name
+    if len(words.arguments) > 1 or words.has("no-guess"):
+        return ""
+    # A branch that only a remote has goes by that one's name until git has made it.
+    found = lean_result(["git", "for-each-ref", "--format=%(refname)", f"refs/remotes/*/{name}"])[1]
+    return os.fsdecode(found).partition("\n")[0]
 
 
 def _git_command(words: list[str], file: str = "") -> tuple[str, ...]:

@@ -20,6 +20,7 @@ MERGE, DIFF3 = "merge", "diff3"  # merge.conflictStyle, which can also be zdiff3
 
 # Commands whose merge is a plain three-way merge of blobs: git gives it no options, so it diffs with Myers.
 _PLAIN = frozenset({"apply", "notes", "rerere"})
+_ONE_STYLE = frozenset({"notes"})  # it does not read merge.conflictStyle
 # git's own commands for a strategy, which a pick with `--strategy` runs, and the strategy where it changes the merge.
 ENGINES = {
     "merge-recursive": "",
@@ -95,7 +96,7 @@ def options_of(caller: Sequence[str], settings: Mapping[str, str]) -> MergeOptio
     """
     command = caller[0] if caller else "merge"
     words = caller[1:]
-    style = settings.get("merge.conflictstyle", MERGE)
+    style = MERGE if command in _ONE_STYLE else settings.get("merge.conflictstyle", MERGE)
     if command in ("checkout", "restore", "switch"):
         style = command_words(command, words).value("conflict") or style
     strategy, given = _strategy(command, words, settings)
@@ -125,6 +126,13 @@ def _is_deaf(command: str, strategy: str, algorithm: str) -> bool:
     if algorithm == HISTOGRAM or command in _PLAIN or git_version() >= _ORT_ASKS_SINCE:
         return False
     return not _is_recursive(command, strategy)
+
+
+def is_shifted(caller: Sequence[str], settings: Mapping[str, str]) -> bool:
+    """Whether git merges one side into a folder of the other (`-s subtree`, `-X subtree=FOLDER`)."""
+    command = caller[0] if caller else ""
+    strategy, given = _strategy(command, caller[1:], settings)
+    return "subtree" in (strategy, *(option.partition("=")[0] for option in given))
 
 
 def _strategy(command: str, words: Sequence[str], settings: Mapping[str, str]) -> tuple[str, list[str]]:

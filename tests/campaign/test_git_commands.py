@@ -25,12 +25,78 @@ text 2 > f.py; ci base; git branch topic
 text ours > f.py; ci ours
 git checkout -q topic; text theirs > f.py; ci 'theirs title'; git checkout -q main
 """
+CONFLICTED_THEN_ADDED = f"{DIVERGED}git merge topic; echo done > f.py; git add f.py\n"
+MANY_LINES = f"{DIVERGED}git checkout -q topic; git commit -q --amend -m 'one\ntwo'; git checkout -q main\n"
+ROOT = f"{DIVERGED}git checkout -q --orphan other; echo x > f.py; ci root; git checkout -q main\n"
+DIFF3 = "git config merge.conflictStyle diff3\n"
+TWENTY_LINES = """\
+seq 1 20 > f.py; ci base; git branch topic
+git mv f.py g.py; sed -i s/^5$/ours/ g.py; ci ours
+git checkout -q topic; sed -i s/^5$/theirs/ f.py; ci theirs; git checkout -q main
+"""
+SUBTREE = f"""\
+{DIFF3}git init -q lib; cd lib; text 2 > f.py; ci lib; cd ..
+echo lib > .gitignore; ci first; git fetch -q lib main
+git merge -q -s ours --no-commit --allow-unrelated-histories FETCH_HEAD
+git read-tree --prefix=sub/ -u FETCH_HEAD; git commit -qm sub
+cd lib; text theirs > f.py; ci theirs; cd ..; text ours > sub/f.py; ci ours; git fetch -q lib main
+"""
 SCRIPTS = {
     "a key behind -S": f"{DIVERGED}git merge --no-commit -S3AA5C34371567BDF -X ours topic",
     "a key with m": f"{DIVERGED}git cherry-pick -n -SABCm -X theirs topic",
     "the message is no option": f"{DIVERGED}git merge --message -Xours topic",
     "a linked git": f'{DIVERGED}ln -s "$(command -v git)" ../g; ../g merge -X ours topic',
     "a copied git": f'{DIVERGED}cp "$(command -v git)" ../g; ../g merge -X ours topic',
+    "checkout PATH after add": f"{CONFLICTED_THEN_ADDED}git checkout -m f.py",
+    "checkout -- PATH after add": f"{CONFLICTED_THEN_ADDED}git checkout --conflict diff3 -- f.py",
+    "checkout PATH below the top": """\
+mkdir d; text 2 > d/f.py; ci base; git branch topic; text ours > d/f.py; ci ours
+git checkout -q topic; text theirs > d/f.py; ci theirs; git checkout -q main
+git merge topic; cd d; echo done > f.py; git add f.py; rm f.py; git checkout -m f.py""",
+    "restore PATH after add": f"{CONFLICTED_THEN_ADDED}git restore -m f.py",
+    "checkout of a remote's branch": f"""\
+{DIVERGED}git update-ref refs/remotes/origin/feature topic; git config remote.origin.url x
+git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
+git checkout -q main~1; text local > f.py; git checkout -m feature""",
+    "revert with an option behind": f"""\
+{DIVERGED}git checkout -q topic; text more > f.py; ci more; git revert HEAD~1 --no-edit""",
+    "pick with an option behind": f"{DIVERGED}git cherry-pick topic -x",
+    "pick of the branch before": f"{DIVERGED}git checkout -q topic; git checkout -q main; git cherry-pick -",
+    "pick of many lines": f"{MANY_LINES}git cherry-pick topic",
+    "rebase of many lines": f"{MANY_LINES}git rebase main topic",
+    "pick of a subject with blanks": f"""\
+{DIVERGED}git checkout -q topic
+printf '\\n\\n  two  blanks \\nmore\\n' | git commit -q --amend --cleanup=verbatim -F -
+git checkout -q main; git cherry-pick topic""",
+    "pick with a noted one": f"""\
+{DIVERGED}git checkout -q topic; echo n > n; ci n; text last > f.py; ci last
+git checkout -q main; git cherry-pick topic~2 topic; git reset -q --hard; git cherry-pick -x topic""",
+    "pick by a strategy of its own": f"{DIFF3}{DIVERGED}git cherry-pick --strategy=subtree topic",
+    "revert of a merge": f"""\
+{DIVERGED}git merge -q -s ours topic; text more > f.py; ci more; git revert HEAD~1 -m 2 --no-edit""",
+    "pick of the root": f"{DIFF3}{ROOT}git cherry-pick other",
+    "rebase of the root": f"{DIFF3}{ROOT}git rebase --root --onto main other",
+    "both add, an empty file elsewhere": """\
+mkdir p; : > p/empty.py; ci base; git branch topic; echo 1 > new.py; ci ours
+git checkout -q topic; echo 2 > new.py; ci theirs; git checkout -q main; git merge topic""",
+    "a renamed file had a copy": f"""\
+{DIFF3}seq 1 20 > f.py; cp f.py same.py; ci base; git branch topic
+git mv f.py g.py; sed -i s/^5$/ours/ g.py; ci ours
+git checkout -q topic; sed -i s/^5$/theirs/ f.py; ci theirs; git checkout -q main; git merge topic""",
+    "renamed, by sha256": f"git init -q --object-format=sha256 s; cd s\n{TWENTY_LINES}git merge topic",
+    "-X subtree": f"{SUBTREE}git merge -X subtree=sub FETCH_HEAD",
+    "-s subtree": f"{SUBTREE}git merge -s subtree FETCH_HEAD",
+    "-X subtree of a branch": f"{SUBTREE}git config branch.main.mergeOptions -Xsubtree=sub; git merge FETCH_HEAD",
+    "rebase of a merge": f"""\
+{DIFF3}seq 1 9 > f.py; ci base; git checkout -q -b topic; sed -i s/^2/t/ f.py; ci topic
+git checkout -q -b side main; sed -i s/^8/s/ f.py; ci side; git merge -q --no-ff topic -m merged
+git checkout -q -b up main; echo u > u; ci up; git checkout -q side
+echo '/^merge/i exec sed -i s/^2/x/ f.py && git commit -qam x' > ../edit
+GIT_SEQUENCE_EDITOR='sed -i -f ../edit' git rebase -i --rebase-merges up""",
+    "notes": f"""\
+{DIFF3}{DIVERGED}git notes add -m base; git update-ref refs/notes/x refs/notes/commits
+git notes add -f -m ours; git notes --ref=x add -f -m theirs; git notes merge -s manual x
+cat .git/NOTES_MERGE_WORKTREE/*""",
 }
 
 
@@ -75,3 +141,15 @@ def left_by(tmp_path: Path, make_repository: Callable[..., Repository]) -> Calla
 def test_a_command_leaves_what_git_leaves(script: str, left_by: Callable[[str, str], Left]) -> None:
     alone = left_by(script, "alone")
     assert left_by(script, "driver") == alone
+
+
+def test_without_the_words_of_a_merge_its_labels_are_those_of_a_file(
+    left_by: Callable[[str, str], Left],
+) -> None:
+    if git_version() < (2, 39):
+        pytest.skip("merge-tree has no --stdin yet")
+    script = f"""{DIVERGED}found=$(printf 'main topic\\n' | git merge-tree --stdin | tr '\\0' '\\n')
+git cat-file -p "$(echo "$found" | sed -n 2p):f.py" """
+    names = (b"ours", b"theirs") if git_version() < (2, 44) else (b"main", b"topic")
+    left = left_by(script, "driver")
+    assert left.output == b"1\n<<<<<<< %s\nours\n=======\ntheirs\n>>>>>>> %s\n3\n4\n5\n" % names

@@ -496,16 +496,24 @@ def test_an_old_merge_is_shown_as_git_alone_makes_it(installed) -> None:
     assert installed.git("log", "-1", "--remerge-diff") == alone
 
 
+@pytest.mark.parametrize("is_added", [False, True], ids=["", "after add"])
 @pytest.mark.parametrize(
-    "words", [("checkout", "-m", "--"), ("checkout", "--conflict=diff3", "--"), ("restore", "-m")]
+    "words",
+    [("checkout", "-m"), ("checkout", "-m", "--"), ("checkout", "--conflict=diff3", "--"), ("restore", "-m")],
 )
-def test_a_conflict_that_is_asked_for_again_is_given(installed, words: tuple[str, ...]) -> None:
+def test_a_conflict_that_is_asked_for_again_is_given(
+    installed, words: tuple[str, ...], is_added: bool
+) -> None:
     installed.diverge(BASE, OURS, PART)
     installed.run("merge", "theirs")
+    if is_added:  # git makes the conflict again in memory alone
+        installed.git("add", "app.py")
     alone = installed.run(*words, "app.py", env={"MERGEBERT": "0"})
     wanted = installed.read("app.py")
     assert wanted.count(b"<<<<<<< ours") == 2, alone.stderr
     installed.write({"app.py": "spoilt\n"})
+    if is_added:
+        installed.git("add", "app.py")
     installed.run(*words, "app.py")
     assert installed.read("app.py") == wanted
 

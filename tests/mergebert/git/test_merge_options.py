@@ -98,6 +98,7 @@ def test_the_style_is_the_users_unless_checkout_names_another() -> None:
     assert options_of(["merge", "x"], zdiff3).style == "zdiff3"
     for words in ("switch --conflict=diff3 x", "checkout --conflict merge --conflict diff3 -m x"):
         assert options_of(words.split(), zdiff3).style == "diff3"
+    assert options_of(["notes", "merge", "x"], zdiff3).style == "merge"
 
 
 def test_what_a_rebase_noted_holds_when_it_goes_on(repository, monkeypatch: pytest.MonkeyPatch) -> None:
