@@ -100,6 +100,9 @@ class DriverMerge:
         self.caller = (git_caller() or ()) if request.in_git else ()
         base, ours, theirs = map(_content, request.files)
         self.texts = (base, ours, theirs)
+        if request.in_git and _is_remembered(base, request.marker_size):
+            # Whatever command replays a resolution, git merges it as `git rerere` does.
+            self.caller = ("rerere",)
         self.config = config_entries(rf"mergebert\.|{MERGE_CONFIG}")  # in one question: each costs a process
         options = options_of(self.caller, values_in_force(self.config))
         self.is_replay = is_shown_again(self.caller)
@@ -144,6 +147,15 @@ def main(argv: list[str]) -> int:
         after = "git merges without us." if request.in_git else "see to it and merge again."
         _say(f"nothing was written: {_reason(error)} {after}")
         return NOTHING_WRITTEN
+
+
+def _is_remembered(base: bytes, marker_size: int) -> bool:
+    """Whether git merges a conflict that it remembers: its base is such a conflict then, the markers without labels."""
+    if b"<" * marker_size + b"\n" not in base:
+        return False
+    from mergebert.git.notes import is_preimage
+
+    return is_preimage(base)
 
 
 def _request(argv: list[str]) -> MergeRequest | None:

@@ -41,6 +41,12 @@ git merge -q -s ours --no-commit --allow-unrelated-histories FETCH_HEAD
 git read-tree --prefix=sub/ -u FETCH_HEAD; git commit -qm sub
 cd lib; text theirs > f.py; ci theirs; cd ..; text ours > sub/f.py; ci ours; git fetch -q lib main
 """
+REMEMBERED = """\
+git config rerere.enabled true; long() { text "$1" > f.py; echo "$2" >> f.py; }
+long 2 'x y'; ci base; git branch topic; long ours 'x y'; ci ours
+git checkout -q topic; long theirs 'x y'; ci theirs; git checkout -q main
+git merge topic; long resolved 'x z'; git commit -qam merged; git reset -q --hard HEAD~1
+"""
 SCRIPTS = {
     "a key behind -S": f"{DIVERGED}git merge --no-commit -S3AA5C34371567BDF -X ours topic",
     "a key with m": f"{DIVERGED}git cherry-pick -n -SABCm -X theirs topic",
@@ -97,6 +103,9 @@ GIT_SEQUENCE_EDITOR='sed -i -f ../edit' git rebase -i --rebase-merges up""",
 {DIFF3}{DIVERGED}git notes add -m base; git update-ref refs/notes/x refs/notes/commits
 git notes add -f -m ours; git notes --ref=x add -f -m theirs; git notes merge -s manual x
 cat .git/NOTES_MERGE_WORKTREE/*""",
+    "a remembered resolution": f"{REMEMBERED}git merge topic",
+    "-X for a remembered resolution": f"""\
+{REMEMBERED}long ours 'x  y'; ci blanks; git merge -X ignore-space-change topic""",
 }
 
 
