@@ -19,6 +19,9 @@ _REBASED = "REBASE_HEAD"
 _MERGED, _SQUASHED, _MESSAGE = "MERGE_HEAD", "SQUASH_MSG", "MERGE_MSG"
 _MERGING = frozenset({"merge", *_PICKED})
 _TODO = "sequencer/todo"
+_SWITCHED = (
+    "--label-theirs=local"  # newer versions of git switch by a stash, which they apply with this option
+)
 _SWITCHING = frozenset({"checkout", "switch"})
 
 
@@ -88,7 +91,7 @@ class Operation:
     def commits(self, noted: Noted) -> ThreeWay[tuple[str, ...]]:
         """The commits that hold base, ours and theirs while this operation goes on; none where git notes none."""
         if self.command in _SWITCHING:
-            return ThreeWay((self.head,), (noted.head,), ())
+            return ThreeWay((self.head,), (noted.head,), self.theirs)
         is_merge = self.command == "merge" or (self.command == "rebase" and "merge" in noted.commits)
         theirs = noted.commits.get("merge" if is_merge else self.command, ()) or self.theirs
         if is_merge:
@@ -107,6 +110,7 @@ def called_operation(caller: Sequence[str], folder: Path) -> Operation:
         theirs = [name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_")]
     elif command == "stash":
         theirs = [_stash_of(caller[1:])]
+        command = "checkout" if _SWITCHED in caller else command
     elif command in _PICKED and any(re.match(r"--no-commit$|-[a-z]*n", word) for word in caller):
         theirs = [_picked(caller[1:], folder)]  # which git notes nowhere afterwards
     head, *others = _peeled(["HEAD", *theirs], folder)
