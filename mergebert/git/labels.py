@@ -124,9 +124,10 @@ def _rebase_labels(names: _NamesOnSides) -> Labels:
 def _pick_labels(command: str, name: str, parent_number: str, names: _NamesOnSides) -> Labels:
     """The labels while one commit is put on top of another, or taken back."""
     commit = _commit(name)
-    shown = _output("show", "-s", "--no-show-signature", "--format=%h%n%B", commit, "--") if commit else ""
-    if not shown:
+    if not commit:
         return DEFAULT_LABELS
+    encoding = f"--encoding={_output('config', 'i18n.commitEncoding') or 'UTF-8'}"
+    shown = _output("show", "-s", "--no-show-signature", encoding, "--format=%h%n%B", commit, "--")
     short, _, message = shown.partition("\n")
     subject = next((line for line in message.split("\n") if line.strip()), "")
     title = f"{short} ({subject})"
@@ -214,7 +215,10 @@ def _blob_id(text: bytes) -> str:
 
 def _commit(name: str) -> str:
     """The id of the commit of this name, empty where there is none."""
-    return _output("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    found = _output(
+        "rev-parse", "--verify", "--quiet", name
+    )  # alone, for in `:/TEXT` all that follows is text
+    return found and _output("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}")
 
 
 def _output(*arguments: str) -> str:

@@ -50,6 +50,9 @@ git merge topic; long resolved 'x z'; git commit -qam merged; git reset -q --har
 SCRIPTS = {
     "a key behind -S": f"{DIVERGED}git merge --no-commit -S3AA5C34371567BDF -X ours topic",
     "a key with m": f"{DIVERGED}git cherry-pick -n -SABCm -X theirs topic",
+    "pull of a side": f"{DIVERGED}git pull -q --no-rebase -X ours . topic",
+    "pull with a rebase": f"{DIVERGED}git pull -q --rebase -X theirs . topic",
+    "an alias of a side": f"{DIVERGED}git config alias.m 'merge -X ours'; git m topic",
     "the message is no option": f"{DIVERGED}git merge --message -Xours topic",
     "a linked git": f'{DIVERGED}ln -s "$(command -v git)" ../g; ../g merge -X ours topic',
     "a copied git": f'{DIVERGED}cp "$(command -v git)" ../g; ../g merge -X ours topic',
@@ -74,6 +77,11 @@ git checkout -q main~1; text local > f.py; git checkout -m feature""",
 {DIVERGED}git checkout -q topic
 printf '\\n\\n  two  blanks \\nmore\\n' | git commit -q --amend --cleanup=verbatim -F -
 git checkout -q main; git cherry-pick topic""",
+    "pick by a word of the message": f"{DIVERGED}git cherry-pick :/theirs",
+    "pick in another encoding": f"""\
+{DIVERGED}git checkout -q topic
+printf 'caf\\351\\n' | git -c i18n.commitEncoding=latin1 commit -q --amend -F -; git checkout -q main
+git config i18n.logOutputEncoding latin1; git cherry-pick topic""",
     "pick with a noted one": f"""\
 {DIVERGED}git checkout -q topic; echo n > n; ci n; text last > f.py; ci last
 git checkout -q main; git cherry-pick topic~2 topic; git reset -q --hard; git cherry-pick -x topic""",
