@@ -75,6 +75,7 @@ def test_the_way_to_the_driver_imports_nothing_else() -> None:
         "mergebert.git.byte_merge",
         "mergebert.git.caller",
         "mergebert.git.command",
+        "mergebert.git.command_words",
         "mergebert.git.config",
         "mergebert.git.merge_options",
         "mergebert.git.notes",
