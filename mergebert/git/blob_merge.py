@@ -76,7 +76,8 @@ class _Repository:
         }
         attributes = os.path.join(self.folder, "attributes")
         settings = ["-c", f"merge.conflictStyle={self.style}", "-c", f"core.attributesFile={attributes}"]
-        return lean_result(["git", *settings, *arguments], {**kept, **own})
+        # Elsewhere git would read the .gitattributes of the folder that it stands in.
+        return lean_result(["git", "-C", self.folder, *settings, *arguments], {**kept, **own})
 
     def commits(self, texts: Texts) -> tuple[str, str, str]:
         """The ids of three commits whose only file holds these texts, the first the parent of the others."""

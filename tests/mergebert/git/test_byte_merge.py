@@ -156,6 +156,8 @@ def test_nothing_of_the_user_reaches_the_repository_of_a_merge(
     (isolated_git / ".config" / "git" / "attributes").write_text("* merge=union conflict-marker-size=30\n")
     with (isolated_git / ".gitconfig").open("a") as config:
         config.write("[merge]\n\tconflictStyle = zdiff3\n\tdefault = binary\n[core]\n\tautocrlf = true\n")
+    monkeypatch.chdir(isolated_git)
+    Path(".gitattributes").write_text("* merge=union conflict-marker-size=30\n")
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
     assert by_blobs.blob_merge(VERSIONS, 9, MergeOptions()) == wanted
