@@ -9,6 +9,8 @@ from mergebert.errors import GitError
 from mergebert.git.command import git_output, git_result
 from mergebert.text.threeway import ThreeWay
 
+_DIGITS_OF_A_SIZE = 6
+
 
 @dataclass(frozen=True, slots=True)
 class UnmergedFile:
@@ -101,9 +103,13 @@ def stage_texts(entries: tuple[str, ...], name: str, root: Path) -> ThreeWay[str
 
 
 def marker_size_of(name: str, root: Path) -> int | None:
-    """The length of conflict markers that the attributes give the path of this name; None where they give none."""
+    """The length of conflict markers that the attributes give the path of this name; None where they give none in use.
+
+    Nobody reads markers of millions of characters, and looking for them would take all memory.
+    """
     value = attribute_of("conflict-marker-size", name, root)
-    return int(value) if value.isascii() and value.isdigit() else None
+    is_number = value.isascii() and value.isdigit() and len(value) <= _DIGITS_OF_A_SIZE
+    return int(value) if is_number else None
 
 
 def attribute_of(attribute: str, name: str, root: Path) -> str:

@@ -93,3 +93,11 @@ def test_the_length_of_markers_is_an_attribute(repository) -> None:
         name: marker_size_of(name, repository.path) for name in ("a.rs", "b/\udce9 \n.rs", "a.c", "a.py")
     }
     assert list(found.values()) == [15, 15, None, None]
+
+
+@pytest.mark.parametrize(
+    ("given", "size"), [("15", 15), ("999999", 999_999), ("5000000000", None), ("9" * 5000, None)]
+)
+def test_markers_that_nobody_reads_have_no_size(repository, given: str, size: int | None) -> None:
+    repository.write({".gitattributes": f"* conflict-marker-size={given}\n"})
+    assert marker_size_of("a.py", repository.path) == size
