@@ -122,7 +122,7 @@ class DriverMerge:
         if request.in_git and not any(given):
             from mergebert.git.labels import labels_of
 
-            return labels_of(self.caller, request.path, self.texts)
+            return labels_of(self.caller, request.path, self.texts, values_in_force(self.config))
         # git gives a version without a name an empty label.
         others = ("", "", "") if request.in_git else request.files
         base, ours, theirs = (one or other for one, other in zip(given, others, strict=True))

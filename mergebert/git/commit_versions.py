@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mergebert.git.command import git_output, git_result
+from mergebert.git.command import git_result
 from mergebert.git.operation import Noted, Operation
-from mergebert.git.work_tree import mode_at_hand
+from mergebert.git.work_tree import blob_id, mode_at_hand
 from mergebert.text.threeway import ThreeWay
 
 _BLOB = "100"  # what the mode of a regular file begins with
@@ -51,12 +51,12 @@ def _version(name: str, text: bytes, commits: tuple[str, ...], root: Path) -> Ve
     if found:
         return Version(*found, is_found=True)
     modes = (mode for commit in commits for mode, _ in _listed(commit, name, root))
-    return Version(next(modes, "") or mode_at_hand(name, root), _hash(text, root, "-w"), is_found=False)
+    return Version(next(modes, "") or mode_at_hand(name, root), blob_id(text, root, "-w"), is_found=False)
 
 
 def _file_in(commit: str, name: str, text: bytes, root: Path) -> tuple[str, str] | None:
     """Mode and blob of the file with this text in a commit, under this name or the one it had before."""
-    blob = _hash(text, root)
+    blob = blob_id(text, root)
     here = _listed(commit, name, root)
     for mode, found in here:
         if found == blob or (text and _is_normalised(blob, found, name, root)):
@@ -69,7 +69,7 @@ def _file_in(commit: str, name: str, text: bytes, root: Path) -> tuple[str, str]
 def _is_normalised(blob: str, stored: str, name: str, root: Path) -> bool:
     """Whether `blob` is what git merges in the place of a stored one that is renormalised."""
     code, content, _ = git_result(["cat-file", "--filters", f"--path={name}", stored], root)
-    return code == 0 and _hash(content, root, f"--path={name}") == blob
+    return code == 0 and blob_id(content, root, f"--path={name}") == blob
 
 
 def _listed(commit: str, name: str, root: Path) -> list[tuple[str, str]]:
@@ -90,17 +90,10 @@ def _listed(commit: str, name: str, root: Path) -> list[tuple[str, str]]:
 
 def _patched(texts: ThreeWay[bytes], noted: Noted) -> tuple[Version, Version] | None:
     """Base and theirs of the file with these texts in the patch that is being applied; None where it holds no such file."""
-    base, theirs = _hash(texts.base, noted.folder, "-w"), _hash(texts.theirs, noted.folder, "-w")
+    base, theirs = blob_id(texts.base, noted.folder, "-w"), blob_id(texts.theirs, noted.folder, "-w")
     for old, new, before, after, both in _PATCHED.findall(noted.patch):
         is_added = not before.strip("0") and not texts.base
         if theirs.startswith(after) and (is_added or base.startswith(before)):
             modes = (old or both, new or old or both)
             return Version(modes[0], base, not is_added), Version(modes[1], theirs, is_found=True)
     return None
-
-
-def _hash(content: bytes, root: Path, *options: str) -> str:
-    """The id a blob has, or would have."""
-    filters = [] if any(word.startswith("--path") for word in options) else ["--no-filters"]
-    words = ["hash-object", *filters, *options, "--stdin"]
-    return git_output(words, root, content).decode("ascii").strip()

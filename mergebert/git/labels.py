@@ -12,13 +12,12 @@ from mergebert.git.byte_merge import Labels
 from mergebert.git.caller import is_made_anew, switch_target
 from mergebert.git.command import lean_result
 from mergebert.git.command_words import CommandWords, command_words
-from mergebert.git.config import config_entries, values_in_force
-from mergebert.git.merge_options import ENGINES, MERGE_CONFIG, is_shifted
+from mergebert.git.merge_options import ENGINES, is_shifted
 from mergebert.git.notes import noted
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mergebert.git.blob_merge import Texts
 
@@ -28,18 +27,18 @@ _HEAD = "HEAD"
 _CONSTRUCTED = "constructed merge base"
 
 
-def labels_of(caller: Sequence[str], path: str, texts: Texts) -> Labels:
-    """The labels of a conflict in `path` when the git command of these words merges `texts`.
+def labels_of(caller: Sequence[str], path: str, texts: Texts, settings: Mapping[str, str]) -> Labels:
+    """The labels of a conflict in `path` when the git command of these words merges `texts` under these settings.
 
     Never raises: a merge does not fail for a label.
     """
     try:
-        return _labels(caller, path, texts)
+        return _labels(caller, path, texts, settings)
     except (LookupError, OSError, StopIteration, ValueError):
         return DEFAULT_LABELS
 
 
-def _labels(caller: Sequence[str], path: str, texts: Texts) -> Labels:
+def _labels(caller: Sequence[str], path: str, texts: Texts, settings: Mapping[str, str]) -> Labels:
     command = caller[0] if caller else ""
     words = command_words(command, caller[1:])
     if command == "stash":
@@ -50,12 +49,11 @@ def _labels(caller: Sequence[str], path: str, texts: Texts) -> Labels:
         return "", _output("notes", "get-ref"), _notes_ref(words.arguments[-1])
     if command in ("checkout", "switch"):
         return DEFAULT_LABELS if is_made_anew(caller) else _switch_labels(words)
-    names = _NamesOnSides(path, texts, is_shifted(caller, values_in_force(config_entries(MERGE_CONFIG))))
+    names = _NamesOnSides(path, texts, is_shifted(caller, settings))
     if command == "merge":
         return _merge_labels(words, names)
-    if (
-        command == "merge-tree" and len(words.arguments) == 2
-    ):  # with --stdin git alone knows which two it merges
+    # With --stdin git alone knows which two it merges.
+    if command == "merge-tree" and len(words.arguments) == 2:
         ours, theirs = words.arguments
         return _labels_of_two(ours, theirs, theirs, names)
     if command in ENGINES:
@@ -140,9 +138,8 @@ def _pick_labels(command: str, name: str, parent_number: str, names: _NamesOnSid
 
 def _picked(words: CommandWords) -> str:
     """The commit that is being picked or reverted, empty where git has not noted it."""
-    if (
-        len(words.arguments) == 1
-    ):  # a single one is noted nowhere, and what is noted may be of another command
+    # A single one is noted nowhere, and what is noted may be of another command.
+    if len(words.arguments) == 1:
         [name] = ["@{-1}" if word == "-" else word for word in words.arguments]
         if not name.startswith("^") and _commit(name):
             return name
@@ -215,9 +212,8 @@ def _blob_id(text: bytes) -> str:
 
 def _commit(name: str) -> str:
     """The id of the commit of this name, empty where there is none."""
-    found = _output(
-        "rev-parse", "--verify", "--quiet", name
-    )  # alone, for in `:/TEXT` all that follows is text
+    # Alone, for in `:/TEXT` all that follows is text.
+    found = _output("rev-parse", "--verify", "--quiet", name)
     return found and _output("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from mergebert.git.command import git_result
+from mergebert.git.command_words import CommandWords, command_words
 from mergebert.text.threeway import ThreeWay
 
 # The commit that git keeps of each operation while that waits for a person, and what else tells that it does.
@@ -19,9 +19,8 @@ _REBASED = "REBASE_HEAD"
 _MERGED, _SQUASHED, _MESSAGE = "MERGE_HEAD", "SQUASH_MSG", "MERGE_MSG"
 _MERGING = frozenset({"merge", *_PICKED})
 _TODO = "sequencer/todo"
-_SWITCHED = (
-    "--label-theirs=local"  # newer versions of git switch by a stash, which they apply with this option
-)
+# Newer versions of git switch by a stash, which they apply with this option.
+_SWITCHED = "--label-theirs=local"
 _SWITCHING = frozenset({"checkout", "switch"})
 
 
@@ -111,8 +110,8 @@ def called_operation(caller: Sequence[str], folder: Path) -> Operation:
     elif command == "stash":
         theirs = [_stash_of(caller[1:])]
         command = "checkout" if _SWITCHED in caller else command
-    elif command in _PICKED and any(re.match(r"--no-commit$|-[a-z]*n", word) for word in caller):
-        theirs = [_picked(caller[1:], folder)]  # which git notes nowhere afterwards
+    elif command in _PICKED and (words := command_words(command, caller[1:])).has("n", "no-commit"):
+        theirs = [_picked(words, folder)]  # which git notes nowhere afterwards
     head, *others = _peeled(["HEAD", *theirs], folder)
     return Operation(command, head, tuple(sorted(filter(None, others))))
 
@@ -172,11 +171,10 @@ def _stash_of(words: Sequence[str]) -> str:
     return f"stash@{{{name or 0}}}" if not name or name.isdecimal() else name
 
 
-def _picked(words: Sequence[str], folder: Path) -> str:
-    """The commit that `git cherry-pick WORDS` is at: of several the first that is noted, else the one named."""
+def _picked(words: CommandWords, folder: Path) -> str:
+    """The commit that a cherry-pick of these words is at: of several the first that is noted, else the one named."""
     todo = _text(_note_paths([_TODO], folder)[_TODO]).partition("\n")[0].split()
-    named = [word for word in words if not word.startswith("-")]
-    return "".join(todo[1:2] or named[-1:])
+    return "".join(todo[1:2] or words.arguments[-1:])
 
 
 def _left_by_switching(folder: Path) -> str:

@@ -16,7 +16,7 @@ _HASH_LENGTH = 40  # git takes no heed of the id where the mode is 0
 
 def work_tree_form(content: bytes, name: str, root: Path) -> bytes:
     """`content` with the line ends, encoding and filters that the attributes of the path `name` ask for."""
-    return git_output(["cat-file", "--filters", f"--path={name}", _blob(content, root)], root)
+    return git_output(["cat-file", "--filters", f"--path={name}", blob_id(content, root, "-w")], root)
 
 
 def is_unmerged(name: str, root: Path) -> bool:
@@ -55,6 +55,7 @@ def put_into_index(name: str, entries: bytes, root: Path) -> None:
         ) from error
 
 
-def _blob(content: bytes, root: Path) -> str:
-    """The id of a blob, after storing it."""
-    return git_output(["hash-object", "-w", "--no-filters", "--stdin"], root, content).decode("ascii").strip()
+def blob_id(content: bytes, root: Path, *options: str) -> str:
+    """The id a blob has, or would have; with `-w` it is stored, and with `--path` normalised as that file."""
+    filters = [] if any(word.startswith("--path") for word in options) else ["--no-filters"]
+    return git_output(["hash-object", *filters, *options, "--stdin"], root, content).decode("ascii").strip()

@@ -118,16 +118,20 @@ def solved(path: Path) -> str:
     return text
 
 
+async def before_and_solved(one: Editor, app: Path, other: Path) -> tuple[list[Any], str]:
+    """What is said of `app` while both files are open and in conflict, and `other` as `solve` writes it then."""
+    for path in (app, other):
+        one.open(path.as_uri(), path.read_text(encoding="utf-8"))
+    await one.settled(conflicts=3)
+    return [found.data for found in one.diagnostics(app.as_uri())], solved(other)
+
+
 @pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
 async def test_what_solve_puts_in_meanwhile_teaches_nothing(style: str, merging: Repository) -> None:
     merging.run("-c", f"merge.conflictStyle={style}", "checkout", "--merge", "--", "app.py", "other.py")
     app, other = (merging.path / name for name in ("app.py", "other.py"))
     async with editor(folder=merging.path) as one:
-        for path in (app, other):
-            one.open(path.as_uri(), path.read_text(encoding="utf-8"))
-        await one.settled(conflicts=3)
-        before = [found.data for found in one.diagnostics(app.as_uri())]
-        text = solved(other)
+        before, text = await before_and_solved(one, app, other)
         one.change(other.as_uri(), text)
         await one.settled(conflicts=2)
         after = [found.data for found in one.diagnostics(app.as_uri())]
@@ -143,11 +147,7 @@ async def test_a_note_that_comes_after_the_text_is_read_too(merging: Repository)
     app, other = (merging.path / name for name in ("app.py", "other.py"))
     journal = merging.path / ".git" / "mergebert"
     async with editor(folder=merging.path) as one:
-        for path in (app, other):
-            one.open(path.as_uri(), path.read_text(encoding="utf-8"))
-        await one.settled(conflicts=3)
-        before = [found.data for found in one.diagnostics(app.as_uri())]
-        text = solved(other)
+        before, text = await before_and_solved(one, app, other)
         journal.rename(journal.with_name("later"))
         one.change(other.as_uri(), text)
         await one.settled(conflicts=2)
