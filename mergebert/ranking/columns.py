@@ -105,11 +105,11 @@ class _Rows:
         self.ids.append((START, START, START))
         self.kinds.append((CONTEXT, CONTEXT, BEFORE))
 
-    def add_context(self, texts: Sequence[str], place: int) -> None:
+    def add_context(self, texts: Sequence[str], change: int) -> None:
         ids = [subword for text in texts for subword in self._unit(text)]
-        ids = ids[-CONTEXT_COLUMNS:] if place == BEFORE else ids[:CONTEXT_COLUMNS]
+        ids = ids[-CONTEXT_COLUMNS:] if change == BEFORE else ids[:CONTEXT_COLUMNS]
         self.ids += [(subword, subword, subword) for subword in ids]
-        self.kinds += [(CONTEXT, CONTEXT, place)] * len(ids)
+        self.kinds += [(CONTEXT, CONTEXT, change)] * len(ids)
 
     def add_hunk(self, diff: ConflictDiff, hunk: Hunk) -> None:
         """The columns of one hunk; a long one is kept at its two ends."""

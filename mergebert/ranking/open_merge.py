@@ -64,7 +64,7 @@ def _offer(one: OpenConflict, ranked: RankedConflict, language: Language) -> Ran
 
 
 def _clashes(text: str, sides: ThreeWay[str], language: Language) -> bool:
-    """Whether `text` imports a name from two places, which neither side does."""
+    """Whether `text` imports a name from two modules, which neither side does."""
     found = clashing_imports(text, language)
     known = (clashing_imports(side, language) for side in (sides.ours, sides.theirs))
     return bool(found) and bool(found.difference(*known))

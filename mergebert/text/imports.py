@@ -1,4 +1,4 @@
-"""Names that a text imports from two places at once, which no compiler of its language takes."""
+"""Names that a text imports from two modules at once, which no compiler of its language takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mergebert.text.languages import Language
 
-# Imports that stand on one line each; Python, Kotlin and others have uses for one name from two places.
+# Imports that stand on one line each; Python, Kotlin and others have uses for one name from two modules.
 _QUALIFIED = {
     "java": re.compile(r"^[ \t]*import[ \t]+([\w.]+)\.(\w+)[ \t]*;", re.MULTILINE),
     "php": re.compile(r"^use[ \t]+([\w\\]+)\\(\w+)[ \t]*;", re.MULTILINE),
@@ -19,14 +19,14 @@ _BINDING_LANGUAGES = ("javascript", "typescript")
 
 def clashing_imports(text: str, language: Language) -> frozenset[str]:
     """The names that `text` imports more than once, and not as the same thing."""
-    places: dict[str, set[str]] = defaultdict(set)
-    for name, place in _imports(text, language):
-        places[name].add(place)
-    return frozenset(name for name, found in places.items() if len(found) > 1)
+    modules: dict[str, set[str]] = defaultdict(set)
+    for name, module in _imports(text, language):
+        modules[name].add(module)
+    return frozenset(name for name, found in modules.items() if len(found) > 1)
 
 
 def _imports(text: str, language: Language) -> Iterator[tuple[str, str]]:
-    """Each imported name with the place it is from; of JavaScript, which refuses to bind a name twice, the statement."""
+    """Each imported name with its module; of JavaScript, which refuses to bind a name twice, with where its statement begins."""
     if language.name in _QUALIFIED:
         yield from ((found[2], found[1]) for found in _QUALIFIED[language.name].finditer(text))
     elif language.name in _BINDING_LANGUAGES:
