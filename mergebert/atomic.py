@@ -59,13 +59,6 @@ def write_atomically(path: str, content: bytes) -> None:
     replace_file(os.path.realpath(path), content)
 
 
-def write_json(path: Path, value: object) -> None:
-    """Replaces a file, or makes it, with one JSON value, indented for people, in one step."""
-    import json  # which no merge needs
-
-    write_atomically(str(path), (json.dumps(value, indent=1) + "\n").encode())
-
-
 def overwrite(path: str, content: bytes, stamp: Callable[[int], None] | None = None) -> None:
     """Writes over a file where it lies; raises OSError, nothing changed, if it won't fit."""
     _regular_file(path)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from pathlib import Path
 
 from mergebert.errors import InputError
+from mergebert.regular_files import LARGEST_TEXT, bytes_in
 
-LARGEST = 10_000_000  # bytes of a file; beyond it nobody wrote it by hand
+_ADVICE = {errno.EINVAL: "; name one that holds text", errno.EFBIG: "; resolve it by hand"}
 
 
 def read_version(path: Path) -> str:
@@ -18,16 +19,12 @@ def read_version(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a regular file."""
+    """The content of a regular file of a usual size."""
     try:
-        found = os.stat(path)
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{path} is not a regular file; name one that holds text.")
-        if found.st_size > LARGEST:
-            raise InputError(f"{path} has more than {LARGEST // 1_000_000} MB; resolve it by hand.")
-        return path.read_bytes()
+        return bytes_in(path, LARGEST_TEXT)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        advice = _ADVICE.get(error.errno or 0, "")
+        raise InputError(f"{path} cannot be read: {error.strerror}{advice}.") from error
 
 
 def decoded(path: Path | str, content: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import tempfile
@@ -17,6 +16,8 @@ from mergebert.git.caller import git_caller
 from mergebert.git.command import git_result, git_version, shell_result
 from mergebert.git.config import config_entries, config_values
 from mergebert.git.index_stages import repository_root
+from mergebert.regular_files import bytes_in
+from mergebert.strict_json import json_text
 
 OLDEST_GIT = (2, 38)  # the oldest one the driver is tested with
 FILES_LOOKED_AT = 5000
@@ -45,7 +46,7 @@ def run(arguments: Namespace) -> int:
     """The exit code of `mergebert doctor`: 0 when every check passes, 1 otherwise."""
     found = tuple(checks(Path.cwd()))
     if arguments.json:
-        print(json.dumps([asdict(check) for check in found], ensure_ascii=False))
+        print(json_text([asdict(check) for check in found], ensure_ascii=False))
     else:
         print("\n".join(map(_line, found)))
     return 0 if all(check.passed for check in found) else 1
@@ -115,8 +116,8 @@ def _run_check(driver: str) -> Check:
         labels = dict.fromkeys("SXY", "label")
         code, complaint = shell_result(_expanded(driver, values | labels), folder)
         result = folder / "ours"
-        merged = result.read_text(encoding="utf-8") if result.exists() else ""
-    if code == 0 and merged == _TRIAL_MERGED and not complaint:
+        merged = bytes_in(result) if result.is_file() else b""
+    if code == 0 and merged == _TRIAL_MERGED.encode() and not complaint:
         return Check("run", True, "a trial merge gives what git gives")
     reason = complaint.partition("\n")[0] or f"exit code {code}"
     return Check(
@@ -163,7 +164,7 @@ def _files_check(folder: Path) -> Check:
 
 def _global_files_check() -> Check:
     try:
-        has_block = BLOCK.encode() in attributes_file().read_bytes()
+        has_block = BLOCK.encode() in bytes_in(attributes_file())
     except OSError:
         has_block = False
     if has_block or config_values("merge").get("merge.default") == NAME:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -14,6 +13,7 @@ from mergebert.driver.journal import (
     SOLVE,
     AppliedResolution,
     Entry,
+    damage,
     encoded,
     entries,
     find_entry,
@@ -21,7 +21,8 @@ from mergebert.driver.journal import (
 )
 from mergebert.driver.undo import undo
 from mergebert.errors import InputError
-from mergebert.terminal import visible
+from mergebert.strict_json import json_text
+from mergebert.terminal import one_line, visible
 from mergebert.text.markers import lines_of
 
 
@@ -56,16 +57,16 @@ def run(arguments: Namespace) -> int:
 
 
 def _list(folder: Path, as_json: bool) -> None:
-    listed: list[Entry] = []
+    listed: list[str] = []
     for found in entries(folder):
         if isinstance(found, Entry):
-            listed.append(found)
+            listed.append(json_text(_summary(found)) if as_json else headline(found))
         else:
-            print(visible(f"mergebert review: {found} is damaged; delete it."), file=sys.stderr)
+            print(one_line(f"mergebert review: {damage(found)}"), file=sys.stderr)
     if as_json:
-        print(json.dumps([_summary(entry) for entry in listed]))
+        print(f"[{', '.join(listed)}]")
     else:
-        print("\n".join(map(headline, listed)) or "mergebert has resolved nothing here yet.")
+        print("\n".join(listed) or "mergebert has resolved nothing here yet.")
 
 
 def headline(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mergebert.atomic import inner_place, replace_file
 from mergebert.errors import GitError, InputError, MarkerError, MergebertError
+from mergebert.terminal import one_line
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import MergedFile, has_markers, marked_conflicts, marker_size_in, parse
 from mergebert.text.reconcile import unreconciled
@@ -89,8 +91,12 @@ def _marked_file(path: Path, index: UnmergedFile | None) -> WorkFile:
     else:
         from mergebert.driver.own_resolutions import own_resolutions
 
-        text = ConflictedText(name, parts, stages, own_resolutions(name, index.root))
+        text = ConflictedText(name, parts, stages, own_resolutions(name, index.root, _warn))
     return WorkFile(path, content, text, index)
+
+
+def _warn(sentence: str) -> None:
+    print(one_line(f"mergebert: {sentence}"), file=sys.stderr)
 
 
 def write_work_file(file: WorkFile, text: str) -> bool:

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,8 @@ from mergebert.atomic import write_atomically
 from mergebert.errors import InputError, MergebertError
 from mergebert.git.index_stages import git_folder
 from mergebert.git.operation import Operation
+from mergebert.regular_files import LARGEST, bytes_in
+from mergebert.strict_json import json_text
 from mergebert.text.threeway import ThreeWay
 
 KEPT = 200  # entries, and all of operations that go on; the oldest go first
@@ -90,15 +93,16 @@ def write_entry(entry: Entry, folder: Path) -> None:
 def place_for(entry: Entry, folder: Path) -> Path:
     """The file `entry` belongs in, after making room for it: names sort by time. Raises OSError where there is none."""
     size = len(encoded(entry))
-    if size > LIMIT:
+    if size > min(LARGEST, LIMIT):
         raise OSError(f"{entry.path} is too large to be noted")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     operation = _operation_hash(entry)
     going_on = {operation: True}
     for number, old in enumerate(_files(folder), 1):
-        size += old.stat().st_size
-        if size > LIMIT or (number >= KEPT and not _goes_on(old, going_on)):
-            old.unlink(missing_ok=True)
+        with suppress(OSError):  # it may be a folder, or gone
+            size += old.lstat().st_size
+            if size > LIMIT or (number >= KEPT and not _goes_on(old, going_on)):
+                old.unlink()
     return folder / f"{int(entry.time * 1e6):017d}-{_path_hash(entry.path)}-{operation}-{entry.id}.json"
 
 
@@ -107,8 +111,7 @@ def _goes_on(file: Path, known: dict[str, bool]) -> bool:
     operation = file.stem.split("-")[-2]
     if operation not in known:
         try:
-            entry = _decoded(file.read_bytes())
-            known[operation] = _may_go_on(entry)
+            known[operation] = _may_go_on(_decoded(bytes_in(file)))
         except (OSError, MergebertError, *_DAMAGED):
             return False
     return known[operation]
@@ -121,7 +124,7 @@ def _may_go_on(entry: Entry) -> bool:
 
 def encoded(entry: Entry) -> bytes:
     """`entry` as it is stored; in ASCII, since a path may hold bytes that are no text."""
-    return json.dumps(asdict(entry)).encode("ascii")
+    return json_text(asdict(entry)).encode("ascii")
 
 
 def journal_folder(start: Path) -> Path:
@@ -135,9 +138,14 @@ def journal_folder(start: Path) -> Path:
 
 def entries(folder: Path, path: str | None = None) -> Iterator[Entry | Path]:
     """What was done, newest first, everywhere or to `path`; for an entry that cannot be read, its file."""
+    left = LIMIT  # all that is kept; others may have put more there
     for file in _files(folder, "*" if path is None else _path_hash(path)):
         try:
-            yield _decoded(file.read_bytes())
+            content = bytes_in(file)
+            left -= len(content)
+            if left < 0:
+                return
+            yield _decoded(content)
         except (OSError, *_DAMAGED):
             yield file
 
@@ -150,19 +158,23 @@ def find_entry(identifier: str, folder: Path) -> tuple[Entry, Path]:
         fault = "is the start of several entries" if found else "is no entry"
         raise InputError(f"{identifier!r} {fault} of {folder}; `mergebert review` lists them.")
     try:
-        return _decoded(found[0].read_bytes()), found[0]
+        return _decoded(bytes_in(found[0])), found[0]
     except OSError as error:
         raise InputError(f"{found[0]} cannot be read: {error.strerror}.") from error
     except _DAMAGED as error:
-        raise InputError(f"{found[0]} is damaged; delete it.") from error
+        raise InputError(damage(found[0])) from error
+
+
+def damage(file: Path) -> str:
+    """What to say of a stored entry that cannot be read."""
+    return f"{file} is damaged; delete it."
 
 
 def _decoded(content: bytes) -> Entry:
     """The entry stored as `content`; raises ValueError, RecursionError or OverflowError for what is none."""
-    fields = json.loads(content)
+    entry = msgspec.convert(json.loads(content), Entry)
     # A text that no file can hold is none that was read from one.
-    json.dumps(fields, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    entry = msgspec.convert(fields, Entry)
+    json_text(asdict(entry), ensure_ascii=False).encode("utf-8", "surrogateescape")
     if entry.work_tree and not (Path(entry.work_tree).is_absolute() and _is_inside(entry.path)):
         raise ValueError("a path that leads out of its work tree")
     if not all(map(_COMMIT.fullmatch, (entry.operation.head, *entry.operation.theirs))):

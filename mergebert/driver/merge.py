@@ -313,9 +313,8 @@ def _child_output(merge: DriverMerge, merged: ByteMerge, labels: Labels, shown: 
 
 def _resolved_json(merge: DriverMerge, merged: ByteMerge, labels: Labels, settings: Settings) -> bytes:
     """The resolved text and the journal entry for it, as JSON; empty where there is none."""
-    import json
-
     from mergebert.driver.resolved_merge import MergeJob, resolved_merge
+    from mergebert.strict_json import json_text
     from mergebert.text.threeway import ThreeWay
 
     request = merge.request
@@ -337,7 +336,7 @@ def _resolved_json(merge: DriverMerge, merged: ByteMerge, labels: Labels, settin
         from mergebert.driver.resolved_merge import journal_fields
 
         fields |= journal_fields(job, resolved, merge.caller)
-    return json.dumps(fields).encode("ascii")
+    return json_text(fields).encode("ascii")
 
 
 def _give_up(request: MergeRequest, shown: bytes) -> None:

@@ -18,6 +18,7 @@ from mergebert.atomic import write_atomically
 from mergebert.errors import GitError, InputError
 from mergebert.git.command import git_output, git_result, git_version
 from mergebert.git.index_stages import repository_root
+from mergebert.regular_files import bytes_in
 
 NAME = "mergebert"
 LABELS_SINCE = (2, 44)  # the first git that tells a driver the labels
@@ -158,7 +159,7 @@ def _remove_block(file: Path) -> bool:
 
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return bytes_in(file)
     except FileNotFoundError:
         return b""
 

@@ -22,6 +22,7 @@ from mergebert.git.work_tree import (
     put_into_index,
     work_tree_form,
 )
+from mergebert.regular_files import bytes_in
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import reconciled, unreconciled
@@ -38,7 +39,7 @@ def undo(identifier: str, start: Path, conflict: int | None = None) -> Path:
     root = noted.folder
     path = _file_of(entry, noted)
     rest = _without(entry, conflict)
-    if path.read_bytes() != _form(entry, entry.result, root):
+    if bytes_in(path) != _form(entry, entry.result, root):
         raise InputError(f"{path} has changed since mergebert wrote it; nothing was undone.")
     stages = _stages(entry, noted)
     before = index_entries(entry.path, root)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from mergebert.git.command import lean_result
+from mergebert.regular_files import bytes_in
 
 
 def noted(name: str) -> str:
     """The content of a file of git's folder, such as `rebase-merge/done`; empty where there is none."""
     try:
-        with open(note_path(name), encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        return bytes_in(note_path(name)).decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 
@@ -35,9 +35,6 @@ def is_preimage(text: bytes) -> bool:
 
 def _holds(path: str, content: bytes) -> bool:
     try:
-        if os.path.getsize(path) != len(content):
-            return False
-        with open(path, "rb") as file:
-            return file.read() == content
+        return os.path.getsize(path) == len(content) and bytes_in(path, len(content)) == content
     except OSError:  # git may have forgotten it meanwhile
         return False

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mergebert.git.command import git_result
 from mergebert.git.command_words import CommandWords, command_words
+from mergebert.regular_files import bytes_in
 from mergebert.text.threeway import ThreeWay
 
 # The commit that git keeps of each operation while that waits for a person, and what else tells that it does.
@@ -159,7 +160,7 @@ def _note_paths(names: Sequence[str], folder: Path) -> dict[str, Path]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        return bytes_in(path).decode("utf-8", "surrogateescape")
     except OSError:
         return ""
 

@@ -10,12 +10,12 @@ ranker.safetensors  trees of the second, which also see the classifier and the o
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from stat import S_ISREG
 from typing import Annotated, Any
 
 import msgspec
@@ -24,6 +24,7 @@ from mergebert.errors import ModelBundleError
 from mergebert.ranking.acceptance import Calibration
 from mergebert.ranking.codes import Codes, codes, feature_names, foreign_code
 from mergebert.ranking.columns import SPECIAL_TOKENS
+from mergebert.regular_files import bytes_in
 
 FORMAT = 2
 MODEL, TOKENIZER, MANIFEST = "model.onnx", "tokenizer.json", "bundle.json"
@@ -186,7 +187,7 @@ def _check_features(names: Sequence[str], folder: Path) -> None:
 def _check_special_tokens(path: Path) -> None:
     """Raises ModelBundleError unless a tokenizer numbers the special tokens as the columns do."""
     try:
-        numbers = msgspec.json.decode(path.read_bytes(), type=_Tokenizer).model.vocab
+        numbers = msgspec.json.decode(_content(path.parent, path.name), type=_Tokenizer).model.vocab
     except ValueError as error:
         raise ModelBundleError(f"{path} is not a tokenizer; install the bundle again.") from error
     if [numbers.get(token) for token in SPECIAL_TOKENS] != list(range(len(SPECIAL_TOKENS))):
@@ -208,11 +209,9 @@ def _digest(folder: Path, name: str) -> str:
 
 def _content(folder: Path, name: str) -> bytes:
     """The bytes of one file; raises ModelBundleError, nothing read, for what is no file or too large for one."""
-    file = folder / name
-    found = file.stat()
-    if not S_ISREG(found.st_mode):
-        raise ModelBundleError(f"{file} is not a regular file; install the bundle again.")
-    largest = LARGEST.get(name, LARGEST_FILE)
-    if found.st_size > largest:
-        raise ModelBundleError(f"{file} has more than {largest // 1_000_000} MB; no bundle of ours does.")
-    return file.read_bytes()
+    try:
+        return bytes_in(folder / name, LARGEST.get(name, LARGEST_FILE))
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise ModelBundleError(f"{folder / name}: {error.strerror}; install the bundle again.") from error
+        raise

@@ -79,6 +79,7 @@ def test_the_way_to_the_driver_imports_nothing_else() -> None:
         "mergebert.git.config",
         "mergebert.git.merge_options",
         "mergebert.git.notes",
+        "mergebert.regular_files",
     }
 
 

@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from mergebert.atomic import write_json
+from mergebert.strict_json import write_json
 from mergebert_data.commands import shared_arguments
 from mergebert_data.commands.mined_folder import file_progress, print_json, updated_facts
 from mergebert_data.commands.progress import waiting

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
-from mergebert.regular_files import json_in
+from mergebert.strict_json import json_in, write_json
 from mergebert_data.history.licences import UNKNOWN, licence_of
 from mergebert_data.history.repository import SourceRepository, open_repository
 

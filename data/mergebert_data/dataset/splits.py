@@ -10,7 +10,7 @@ from typing import Any
 
 from mergebert.errors import DatasetError
 from mergebert.markdown import markdown_table
-from mergebert.regular_files import json_in
+from mergebert.strict_json import json_in
 from mergebert_data.dataset.seeded_draw import draw
 from mergebert_data.dataset.statistics import main_language
 

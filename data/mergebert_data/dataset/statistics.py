@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from mergebert.atomic import Draft, write_json
+from mergebert.atomic import Draft
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT
 from mergebert.markdown import markdown_table
-from mergebert.regular_files import json_in
+from mergebert.strict_json import json_in, write_json
 from mergebert_data.dataset.agreement import Agreement, agreement_tables
 from mergebert_data.dataset.count_tables import share_table, with_share
 from mergebert_data.dataset.store import read_rows

@@ -11,6 +11,7 @@ from git.cmd import Git
 from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
 
 from mergebert.errors import GitError
+from mergebert.regular_files import bytes_in
 from mergebert.repository_names import file_name, repository_name
 from mergebert_data.history.plumbing import CLEAN_GIT, environment_of, git_result
 
@@ -91,7 +92,7 @@ def with_commit_graph(source: SourceRepository, parent: Path) -> SourceRepositor
 def shallow_commits(source: SourceRepository) -> frozenset[str]:
     """The commits whose parents a shallow clone has cut off."""
     try:
-        return frozenset((Path(source.git_dir) / "shallow").read_text(encoding="ascii").split())
+        return frozenset(bytes_in(Path(source.git_dir) / "shallow").decode("ascii").split())
     except FileNotFoundError:
         return frozenset()
 

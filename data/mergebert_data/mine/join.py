@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mergebert.atomic import write_json
+from mergebert.strict_json import write_json
 from mergebert_data.dataset.families import assigned_by_family
 from mergebert_data.dataset.repositories import write_facts
 from mergebert_data.dataset.splits import SPLITS_FILE, assigned_splits

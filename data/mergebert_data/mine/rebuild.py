@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
+from mergebert.strict_json import write_json
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.manifest import example_row, read_manifest, text_sha256
 from mergebert_data.dataset.splits import SPLITS_FILE

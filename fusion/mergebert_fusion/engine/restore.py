@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from mergebert.regular_files import json_in
+from mergebert.strict_json import json_in
 from mergebert_fusion.contract.block import Block, Grain, TensorPlace
 from mergebert_fusion.contract.method import MergeMethod
 from mergebert_fusion.engine.finished_files import FACTS

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mergebert.regular_files import json_in
+from mergebert.regular_files import bytes_in
+from mergebert.strict_json import json_in
 from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.files import regular
 from mergebert_fusion.io.lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapted, adapter_config, is_adapter
@@ -91,7 +92,7 @@ def _cached(path: str) -> Path | None:
     home = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface"), "hub")
     model = Path(home).expanduser() / f"models--{path.replace('/', '--')}"
     try:
-        snapshot = model / "snapshots" / (model / "refs" / "main").read_text(encoding="utf-8").strip()
+        snapshot = model / "snapshots" / bytes_in(model / "refs" / "main").decode("utf-8").strip()
     except OSError:
         return None
     return snapshot if snapshot.is_dir() else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mergebert.atomic import write_atomically
-from mergebert.regular_files import json_in
+from mergebert.strict_json import json_in
 from mergebert_fusion.errors import CheckpointError
 
 UNFINISHED = ".mergebert-*"  # what mergebert.atomic leaves behind when it is killed

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mergebert.regular_files import json_in
+from mergebert.strict_json import json_in
 from mergebert_fusion.errors import CheckpointError
 from mergebert_fusion.io.files import regular
 from mergebert_fusion.io.safetensors import TensorFile, open_tensors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mergebert.regular_files import json_in
+from mergebert.strict_json import json_in
 from mergebert_fusion.errors import CheckpointError, RecipeError
 from mergebert_fusion.io.checkpoint import Checkpoint
 

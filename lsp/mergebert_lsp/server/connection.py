@@ -12,6 +12,7 @@ from pygls.exceptions import FeatureRequestError, JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from mergebert import __version__
+from mergebert.regular_files import bytes_in
 from mergebert.terminal import visible
 from mergebert_lsp.features.diagnostics import diagnostics
 from mergebert_lsp.server.options import options_of
@@ -118,7 +119,7 @@ class MergebertServer(LanguageServer):
             return self.session.documents[document.uri] is document
         path = path_of(document.uri)
         try:
-            return path is not None and Path(path).read_bytes() == document.text.encode("utf-8")
+            return path is not None and bytes_in(Path(path)) == document.text.encode("utf-8")
         except (OSError, UnicodeEncodeError):
             return False
 

@@ -5,6 +5,7 @@ Each is read once, and again when what holds it was written again.
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,11 @@ from mergebert.git.command import git_output
 from mergebert.git.index_stages import marker_size_of, repository_root, stage_texts, unmerged_entries
 from mergebert.git.line_merge import line_merge
 from mergebert.git.matching_merge import matching_merge
+from mergebert.regular_files import LARGEST_TEXT, bytes_in
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
+
+logger = logging.getLogger(__name__)
 
 _Stamp = tuple[int, int, int]  # of a file or folder: when it was written, its size, its inode
 
@@ -97,7 +101,7 @@ class Repository:
         read_at = (self.journal_stamp, self._entries.get(name, self._stamp))
         cached = self._own.get(name)
         if cached is None or cached.read_at != read_at:
-            own = own_resolutions(name, self.root, self._journal)
+            own = own_resolutions(name, self.root, logger.warning, self._journal)
             cached = self._own[name] = _CachedOwn(read_at, own)
         return cached.own
 
@@ -172,7 +176,7 @@ def _versions(entry: tuple[str, ...], name: str, root: Path) -> Versions | None:
 def _line_merge(stages: ThreeWay[str], file: Path) -> MergedFile:
     """The line merge that the file shows on the disk, that of a plain merge where it shows none."""
     try:
-        shown = parse(file.read_bytes().decode("utf-8", "surrogateescape"))
+        shown = parse(bytes_in(file, LARGEST_TEXT).decode("utf-8", "surrogateescape"))
     except (OSError, MarkerError):
         return line_merge(stages)
     return matching_merge(shown, stages).line_merge

@@ -12,7 +12,8 @@ from typing import Any
 
 from mergebert.errors import DatasetError
 from mergebert.example import CONFLICT, FileExample, example_from_json
-from mergebert.regular_files import json_in, regular
+from mergebert.regular_files import regular
+from mergebert.strict_json import json_in
 
 TRAIN, DEVELOPMENT, TEST = "train", "development", "test"
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
-from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.ranking.codes import Codes, codes, foreign_code
+from mergebert.strict_json import json_in, write_json
 from mergebert.training.workspace import Workspace
 
 
@@ -23,7 +21,7 @@ def pinned_codes(space: Workspace) -> Codes:
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, codes())
-    found: Codes = json.loads(path.read_text(encoding="utf-8"))
+    found: Codes = json_in(path)
     foreign = foreign_code(found)
     if foreign is not None:
         raise DatasetError(

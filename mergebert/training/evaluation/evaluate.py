@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mergebert.atomic import write_json
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 from mergebert.pool_workers import end_with_parent
 from mergebert.ranking.bundle import default_bundle_path, load_bundle
 from mergebert.ranking.resolution import AnyResolver
 from mergebert.ranking.supervised import SupervisedResolver
+from mergebert.strict_json import write_json
 from mergebert.training.arguments import error_share, whole_number
 from mergebert.training.dataset.mined import (
     DEVELOPMENT,

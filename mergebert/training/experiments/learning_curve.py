@@ -7,7 +7,6 @@ has all the code. This is the one place that prepares test repositories, in a fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -18,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mergebert.atomic import write_json
 from mergebert.markdown import markdown_table
+from mergebert.strict_json import json_in, write_json
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import TEST, TRAIN, repositories_of
 from mergebert.training.dataset.prepared import EVERY_GRADE, PreparedRepository, prepared_names
@@ -79,7 +78,7 @@ def _kept_point(config: TrainConfig, share: Fraction, jobs: int) -> Point:
         files = [Workspace(config).tested(name) for name in repositories_of(config.examples, TEST)]
         outcomes = _outcomes(run, files, jobs)
         write_json(path, _point(run, share, outcomes))
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return dict(json_in(path))
 
 
 def _point(run: TrainConfig, share: Fraction, outcomes: Mapping[str, Sequence[Outcome]]) -> Point:

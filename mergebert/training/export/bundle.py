@@ -13,6 +13,7 @@ from mergebert import __version__
 from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, load_bundle, write_manifest
 from mergebert.ranking.classifier import padded
 from mergebert.ranking.columns import Columns
+from mergebert.regular_files import regular
 from mergebert.text.languages import LANGUAGES
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import DEVELOPMENT, TRAIN, repository_splits
@@ -74,7 +75,8 @@ def _fingerprint(config: TrainConfig) -> str:
     for split in (TRAIN, DEVELOPMENT):
         for name in prepared_names(config, split):
             digest.update(f"{split} {name} ".encode())
-            digest.update(hashlib.sha256(space.prepared(name).read_bytes()).digest())
+            with regular(space.prepared(name)).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ def write_network(
                 f"int8 agrees with float on {facts['int8_agreement']:.1%} only; the network was not exported."
             )
         with Draft(path) as draft:
-            draft.write_bytes(small.read_bytes())
+            shutil.copyfile(small, draft)
     return facts
 
 

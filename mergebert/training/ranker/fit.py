@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.atomic import Draft, write_json
+from mergebert.atomic import Draft
 from mergebert.ranking.classifier import CLASSIFIER_FEATURES
 from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES
+from mergebert.strict_json import json_in, write_json
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import DEVELOPMENT, TRAIN
 from mergebert.training.dataset.prepared import (
@@ -63,7 +63,7 @@ class FittedRanker:
     @property
     def facts(self) -> dict[str, Any]:
         """Feature names, calibration and development figures."""
-        return dict(json.loads((self.folder / "facts.json").read_text(encoding="utf-8")))
+        return dict(json_in(self.folder / "facts.json"))
 
 
 def fit_rankers(config: TrainConfig, jobs: int) -> None:

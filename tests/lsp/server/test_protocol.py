@@ -18,6 +18,8 @@ from lsprotocol.types import METHOD_TO_TYPES, ErrorCodes
 
 from mergebert_lsp.server.handlers import MergebertServer, server
 from mergebert_lsp.server.protocol import LARGEST_MESSAGE, LONGEST_HEADER, BoundedInput
+from mergebert_lsp.text.document_state import DocumentState
+from mergebert_lsp.text.uris import uri_of
 from tests.lsp.editor import COMMAND, PACKAGES
 
 INITIALIZE = {"processId": None, "rootUri": None, "capabilities": {}}
@@ -106,6 +108,14 @@ def test_nothing_is_done_before_initialize(made: MergebertServer, wire: Wire) ->
         ("2", ErrorCodes.ServerNotInitialized),
     ]
     assert made.session.documents == {}
+
+
+def test_a_file_that_became_a_pipe_is_not_waited_for(made: MergebertServer, tmp_path: Path) -> None:
+    text, pipe = tmp_path / "text", tmp_path / "pipe"
+    text.write_text(CONFLICT)
+    os.mkfifo(pipe)
+    documents = [DocumentState(uri_of(str(path)), None, CONFLICT, "utf-16") for path in (text, pipe)]
+    assert list(map(made.is_current, documents)) == [True, False]
 
 
 def test_a_second_initialize_is_refused(made: MergebertServer, wire: Wire) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
+from mergebert.driver.journal import journal_folder
 from mergebert_lsp.worker import repository as index
 from mergebert_lsp.worker.repository import Repositories
 from tests.conftest import Repository
@@ -90,3 +93,21 @@ def test_versions_of_files_that_nobody_looks_at_are_let_go(merging: Repository, 
     git_calls.clear()
     repository.versions_of(path)
     assert git_calls == ["stage_texts"]
+
+
+def test_pipes_are_not_waited_for(merging: Repository, caplog: pytest.LogCaptureFixture) -> None:
+    """In the place of a conflicted file, and of what was noted of it."""
+    path = merging.path / "a.py"
+    path.unlink()
+    os.mkfifo(path)
+    journal = journal_folder(merging.path)
+    journal.mkdir(exist_ok=True)
+    entry = journal / f"{1:017d}-{crc32(b'a.py'):08x}-aaaaaaaa.json"
+    os.mkfifo(entry)
+    repository = Repositories().around(path)
+    assert repository is not None
+    versions = repository.versions_of(path)
+    assert versions is not None
+    assert len(versions.line_merge.conflicts) == 1
+    assert repository.own_in(path) == frozenset()
+    assert caplog.messages == [f"{entry} is damaged; delete it."]

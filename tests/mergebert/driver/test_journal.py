@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import socket
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mergebert.commands import review
 from mergebert.commands.review import described, headline
+from mergebert.commands.workfile import read_work_file
 from mergebert.driver import journal
 from mergebert.driver.journal import (
     DRIVER,
@@ -23,7 +28,7 @@ from mergebert.driver.journal import (
     write_entry,
 )
 from mergebert.errors import InputError, MergebertError
-from mergebert.git.operation import Operation
+from mergebert.git.operation import Operation, noted_operation
 from mergebert.text.threeway import ThreeWay
 
 CONFLICT = "<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> topic\n"
@@ -147,6 +152,125 @@ def test_a_damaged_entry_is_said_and_left_out(
     assert shown.err == f"mergebert review: {file} is damaged; delete it.\n"
     with pytest.raises(InputError, match="damaged"):
         find_entry("00000002", folder)
+
+
+def listen(path: Path) -> None:
+    with (
+        socket.socket(socket.AF_UNIX) as one,
+        contextlib.chdir(path.parent),
+    ):  # a longer name is none for a socket
+        one.bind(path.name)
+
+
+def stretch(path: Path) -> None:
+    """A gigabyte of nothing, which takes no room on the disk."""
+    path.touch()
+    os.truncate(path, 1_000_000_000)
+
+
+UNREADABLE: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a socket": listen,
+    "a link to a device": lambda path: path.symlink_to(os.devnull),
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+    "a gigabyte": stretch,
+    "brackets": lambda path: path.write_bytes(b"[" * 200_000),
+}
+unreadable = pytest.mark.parametrize("make", UNREADABLE.values(), ids=UNREADABLE)
+
+
+@unreadable
+def test_what_is_no_file_of_a_usual_size_is_said_and_left_out(
+    make: Callable[[Path], object], merging, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = journal_folder(merging.path)
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{1:017d}-{journal._path_hash('app.py')}-aaaaaaaa.json"
+    make(file)
+    said = f"{file} is damaged; delete it.\n"
+    assert run() == 0
+    assert capsys.readouterr().err == f"mergebert review: {said}"
+    for arguments in (["aaaaaaaa"], ["aaaaaaaa", "--undo"]):
+        with pytest.raises(InputError, match=r"cannot be read|damaged"):
+            run(*arguments)
+    assert read_work_file(merging.path / "app.py").text.own == frozenset()
+    assert capsys.readouterr().err == f"mergebert: {said}"
+
+
+@unreadable
+def test_nor_does_it_keep_entries_from_being_noted(
+    make: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "KEPT", 1)
+    make(tmp_path / f"{1:017d}-{journal._path_hash('app.py')}-{'a' * 8}-{'a' * 8}.json")
+    store(entry(1), tmp_path)
+    assert [one for one in entries(tmp_path) if isinstance(one, Entry)] == [entry(1)]
+
+
+def test_no_more_is_read_than_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, 6):
+        store(entry(number), tmp_path)
+    monkeypatch.setattr(journal, "LIMIT", 2 * len(encoded(entry(1))))
+    assert list(entries(tmp_path)) == [entry(5), entry(4)]
+
+
+@pytest.mark.parametrize("name", ["MERGE_HEAD", "MERGE_MSG", "SQUASH_MSG"])
+def test_a_pipe_among_the_notes_of_git_is_not_waited_for(name: str, merging) -> None:
+    note = merging.path / ".git" / name
+    note.unlink(missing_ok=True)
+    os.mkfifo(note)
+    store(replace(entry(1), work_tree=str(merging.path)), journal_folder(merging.path))
+    assert read_work_file(merging.path / "app.py").text.open_conflicts
+
+
+@pytest.fixture
+def merging(conflicted_repository, monkeypatch: pytest.MonkeyPatch):
+    """A repository in the middle of a merge with a conflict in `app.py`."""
+    conflicted_repository.run("merge", "theirs")
+    monkeypatch.chdir(conflicted_repository.path)
+    return conflicted_repository
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["\ud800", "/"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_value_in_an_entry_is_a_sentence(data: st.DataObject, merging) -> None:
+    here = noted_operation(merging.path)
+    one = replace(
+        entry(1), work_tree=str(merging.path), operation=here, line_merge=merging.read("app.py").decode()
+    )
+    file = store(one, journal_folder(merging.path))
+    fields = json.loads(file.read_bytes())
+    place = data.draw(st.sampled_from(list(places(fields))))
+    inner = fields
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = data.draw(JSON)
+    file.write_bytes(json.dumps(fields).encode())
+    assert read_work_file(merging.path / "app.py").text.open_conflicts
+    for arguments in (
+        [],
+        ["--json"],
+        ["00000001"],
+        ["00000001", "--undo", "--conflict", "2"],
+        ["00000001", "--undo"],
+    ):
+        with contextlib.suppress(MergebertError):
+            run(*arguments)
+    file.unlink()
+    merging.git("checkout", "--merge", "app.py")
 
 
 _HOSTILE = [None, 1e400, -1, 10**400, "", "\0", "\ud800", "../x", [], {}, [[]], True, "x" * 1000]
