@@ -25,6 +25,9 @@ ARRAYS = {
     "leaves": np.float32,  # [leaves] what they add to the score
 }
 MOST_TREES = 10_000  # the shipped bundle has 400
+# A candidate that scores this much more than another is right with a probability of exactly 1 to a computer (the
+# exponential of -746 is zero), whatever else the trees say; in the shipped bundle no leaf adds more than 1.3.
+LARGEST_LEAF = 746.0
 ROWS = 1024  # rows scored at once: bounds memory to a few megabytes
 
 
@@ -71,7 +74,9 @@ def _are_trees(arrays: Mapping[str, NDArray[Any]]) -> bool:
         return False
     if any(array.ndim != 1 for array in arrays.values()) or not len(arrays["leaves"]):
         return False
-    if len(arrays["roots"]) > MOST_TREES or not np.isfinite(arrays["leaves"]).all():
+    if len(arrays["roots"]) > MOST_TREES or not (np.abs(arrays["leaves"]) <= LARGEST_LEAF).all():
+        return False
+    if not np.isfinite(arrays["thresholds"]).all():
         return False
     splits, leaves = len(arrays["features"]), len(arrays["leaves"])
     if any(len(arrays[name]) != splits for name in ("thresholds", "left", "right", "unknown_left")):

@@ -163,6 +163,25 @@ def test_arrays_of_the_trees(data: st.DataObject, tiny: Path, tmp_path_factory: 
     shutil.rmtree(bundle.parent)
 
 
+@pytest.mark.parametrize("name", [FIRST, RANKER])
+@pytest.mark.parametrize("byte", [0x7F, 0xFF, 0x4F])
+@pytest.mark.parametrize("array", ["leaves", "thresholds"])
+def test_trees_of_one_byte(array: str, byte: int, name: str, bundle: Path, conflicted: Path) -> None:
+    """As numbers 3.4e38, NaN and 3.5e9: two of them add up to no number."""
+    arrays = load_file(bundle / name)
+    arrays[array] = np.frombuffer(bytes([byte]) * arrays[array].nbytes, np.float32)
+    save_file(arrays, bundle / name)
+    sign(bundle)
+    is_refused = array == "leaves" or byte == 0xFF
+    assert is_usable(bundle) is not is_refused
+    for command in ("model verify", "suggest --json a.py"):
+        code, out, err = run_apart(command)
+        assert code == (2 if is_refused else 0)
+        assert ("holds no trees" in err) is is_refused
+        if "--json" in command and not is_refused:
+            json.loads(out, parse_constant=pytest.fail)
+
+
 def write_model(bundle: Path, nodes: list[Any], constants: dict[str, Any], **outputs: list[Any]) -> None:
     """A network of these nodes, signed, whose `classes` and `patterns` are what `outputs` say, else zeros."""
     zeros = {"classes": [len(CONFLICT_CLASSES)], "patterns": [len(PATTERNS)]}

@@ -56,6 +56,11 @@ def test_many_rows_are_scored_like_few(tmp_path: Path) -> None:
         {"features": [-1, 0]},
         {"thresholds": [0.5]},
         {"leaves": []},
+        {"leaves": [7.0, 1.0, np.nan, 100.0]},
+        {"leaves": [7.0, 1.0, 3.39e38, 100.0]},
+        {"leaves": [7.0, 1.0, -747.0, 100.0]},
+        {"thresholds": [0.5, np.nan]},
+        {"thresholds": [np.inf, 2.0]},
         {"more": [1]},
     ],
 )
