@@ -35,6 +35,19 @@ MAY_CATCH_ALL = {
     ROOT / "mergebert" / "ranking" / "subwords.py",
     ROOT / "lsp" / "mergebert_lsp" / "worker" / "process.py",
 }
+# What a person's editor has left, what the system tells, and what the process itself has written.
+MAY_READ_WHOLE = {
+    ROOT / "mergebert" / "commands" / "interactive.py",
+    ROOT / "fusion" / "mergebert_fusion" / "report" / "measure.py",
+    ROOT / "data" / "mergebert_data" / "mine" / "replay_store.py",
+}
+# Configurations and headers for other programs, some of which write infinities.
+MAY_WRITE_JSON = {
+    ROOT / "mergebert" / "strict_json.py",
+    ROOT / "fusion" / "mergebert_fusion" / "io" / "files.py",
+    ROOT / "fusion" / "mergebert_fusion" / "io" / "safetensors.py",
+    ROOT / "data" / "mergebert_data" / "mine" / "replay_store.py",
+}
 
 everywhere = pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
@@ -108,6 +121,27 @@ def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
     calls = {ast.unparse(node.func) for node in nodes(path) if isinstance(node, ast.Call)}
     assert not imported(path) & {"pickle", "marshal", "shelve", "dill", "joblib"}
     assert not calls & {"eval", "exec"}
+
+
+def called(path: Path) -> set[str]:
+    """The names behind the last dot of every call."""
+    return {
+        node.func.attr
+        for node in nodes(path)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+
+
+@everywhere
+def test_files_are_read_whole_in_one_way(path: Path) -> None:
+    assert path in MAY_READ_WHOLE or not called(path) & {"read_bytes", "read_text"}, (
+        "use mergebert.regular_files"
+    )
+
+
+@everywhere
+def test_json_is_written_in_one_way(path: Path) -> None:
+    assert path in MAY_WRITE_JSON or not called(path) & {"dumps", "dump"}, "use mergebert.strict_json"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mergebert.strict_json import json_text
 from mergebert.terminal import visible
 from mergebert_fusion.errors import FusionError, RecipeError
 
@@ -97,7 +97,7 @@ def _list(arguments: Namespace) -> int:
     from mergebert_fusion.report.describe import method_as_json, method_table
 
     if arguments.json:
-        print(json.dumps([method_as_json(method) for method in METHODS.values()], indent=1))
+        print(json_text([method_as_json(method) for method in METHODS.values()], indent=1))
     else:
         print("\n".join(method_table()))
     return 0
@@ -108,7 +108,7 @@ def _explain(name: str, arguments: Namespace) -> int:
     from mergebert_fusion.report.describe import explained, method_as_json
 
     wanted = method_named(name)
-    print(json.dumps(method_as_json(wanted), indent=1) if arguments.json else "\n".join(explained(wanted)))
+    print(json_text(method_as_json(wanted), indent=1) if arguments.json else "\n".join(explained(wanted)))
     return 0
 
 
@@ -123,7 +123,7 @@ def _fuse(file: Path, arguments: Namespace) -> int:
     )
     with planned_recipe(recipe, options) as plan:
         if arguments.plan:
-            lines = [json.dumps(plan_as_json(plan), indent=1)] if arguments.json else described_plan(plan)
+            lines = [json_text(plan_as_json(plan), indent=1)] if arguments.json else described_plan(plan)
             print(visible("\n".join(lines)))
             return 0
         out = _output(arguments)

@@ -19,6 +19,7 @@ from mergebert.commands.offers import conflicts_json, load_resolver, ranked_conf
 from mergebert.commands.workfile import merged_text
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings
+from mergebert.strict_json import json_text
 from mergebert.terminal import Progress
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.threeway import ThreeWay
@@ -53,7 +54,7 @@ def run_batch(name: str, settings: Settings, count: int) -> int:
     with _batch_lines(name) as lines:
         answers = batch(bounded_lines(lines), load_resolver(settings), settings.max_error, count)
         for done, answer in enumerate(answers, start=1):
-            print(json.dumps(answer), flush=True)
+            print(json_text(answer), flush=True)
             progress.show(done)
     progress.close()
     return 0
@@ -111,7 +112,11 @@ def request_of(number: int, line: bytes) -> BatchRequest:
         return BatchRequest(None, "", None, f"line {number} is not JSON in UTF-8.")
     if not isinstance(row, dict):
         return BatchRequest(None, "", None, f"line {number} is not a JSON object.")
-    if len(json.dumps(row.get("id"))) > _LONGEST_ID:
+    try:
+        length = len(json_text(row.get("id")))
+    except ValueError:  # Python reads NaN, and what is larger than any number
+        return BatchRequest(None, "", None, f"line {number} has a number in its id that is none.")
+    if length > _LONGEST_ID:
         return BatchRequest(None, "", None, f"line {number} has an id of more than {_LONGEST_ID} characters.")
     texts = [row.get(name) for name in ("base", "ours", "theirs")]
     path = row.get("path", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from mergebert.commands.offers import load_resolver, ranked_conflicts
 from mergebert.ranking.bundle import Bundle, default_bundle_path, load_bundle
 from mergebert.settings import Settings, load_settings
+from mergebert.strict_json import json_text
 from mergebert.terminal import visible
 from mergebert.text.threeway import ThreeWay
 
@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
         print(f"{visible(str(folder))}: all {len(files)} files are whole.")
         return 0
     bundle = load_bundle(folder)
-    print(json.dumps(bundle.facts, indent=2) if arguments.json else "\n".join(_described(bundle)))
+    print(json_text(bundle.facts, indent=2) if arguments.json else "\n".join(_described(bundle)))
     return 0
 
 

@@ -5,7 +5,6 @@ Exit codes: 0 all solved, 1 some left, 2 a file could not be used (the others ar
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -19,6 +18,7 @@ from mergebert.commands.workfile import PathConflictError, WorkFile, open_work_f
 from mergebert.driver.own_resolutions import BY_HAND
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
+from mergebert.strict_json import json_text
 from mergebert.terminal import one_line, percent, shown_lines, visible
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(arguments: Namespace) -> int:
     settings = settings_of(arguments)
     reports = solve(arguments, settings, lambda: load_resolver(settings))
     if arguments.json:
-        print(json.dumps({"files": [as_json(report) for report in reports]}, indent=2))
+        print(json_text({"files": [as_json(report) for report in reports]}, indent=2))
     else:
         _tell(reports, arguments.dry_run)
     return exit_code(reports)

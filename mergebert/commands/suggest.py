@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from mergebert.commands.offers import conflicts_json, load_resolver, ranked_conf
 from mergebert.commands.workfile import merged_text, open_work_files
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
+from mergebert.strict_json import json_text
 from mergebert.terminal import percent, shown_lines, visible
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.threeway import ThreeWay
@@ -77,7 +77,7 @@ def suggest(arguments: Namespace, settings: Settings, load: Callable[[], AnyReso
     name = arguments.path or str(arguments.file or arguments.ours)
     if arguments.json:
         count = arguments.k or FOR_PROGRAMS
-        print(json.dumps({"path": name, "conflicts": conflicts_json(found, count)}, indent=2))
+        print(json_text({"path": name, "conflicts": conflicts_json(found, count)}, indent=2))
         return
     for one, offer in found:
         lines = _shown(offer, arguments.k or FOR_PEOPLE)

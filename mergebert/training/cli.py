@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from mergebert.strict_json import json_text
 from mergebert.training.arguments import share, whole_number
 from mergebert.training.config import TrainConfig, load_config
 from mergebert.training.evaluation.evaluate import add_evaluate_arguments, run_evaluate
@@ -106,5 +106,5 @@ def run_export(arguments: Namespace) -> int:
     from mergebert.training.export.bundle import write_bundle
 
     facts = write_bundle(load_config(arguments.config), arguments.output, not arguments.without_network)
-    print(json.dumps(facts, indent=1))
+    print(json_text(facts, indent=1))
     return 0

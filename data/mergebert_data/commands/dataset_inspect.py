@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
+from mergebert.strict_json import json_text
 from mergebert.terminal import has_colour
 from mergebert_data.commands import shared_arguments
 from mergebert_data.commands.mined_folder import print_json
@@ -79,7 +79,7 @@ def run_sample(arguments: Namespace) -> int:
         drawn = sampled(out, options, metadata)
     for number, flat in enumerate(drawn, start=1):
         if arguments.json:
-            print(json.dumps(flat, ensure_ascii=False))
+            print(json_text(flat, ensure_ascii=False))
         else:
             print(f"{number}/{len(drawn)}  {shown(flat, has_colour(sys.stdout))}\n")
     return 0

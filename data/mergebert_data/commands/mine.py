@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mergebert.errors import InputError, MergebertError
 from mergebert.regular_files import bytes_in
+from mergebert.strict_json import json_text
 from mergebert.terminal import one_line
 from mergebert_data.commands import shared_arguments
 from mergebert_data.dataset.statistics import statistics_tables
@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(this_run.sentence(), highlight=False)
     with console.status("joining shards"):
         statistics = joined(plan, settings).to_json()
-    print(json.dumps(statistics, indent=1) if arguments.json else statistics_tables(statistics))
+    print(json_text(statistics, indent=1) if arguments.json else statistics_tables(statistics))
     for failure in failures:
         print(one_line(f"left out: {failure}"), file=sys.stderr)
     return 1 if failures else 0

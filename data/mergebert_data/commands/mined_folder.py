@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mergebert.strict_json import json_text
 from mergebert_data.commands.progress import progress, waiting
 from mergebert_data.dataset.repositories import RepositoryFacts, facts_on_disk, read_facts, write_facts
 from mergebert_data.dataset.store import opened
@@ -34,4 +34,4 @@ def updated_facts(out: Path, repositories: Sequence[Path]) -> dict[str, Reposito
 
 def print_json(value: Any) -> None:
     """Prints a value for programs."""
-    print(json.dumps(value, indent=1))
+    print(json_text(value, indent=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mergebert.errors import InputError
+from mergebert.strict_json import json_text
 from mergebert_data.dataset.card import FOLDERS
 from mergebert_data.dataset.card_counts import CardCounts
 from mergebert_data.dataset.flat_rows import SCHEMA, RowMetadata, flat_rows
@@ -74,7 +74,7 @@ class Shards:
             self._parquet.write_table(pa.Table.from_pylist(rows, SCHEMA))
         else:
             ordered = ({name: row[name] for name in SCHEMA.names} for row in rows)
-            out.writelines(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in ordered)
+            out.writelines(json_text(row, ensure_ascii=False).encode() + b"\n" for row in ordered)
         if out.tell() >= self.most:
             self._close()
 

@@ -17,6 +17,7 @@ from mergebert.atomic import Draft
 from mergebert.errors import DatasetError
 from mergebert.example import FileExample
 from mergebert.regular_files import regular
+from mergebert.strict_json import json_text
 
 STRING, INTEGER, BOOLEAN, STRINGS = pa.string(), pa.int64(), pa.bool_(), pa.list_(pa.string())
 
@@ -97,7 +98,7 @@ def write_shard(
         for example, keys in zip(examples, content_keys, strict=True)
     ]
     table = pa.Table.from_pylist(rows, SHARD_SCHEMA).replace_schema_metadata(
-        {_COUNTS: json.dumps(dict(counts))}
+        {_COUNTS: json_text(dict(counts))}
     )
     write_table(path, table)
 
@@ -188,7 +189,7 @@ def rewrite(path: Path, changed: Callable[[pa.Table, int], pa.Table]) -> None:
 def write_json_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes rows as JSON Lines."""
     with Draft(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
-        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        out.writelines(json_text(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema, group: int) -> None:

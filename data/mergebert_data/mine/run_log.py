@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import sys
 import time
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from mergebert.strict_json import json_text
 
 _UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; getrusage counts in kilobytes but on macOS
 
@@ -48,4 +49,4 @@ def recorded(out: Path, jobs: int) -> Iterator[MiningRun]:
         own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         run.peak_bytes = max(own.ru_maxrss, workers.ru_maxrss) * _UNIT
         with (out / "runs.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(asdict(run)) + "\n")
+            log.write(json_text(asdict(run)) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import shlex
 import subprocess
 import sys
@@ -20,8 +21,21 @@ Score: TypeAlias = Callable[[Path, str], float]  # of a checkpoint folder on a t
 def scorer(comparison: Comparison) -> Score:
     """The function that scores a checkpoint, whether the comparison names a function or a command.
 
-    Raises FusionError where there is no such function; the score raises it where a command prints no number.
+    Raises FusionError where there is no such function; the score raises it where a command prints no number, and
+    where one is not finite.
     """
+    score = _unchecked_scorer(comparison)
+
+    def checked(folder: Path, task: str) -> float:
+        found = score(folder, task)
+        if not math.isfinite(found):
+            raise FusionError(f"The score of {folder} on {task} is {found}: give a finite number.")
+        return found
+
+    return checked
+
+
+def _unchecked_scorer(comparison: Comparison) -> Score:
     if comparison.command is not None:
         command = comparison.command
         return lambda folder, task: _printed_score(command, folder, task)

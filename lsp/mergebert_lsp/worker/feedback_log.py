@@ -8,7 +8,6 @@ suggested for it and what of that was taken; the rest of it was refused. Trainin
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 import time
@@ -24,6 +23,7 @@ from mergebert.atomic import write_all
 from mergebert.errors import InputError, MarkerError
 from mergebert.example import ConflictExample, FileExample, MergeContext
 from mergebert.git.index_stages import git_folder
+from mergebert.strict_json import json_text
 from mergebert.text.languages import language_of
 from mergebert.text.markers import Conflict, Markers, MergedFile, parse, render
 from mergebert.text.threeway import ThreeWay
@@ -67,7 +67,7 @@ def record(verdict: Verdict, path: Path | None, folder: Path | None = None) -> b
     if example is None:
         return False
     row = {**example.to_json(), "feedback": _feedback(verdict)}
-    line = json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"  # lone surrogates are written out
+    line = json_text(row, separators=(",", ":")).encode("ascii") + b"\n"  # lone surrogates are written out
     if len(line) > LARGEST_LINE:
         return False
     folder = folder or feedback_folder()

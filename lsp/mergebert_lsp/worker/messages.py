@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mergebert.strict_json import json_text
+
 LARGEST_TEXT = 8_000_000  # characters; what is larger is generated, and comparing it would take minutes
 MOST_BYTES = 1 << 28  # of one message; a line beyond it is no message of ours
 
@@ -64,7 +66,7 @@ def task_of(row: dict[str, Any]) -> RankingTask:
 
 def encoded(message: dict[str, Any]) -> bytes:
     """A message as it is sent: a line of JSON."""
-    return json.dumps(message).encode("ascii") + b"\n"  # lone surrogates are written out
+    return json_text(message).encode("ascii") + b"\n"  # lone surrogates are written out
 
 
 def decoded(line: bytes) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,12 +111,12 @@ def figures(outcomes: Sequence[Outcome], seed: int = 0, resamples: int = RESAMPL
     return found
 
 
-def summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
+def summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
     """The figures of a ranker on the repositories it is tuned on, to four digits and without intervals."""
     found = figures(outcomes, resamples=0)
     values = {name: found[name].value if outcomes else None for name in SUMMARY}
     values |= {f"precision of the top {share:.0%}": _top_precision(outcomes, share) for share in TOP}
-    rounded = {name: round(nan if value is None else value, 4) for name, value in values.items()}
+    rounded = {name: None if value is None else round(value, 4) for name, value in values.items()}
     return {"conflicts": len(outcomes), **rounded}
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mergebert.atomic import write_json
 from mergebert.markdown import markdown_table
+from mergebert.strict_json import write_json
 from mergebert.training.config import TrainConfig
 from mergebert.training.processes import in_processes
 from mergebert.training.ranker.fit import BASELINE, FittedRanker, fit_first, fit_second, training_conflicts
@@ -30,7 +30,9 @@ SHOWN = (
     "coverage at 95%",
 )
 
-GradeFigures = Mapping[str, Mapping[str, Mapping[str, float]]]  # choice of grades -> judged on -> figure
+GradeFigures = Mapping[
+    str, Mapping[str, Mapping[str, float | None]]
+]  # choice of grades -> judged on -> figure
 
 
 def compared_grades(config: TrainConfig, jobs: int) -> GradeFigures:
@@ -61,11 +63,15 @@ def _figures(run: TrainConfig) -> dict[str, dict[str, Any]]:
 def markdown(measured: GradeFigures) -> str:
     """The comparison as a table of percentages."""
     rows = [
-        [choice, subset, str(found["conflicts"]), *(f"{100 * found[name]:.1f}" for name in SHOWN[1:])]
+        [choice, subset, str(found["conflicts"]), *(_percent(found[name]) for name in SHOWN[1:])]
         for choice, subsets in measured.items()
         for subset, found in subsets.items()
     ]
     return markdown_table(["trained on", "judged on", *SHOWN], rows, left=(0, 1))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
 
 
 def write_comparison(config: TrainConfig, jobs: int) -> None:

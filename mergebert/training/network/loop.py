@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mergebert.atomic import Draft
+from mergebert.strict_json import json_text
 
 LOG_STEPS = 50
 
@@ -89,8 +89,11 @@ class TrainingRun:
         return found
 
     def log(self, **facts: Any) -> None:
-        """Adds a line of facts to log.jsonl and prints it."""
-        line = json.dumps(facts)
+        """Adds a line of facts to log.jsonl and prints it; a mean over nothing, or of what diverged, is null."""
+        nothing = {
+            name: None for name, fact in facts.items() if isinstance(fact, float) and not math.isfinite(fact)
+        }
+        line = json_text(facts | nothing)
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as out:
             out.write(line + "\n")
         print(line, flush=True)

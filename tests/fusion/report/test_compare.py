@@ -181,6 +181,8 @@ def test_a_command_can_score(file: Path, tmp_path: Path) -> None:
     [
         ("command: 'false'", "gave no score"),
         (f"command: {sys.executable} -c print('good')", "gave no score"),
+        (f"command: {sys.executable} -c print(1e999-1e999)", "a finite number"),
+        (f"command: {sys.executable} -c print(1e999)", "a finite number"),
         ("evaluate: score", "MODULE:FUNCTION"),
         ("evaluate: gone.py:score", "no file"),
         ("evaluate: mergebert_gone:score", "no module"),

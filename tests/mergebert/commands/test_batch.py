@@ -265,6 +265,13 @@ def test_lines_are_told_by_a_line_feed_at_any_length(monkeypatch: pytest.MonkeyP
         ]
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", '[{"a": 1e999}]'])
+def test_an_id_of_what_is_no_number_is_refused(number: str) -> None:
+    """Or the answer would be no JSON."""
+    [answer] = answered(json.dumps(row(0)).replace('"id": 0', f'"id": {number}').encode() + b"\n")
+    assert answer == {"id": None, "error": "line 1 has a number in its id that is none."}
+
+
 def test_an_id_that_is_a_book_is_refused() -> None:
     [answer] = answered(row("x" * 20_000))
     assert answer == {"id": None, "error": "line 1 has an id of more than 10000 characters."}

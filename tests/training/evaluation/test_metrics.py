@@ -20,6 +20,7 @@ from mergebert.training.evaluation.metrics import (
     reliability,
     risk_coverage,
     sampled_conflicts,
+    summary,
 )
 
 
@@ -235,3 +236,10 @@ def test_the_draw_depends_on_the_seed_and_not_on_the_order() -> None:
     assert sampled_conflicts(some) == sampled_conflicts(reversed(some))
     assert sampled_conflicts(some) != sampled_conflicts(some, seed=1)
     assert sampled_conflicts(some, most=4) < sampled_conflicts(some, most=5)
+
+
+def test_figures_of_no_conflicts_are_none_and_no_numbers() -> None:
+    """Which JSON has no word for."""
+    found = summary([])
+    assert found.pop("conflicts") == 0
+    assert set(found.values()) == {None}

@@ -78,3 +78,8 @@ def test_choices_of_grades_are_compared_over_as_many_conflicts(
 def _count_located(settings: TrainConfig, grades: str) -> int:
     ones = [PreparedRepository(Workspace(settings).prepared(name)) for name in TABLE[TRAIN]]
     return sum(int(one.counted(settings.ranker.hunks_a_merge, settings.seed, grades).sum()) for one in ones)
+
+
+def test_a_figure_over_no_conflicts_is_a_dash() -> None:
+    found = {**dict.fromkeys(SHOWN), "conflicts": 0}
+    assert markdown({"a": {"all": found}}).endswith("| a | all | 0 |" + " - |" * (len(SHOWN) - 1))

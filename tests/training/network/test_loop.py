@@ -57,6 +57,12 @@ def test_training_lowers_the_loss_and_says_so(tmp_path: Path, capsys: pytest.Cap
     assert run.checkpoint.exists()
 
 
+def test_a_figure_that_is_no_number_is_null(tmp_path: Path) -> None:
+    run = TrainingRun(tmp_path, 1000.0)
+    run.log(step=1, loss=float("nan"), other=float("inf"))
+    assert lines(run) == [{"step": 1, "loss": None, "other": None}]
+
+
 def test_a_run_that_was_cut_short_goes_on_where_it_stopped(tmp_path: Path) -> None:
     whole = network()
     train(whole, batches, loss_of(whole), (PLAN, _run(tmp_path / "whole")))
