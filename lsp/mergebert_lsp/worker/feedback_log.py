@@ -23,6 +23,7 @@ from mergebert.atomic import write_all
 from mergebert.errors import InputError, MarkerError
 from mergebert.example import ConflictExample, FileExample, MergeContext
 from mergebert.git.index_stages import git_folder
+from mergebert.regular_files import regular
 from mergebert.strict_json import json_text
 from mergebert.text.languages import language_of
 from mergebert.text.markers import Conflict, Markers, MergedFile, parse, render
@@ -173,7 +174,7 @@ def _state_folder() -> Path:
 def _append(path: Path, line: bytes) -> None:
     """Adds a whole line or nothing, and makes room for it where the file is full."""
     with _locked(path.with_suffix(".lock")):
-        if path.exists() and path.stat().st_size + len(line) > LARGEST_FILE:
+        if path.exists() and regular(path).stat().st_size + len(line) > LARGEST_FILE:
             os.replace(path, path.with_name(f"{path.stem}{_OLDER}.jsonl"))
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,20 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot be kept in .*; free it or turn feedback off\.$"):
         record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize("name", ["unsaved.jsonl", "unsaved.lock"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to(os.devnull)])
+def test_what_is_no_file_is_neither_waited_for_nor_taken_for_one(
+    name: str, make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    make(tmp_path / name)
+    try:
+        record(Verdict(file_of(TWO), 0, "x\n"), None, tmp_path)
+    except InputError as error:
+        assert re.search("regular file|directory", str(error))
+    else:
+        assert len(examples_in(tmp_path)) == 1
 
 
 def test_a_writer_that_never_ends_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
