@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from io import BufferedIOBase
-from typing import BinaryIO, cast
+from typing import cast
 
 from mergebert import __version__
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from mergebert_lsp.server.handlers import server
         from mergebert_lsp.server.life import UnblockedError, end_with_signals
-        from mergebert_lsp.server.protocol import BoundedInput
+        from mergebert_lsp.server.streams import BoundedInput, UnheardOutput
     except ImportError as error:
         print(f"mergebert-lsp needs {error.name}: pip install 'mergebert[lsp]'", file=sys.stderr)
         return 2
@@ -37,5 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if asked.log else logging.WARNING)
     made = server()
     end_with_signals(made.session.close)
-    made.start_io(stdin=cast(BinaryIO, BoundedInput(cast(BufferedIOBase, sys.stdin.buffer))))
+    stdin = BoundedInput(cast(BufferedIOBase, sys.stdin.buffer))
+    asyncio.run(made.serve(stdin, UnheardOutput(sys.stdout.buffer)))
     return 0 if made.protocol.was_shut_down else 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, BinaryIO, cast
 
 from lsprotocol import types as lsp
 from pygls.exceptions import FeatureRequestError, JsonRpcException
+from pygls.io_ import StdinAsyncReader, run_async
 from pygls.lsp.server import LanguageServer
 
 from mergebert import __version__
@@ -20,6 +22,7 @@ from mergebert_lsp.server.progress import RankingProgress
 from mergebert_lsp.server.protocol import Malformed, Protocol
 from mergebert_lsp.server.publishing import Publishing
 from mergebert_lsp.server.session import Session, SessionEvents
+from mergebert_lsp.server.streams import BoundedInput, UnheardOutput
 from mergebert_lsp.text.document_state import DocumentState
 from mergebert_lsp.text.uris import path_of
 
@@ -136,7 +139,15 @@ class MergebertServer(LanguageServer):
             self._has_apologised = True
             self.complain(APOLOGY)
 
-    def shutdown(self) -> None:
-        """Ends the connection and what was started for it."""
-        self.session.close()
-        super().shutdown()  # type: ignore[no-untyped-call]
+    async def serve(self, stdin: BoundedInput, stdout: UnheardOutput) -> None:
+        """Serves the client until it says `exit` or goes away; every request is answered then, and the worker gone."""
+        self.protocol.set_writer(stdout)
+        reader = StdinAsyncReader(cast(BinaryIO, stdin), self.thread_pool)
+        try:
+            await run_async(Event(), reader, self.protocol, logger, self.report_server_error)
+        except SystemExit:  # pygls' way to end
+            pass
+        finally:
+            self.protocol.cancel_pending()
+            self.session.close()
+            await self.session.supervisor.ended()

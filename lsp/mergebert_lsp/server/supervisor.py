@@ -34,6 +34,9 @@ LONGEST_LOAD = 60.0
 # Otherwise it says twice a second how far it is; the longest pieces of work between two words, in files of several
 # megabytes or with a thousand conflicts, take three.
 LONGEST_SILENCE = 20.0
+LONGEST_END = (
+    5.0  # a process that was killed is gone at once, unless it waits for a disk that does not answer
+)
 MOST_DEATHS, WITHIN = 3, 4 * LONGEST_LOAD  # more deaths in so many seconds are no accident
 _LOOKS = 20  # in the longest silence
 
@@ -110,14 +113,13 @@ class Supervisor:
         """Ends the worker for good; what it owed counts as answered."""
         self._is_closed = True
         self.answered = self.generation
-        if self._running is not None:
-            self._running.cancel()
+        self._is_pending.set()  # it is not called off: a process that asyncio has only begun to start is waited for in vain
         self._kill()
 
     async def ended(self) -> None:
         """Waits until a worker that was closed is gone."""
         if self._running is not None:
-            await asyncio.gather(self._running, return_exceptions=True)
+            await asyncio.wait([self._running], timeout=LONGEST_END)
 
     def _ask(self, task: RankingTask) -> None:
         self._pending = task
@@ -140,7 +142,10 @@ class Supervisor:
         try:
             while not self._has_given_up():
                 await self._is_pending.wait()
-                await self._live()
+                if not self._is_closed:
+                    await self._live()
+                if self._is_closed:
+                    return
                 self._deaths.append(time.monotonic())
                 self._pending.texts = {**self._texts, **self._pending.texts}
                 if self._texts or self.is_busy:  # a whole merge can be asked for without any text
@@ -166,6 +171,8 @@ class Supervisor:
             limit=MOST_BYTES,
             start_new_session=True,  # with whatever git it runs, which may hang as well
         )
+        if self._is_closed:
+            self._kill()
         self._silence, self._is_loading = 0.0, True
         loop = asyncio.get_running_loop()
         beside = [loop.create_task(self._send(self._process)), loop.create_task(self._end_if_silent())]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import subprocess
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lsprotocol.types import LSPErrorCodes
 
 from tests.conftest import Repository
 from tests.lsp.editor import COMMAND, PACKAGES, PATIENCE, Editor, editor
 from tests.lsp.server.test_handlers import TEXT, URI, children_of, is_running
-from tests.lsp.test_fuzz_protocol import framed
+from tests.lsp.server.test_protocol import framed, messages_of, request
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("shipped_bundle")]
 
@@ -130,7 +130,69 @@ def started(**streams: Any) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def asked(number: int, method: str, **params: Any) -> bytes:
-    return framed(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode())
+    return framed(request(number, method, params))
+
+
+def told(method: str, **params: Any) -> bytes:
+    return framed({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def opening(uri: str) -> bytes:
+    document = {"uri": uri, "languageId": "python", "version": 1, "text": TEXT}
+    return told("textDocument/didOpen", textDocument=document)
+
+
+FILE = "file:///nowhere/a.py"  # of which git is asked first
+ACCEPTED = {"uri": URI, "conflict": 1, "choice": "ours"}
+ABLE = {"workspace": {"applyEdit": True, "codeLens": {"refreshSupport": True}}}
+# The worker has not even started when these come in; the edit waits for an editor that does not answer.
+PENDING = b"".join(
+    [
+        asked(1, "initialize", processId=None, capabilities=ABLE),
+        opening(URI) + opening(FILE),
+        asked(2, "workspace/executeCommand", command="mergebert.accept", arguments=[ACCEPTED]),
+        asked(3, "workspace/executeCommand", command="mergebert.check", arguments=[{}]),
+        asked(4, "textDocument/codeLens", textDocument={"uri": FILE}),
+    ]
+)
+SHUTDOWN = framed(request(5, "shutdown", None))
+EXIT = framed({"jsonrpc": "2.0", "method": "exit"})
+CANCELLED = LSPErrorCodes.RequestCancelled.value
+
+
+@pytest.mark.parametrize(
+    ("end", "answers", "code"),
+    [
+        (SHUTDOWN + EXIT, {2: CANCELLED, 3: CANCELLED, 4: CANCELLED, 5: None}, 0),
+        (SHUTDOWN, {2: CANCELLED, 3: CANCELLED, 4: CANCELLED, 5: None}, 0),
+        (b"", {2: CANCELLED, 3: CANCELLED, 4: CANCELLED}, 1),
+        (EXIT, {}, 1),
+    ],
+    ids=["shutdown and exit", "shutdown", "end of input", "exit"],
+)
+async def test_the_end_is_quiet_and_answers_what_waits(
+    end: bytes, answers: dict[int, int | None], code: int
+) -> None:
+    with started(stderr=subprocess.PIPE) as one:
+        output, errors = one.communicate(
+            PENDING + end, timeout=PATIENCE
+        )  # a worker would hold the streams open
+    found = {message.get("id"): message for message in messages_of(output) if "method" not in message}
+    del found[1]
+    assert {number: message.get("error", {}).get("code") for number, message in found.items()} == answers
+    assert found.get(5, {"result": None})["result"] is None
+    assert errors == b""
+    assert one.returncode == code
+
+
+async def test_the_end_of_an_editor_that_is_wholly_gone_is_quiet() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with started(stdout=writing, stderr=subprocess.PIPE) as one:
+        os.close(writing)
+        _, errors = one.communicate(PENDING, timeout=PATIENCE)
+    assert errors == b""
+    assert one.returncode == 1
 
 
 async def test_errors_that_nobody_reads_do_not_stop_the_server() -> None:

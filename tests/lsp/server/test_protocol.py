@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lsprotocol.types import METHOD_TO_TYPES, ErrorCodes
 
 from mergebert_lsp.server.handlers import MergebertServer, server
-from mergebert_lsp.server.protocol import LARGEST_MESSAGE, LONGEST_HEADER, BoundedInput
+from mergebert_lsp.server.streams import LARGEST_MESSAGE, LONGEST_HEADER, BoundedInput
 from mergebert_lsp.text.document_state import DocumentState
 from mergebert_lsp.text.uris import uri_of
 from tests.lsp.editor import COMMAND, PACKAGES
@@ -132,6 +132,22 @@ def test_nothing_is_done_after_shutdown(made: MergebertServer, wire: Wire) -> No
     feed(made, request(3, "textDocument/codeLens", {"textDocument": {"uri": "a"}}))
     *_, last = wire.take()
     assert (last["id"], last["error"]["code"]) == (3, ErrorCodes.InvalidRequest)
+
+
+@pytest.mark.parametrize("is_shut_down", [False, True])
+def test_an_answer_that_nobody_waits_for_any_more_is_passed_over(
+    is_shut_down: bool, made: MergebertServer, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed(made, request(1, "initialize", INITIALIZE))
+    waiting = made.protocol.send_request("workspace/codeLens/refresh", None)
+    asked = wire.take()[-1]["id"]
+    if is_shut_down:
+        feed(made, request(2, "shutdown", None))
+        wire.take()
+    waiting.cancel()
+    feed(made, {"jsonrpc": "2.0", "id": asked, "result": None})
+    assert wire.take() == []
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
