@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from mergebert.commands.offers import noticed_offers
 from mergebert.terminal import coloured, has_colour, percent, shown_lines, small_diff, visible
 from mergebert.text.markers import Conflict, has_markers
+from mergebert.text.nested_markers import has_written_base
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
@@ -208,7 +209,7 @@ def _present(talk: Terminal, merge: NamedMerge, key: ConflictKey, offer: RankedC
     talk.say(f"== {merge.path_and_line(key)}")
     for name, label, text in (("ours", labels.ours, sides.ours), ("theirs", labels.theirs, sides.theirs)):
         talk.say(f"-- {name} ({visible(label) or 'no name'})")
-        if conflict.has_base:
+        if has_written_base(conflict):
             talk.say_diff(small_diff(sides.base, text))
         else:
             talk.say("\n".join(shown_lines(text) or ["(empty)"]))

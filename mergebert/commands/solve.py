@@ -20,6 +20,7 @@ from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.strict_json import json_text
 from mergebert.terminal import one_line, percent, shown_lines, visible
+from mergebert.text.nested_markers import has_written_base
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
@@ -138,7 +139,7 @@ def _finish(
             one.line,
             texts[one.index] if one.index in applied else None,
             _how(texts.get(one.index), offers[one.index]),
-            one.conflict.has_base,
+            has_written_base(one.conflict),
         )
         for one in file.text.open_conflicts
     )

@@ -10,6 +10,7 @@ from mergebert.ranking.evidence import ConflictKey, FileMerge
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
 from mergebert.text.imports import clashing_imports
 from mergebert.text.languages import Language, language_of
+from mergebert.text.nested_markers import has_written_base, nests
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
@@ -49,17 +50,17 @@ class OpenMerge:
 def _offer(one: OpenConflict, ranked: RankedConflict, language: Language) -> RankedConflict:
     """What may be offered for a conflict: nothing that loses or repeats text outside the markers, or cannot be meant.
 
-    Nothing is applied unasked without a base.
+    Nothing is applied unasked without a base that somebody has written.
     """
     fitting = tuple(
         resolution
         for resolution in ranked.resolutions
         if one.accepts(resolution.text)
         and not one.repeats(resolution.text)
-        and not one.nests(resolution.text)
+        and not nests(resolution.text, one.conflict.sides)
         and not _clashes(resolution.text, one.conflict.sides, language)
     )
-    is_safe = one.conflict.has_base and bool(fitting) and fitting[0] is ranked.resolutions[0]
+    is_safe = has_written_base(one.conflict) and bool(fitting) and fitting[0] is ranked.resolutions[0]
     return replace(ranked, resolutions=fitting, accepted=ranked.accepted and is_safe)
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mergebert.text.file_parts import AnsweredPart, OpenPart, Part
-from mergebert.text.marker_lines import marker_lines
-from mergebert.text.markers import Conflict, Item, MergedFile, has_markers, lines_of
+from mergebert.text.markers import Conflict, Item, MergedFile
 from mergebert.text.threeway import ThreeWay
 
 
@@ -39,14 +38,6 @@ class OpenConflict:
         """Whether `text` is both sides one after the other with the lines that stand outside the markers twice."""
         ours, theirs = self.conflict.sides.ours, self.conflict.sides.theirs
         return (text == ours + theirs != self.both()) or (text == theirs + ours != self.both(is_swapped=True))
-
-    def nests(self, text: str) -> bool:
-        """Whether `text` brings back markers that a merge of merge bases left in the base and no side has kept."""
-        base, ours, theirs = self.conflict.sides
-        inner = _marker_lines(base)
-        return (
-            bool(inner) and inner.isdisjoint(lines_of(ours + theirs)) and not inner.isdisjoint(lines_of(text))
-        )
 
     def ended(self, text: str) -> str:
         """`text` with the final newline that the whole file should have."""
@@ -136,13 +127,6 @@ def with_final_newline(text: str, sides: ThreeWay[str], stages: ThreeWay[str]) -
     whole = [end for side, end in zip(sides, ends, strict=True) if side == text]
     wanted = whole[-1] if whole else ends.trivial()
     return text if wanted or not text.endswith("\n") else text.removesuffix("\n").removesuffix("\r")
-
-
-def _marker_lines(text: str) -> frozenset[str]:
-    """The lines of `text` that read as markers of a conflict."""
-    if not has_markers(text):
-        return frozenset()
-    return frozenset(line.of(text) for line in marker_lines(text, None) if line.mark in "<|=>")
 
 
 def _ends_in_newline(text: str) -> bool:

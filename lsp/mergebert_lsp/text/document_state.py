@@ -10,6 +10,7 @@ from functools import cached_property
 from hashlib import blake2s
 
 from mergebert.text.markers import MarkedConflict, TornMarkers, marked_conflicts
+from mergebert.text.nested_markers import has_written_base, nests
 from mergebert.text.threeway import ThreeWay
 from mergebert_lsp.text.choices import CHOICES
 from mergebert_lsp.text.marker_facts import MarkerFacts
@@ -56,8 +57,9 @@ class DocumentConflict:
 
     @property
     def knows_base(self) -> bool:
-        """Whether anybody knows what the base held."""
-        return self.marked.conflict.has_base or bool(self.suggested and self.suggested.sides)
+        """Whether anybody knows what the base held, and that is no conflict between several merge bases."""
+        is_known = self.marked.conflict.has_base or bool(self.suggested and self.suggested.sides)
+        return is_known and not nests(self.sides.base, self.sides)
 
     def edit(self, choice: str) -> Edit | None:
         """What resolves the conflict as chosen: a rank or the name of a side; None where there is no such choice."""
@@ -78,7 +80,7 @@ class DocumentConflict:
 
     def _side(self, choice: str) -> str | None:
         conflict = self.marked.conflict
-        if choice not in CHOICES or (choice == "base" and not conflict.has_base):
+        if choice not in CHOICES or (choice == "base" and not has_written_base(conflict)):
             return None
         return CHOICES[choice].text(conflict.sides)
 

@@ -7,6 +7,7 @@ from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from mergebert.text.conflicted_text import OpenConflict
+from mergebert.text.nested_markers import has_written_base
 from mergebert_lsp.text.choices import CHOICES
 from mergebert_lsp.text.suggestions import ConflictSuggestions, Suggestion
 from mergebert_lsp.worker.reconciled_text import LocatedPart, ReconciledText
@@ -64,7 +65,7 @@ def _suggestions(part: LocatedPart, offers: Sequence[RankedConflict], count: int
 def _choices(part: LocatedPart) -> Iterator[tuple[str, str]]:
     """The choices whose text the markers that stand there cannot tell."""
     ends_file = any(one.stages is not None for one in part.open_conflicts)
-    knows_base = all(one.conflict.has_base for one in part.open_conflicts)
+    knows_base = all(has_written_base(one.conflict) for one in part.open_conflicts)
     wanted = [name for name in CHOICES if ends_file or name == "base"]
     for name in wanted:
         if name == "base" and not knows_base:

@@ -249,6 +249,40 @@ async def test_the_index_of_a_repository_tells_what_the_markers_do_not(merging: 
     assert taken.startswith("def total(items):\n    return sum(items)\n\n")
 
 
+@pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
+async def test_the_base_of_a_criss_cross_merge_is_no_choice(style: str, repository: Repository) -> None:
+    repository.git("config", "merge.conflictStyle", style)
+    repository.diverge(*({"app.py": f"a = 1\n{line}\nc = 3\n"} for line in ("base", "one", "two")))
+    repository.git("tag", "one", "main")
+    repository.git("tag", "two", "theirs")
+    for branch, other, line in (("main", "two", "first"), ("theirs", "one", "second")):
+        repository.git("checkout", "--quiet", branch)
+        repository.run("merge", other)
+        repository.commit("merge", {"app.py": f"a = 1\n{line}\nc = 3\n"})
+    repository.git("checkout", "--quiet", "main")
+    repository.run("merge", "theirs")
+    marked = repository.read("app.py").decode()
+    uri = (repository.path / "app.py").as_uri()
+    async with editor(folder=repository.path) as one:
+        one.open(uri, marked)
+        await one.settled(conflicts=1)
+        actions = await one.actions(uri, 2)
+        answer = await one.command("accept", uri=uri, conflict=1, choice="base")
+        texts = []
+        for choice in [action.data["choice"] for action in actions if action.data]:
+            await one.command("accept", uri=uri, conflict=1, choice=choice)
+            texts.append(one.text(uri))
+            one.change(uri, marked)
+            await one.settled(conflicts=1)
+
+    assert ("Temporary merge branch" in marked) == (style != "merge")
+    assert "Temporary merge branch" in repository.git("show", ":1:app.py")
+    assert answer == {"applied": False, "reason": commands.NO_CHOICE}
+    assert not [action.title for action in actions if "base" in action.title]
+    assert len(texts) >= 5
+    assert not [text for text in texts if "<<<<<<<" in text or ">>>>>>>" in text]
+
+
 async def test_the_whole_merge_is_checked_on_request(merging: Repository) -> None:
     other = (merging.path / "other.py").as_uri()
     async with editor(folder=merging.path) as one:

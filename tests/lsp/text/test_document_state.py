@@ -35,6 +35,23 @@ def test_the_base_is_taken_where_it_is_known() -> None:
     assert shown.sides.base == "o\n"
 
 
+@pytest.mark.parametrize("size", [7, 9])
+def test_a_base_that_is_a_conflict_itself_is_no_choice(size: int) -> None:
+    inner = f"{'<' * size} branch 1\no\n{'=' * size}\np\n{'>' * size} branch 2\n"
+    nested = document(DIFF3.replace("o\n", inner, 1))
+    assert applied(nested, (1, "base")) == nested.text
+    assert not nested.conflicts[0].knows_base
+    known = suggested(TWO_WAY, sides=ThreeWay(inner, "a\n", "b\n"))
+    assert not document(TWO_WAY, [known]).conflicts[0].knows_base
+
+
+def test_a_base_with_markers_that_a_side_has_kept_is_a_choice() -> None:
+    inner = "<<<<<<<<< LEFT\no\n=========\np\n>>>>>>>>> RIGHT\n"
+    kept = document(DIFF3.replace("a\n||", f"{inner}||").replace("base\no\n", f"base\n{inner}o\n"))
+    assert kept.conflicts[0].knows_base
+    assert applied(kept, (1, "base")) == f"{inner}o\n"
+
+
 def test_suggestions_replace_the_conflict() -> None:
     known = suggested(TWO_WAY, ("b2\n", 0.9), ("b3\n", 0.1))
     assert applied(document(f"x\n{TWO_WAY}y\n", [known]), (1, "2")) == "x\nb3\ny\n"

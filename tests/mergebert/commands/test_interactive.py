@@ -65,6 +65,14 @@ def test_labels_and_what_each_side_did_are_shown(files: list[Path]) -> None:
     assert "\x1b" not in shown
 
 
+def test_a_base_that_is_a_conflict_itself_is_not_shown(tmp_path: Path) -> None:
+    inner = "<<<<<<<<< branch 1\na\n=========\nb\n>>>>>>>>> branch 2\n"
+    file = tmp_path / "a.py"
+    file.write_text(conflict("x").replace("old x\n", inner))
+    _, shown = talk([file], "q\n")
+    assert "-- ours (HEAD)\nours x\n-- theirs (topic)\ntheirs x\n[1]" in shown
+
+
 def test_the_rest_is_ranked_anew_after_an_answer(files: list[Path]) -> None:
     resolver = FakeResolver(sure_after_ours=("ours 1",))
     chosen, shown = talk(files, "o\nq\n", resolver)

@@ -11,6 +11,7 @@ from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import reconciled, unreconciled
+from mergebert.text.threeway import ThreeWay
 
 # In zdiff3 the common last line stands outside the markers: a resolution without it would lose text.
 SHOWN = "<<<<<<< a\nours\n||||||| o\nold\n=======\ntheirs\n>>>>>>> b\nsame\n"
@@ -60,9 +61,20 @@ def test_markers_of_merged_merge_bases_are_not_offered() -> None:
     inner = "<<<<<<<<< branch 1\na\n=========\nb\n>>>>>>>>> branch 2\n"
     shown = f"<<<<<<< a\nours\n||||||| o\n{inner}=======\ntheirs\n>>>>>>> b\n"
     text = ConflictedText("a.py", unreconciled(parse(shown).parts))
-    found = offer(text, inner, inner[inner.index("b\n") :], "=========\nb\n", "ours\n")
+    found = offer(text, "ours\n", inner, inner[inner.index("b\n") :], "=========\nb\n", inner.rstrip())
     assert [one.text for one in found.resolutions] == ["ours\n"]
-    assert not found.accepted
+    assert not found.accepted  # such a base says nothing of what a side has changed
+
+
+def test_the_underline_of_a_heading_brings_no_markers_of_merge_bases_back() -> None:
+    """Old versions of git write inner markers of the same length."""
+    inner = "<<<<<<< branch 1\na\n=======\nb\n>>>>>>> branch 2\n"
+    ours = "Heading\n=======\n"
+    shown = f"<<<<<<< a\n{ours}||||||| o\n{inner}=======\ntheirs\n>>>>>>> b\n"
+    [conflict] = parse(shown).conflicts
+    assert conflict.sides == ThreeWay(inner, ours, "theirs\n")
+    text = ConflictedText("a.rst", unreconciled([conflict]))
+    assert [one.text for one in offer(text, inner, ours).resolutions] == [ours]
 
 
 def test_markers_that_a_side_has_kept_are_content() -> None:
