@@ -5,7 +5,11 @@ import sys
 
 # `-m` puts the current folder first on sys.path. git runs us inside the repository being merged, which may
 # hold an `argparse.py` of its own: nothing there may be imported. (`python -P` never adds it.)
-if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
+try:
+    here = ["", os.getcwd()]
+except OSError:  # it was deleted, and nothing was put first
+    here = [""]
+if not sys.flags.safe_path and sys.path and sys.path[0] in here:
     del sys.path[0]
 
 from mergebert.cli import main

@@ -145,6 +145,7 @@ def _dispatch(arguments: list[str]) -> int:
 def _run(name: str, arguments: list[str]) -> int:
     """The exit code of one command; every error a user can cause is one sentence."""
     from mergebert.errors import MergebertError
+    from mergebert.terminal import one_line  # noqa: F401 - where no file can be opened any more it is too late
 
     try:
         if {"GIT_DIR", "GIT_PREFIX", "GIT_WORK_TREE"} & os.environ.keys():
@@ -162,11 +163,13 @@ def _run(name: str, arguments: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else UNUSABLE if stop.code else 0
     except MergebertError as error:
         return _refuse(f"mergebert {name}", str(error))
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         missing = (error.name or "").partition(".")[0]
-        if not missing or missing.startswith("mergebert"):
+        if missing.startswith("mergebert"):
             raise
-        return _refuse(f"mergebert {name} needs {missing}", f"pip install '{_requirement(name)}'")
+        if missing and isinstance(error, ModuleNotFoundError):
+            return _refuse(f"mergebert {name} needs {missing}", f"pip install '{_requirement(name)}'")
+        return _refuse(f"mergebert {name}", f"a library cannot be loaded: {_origin(error)}")
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -222,8 +225,17 @@ def _requirement(name: str) -> str:
     return f"mergebert[{EXTRAS[name]}]" if name in EXTRAS else "mergebert"
 
 
+def _origin(error: BaseException) -> str:
+    """The first line of what went wrong first: libraries pass on a failure to load with pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0].removesuffix(".") + "."
+
+
 def _sentence(error: OSError) -> str:
     reason = error.strerror or str(error)
+    if error.filename is None and isinstance(error, FileNotFoundError):
+        return "the current folder was deleted; go to another one."
     return f"{error.filename}: {reason}." if error.filename is not None else f"{reason}."
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from git.cmd import Git
 
+import mergebert_data.history.repository
 from mergebert.cli import main
 from mergebert_data.dataset.store import read_rows
 from mergebert_data.mine.join import joined
+from mergebert_data.mine.local_engine import mined_blocks
 from mergebert_data.mine.merge_block import mine_block
 from mergebert_data.mine.plan import MiningSettings, planned
 from tests.conftest import Repository
@@ -141,7 +142,17 @@ def test_a_repository_that_vanishes_while_it_is_mined_is_named_and_the_others_go
 def test_a_git_that_is_too_old_is_one_sentence_and_not_a_run_of_merges_it_gives_up(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Git, "version_info", (2, 37, 5))
+    monkeypatch.setattr(mergebert_data.history.repository, "git_version", lambda: (2, 37, 5))
     assert main(["mine", str(good), "-o", str(tmp_path / "out")]) == 2
     assert "git 2.37.5 cannot replay merges" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_git_that_goes_away_while_it_is_mined_is_said_and_ends_no_process(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plan = planned([good], MiningSettings(tmp_path / "out"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [result] = mined_blocks(plan.blocks, 1)
+    assert result.failure == "owner/good: git is not installed, or not on the PATH."
+    assert capfd.readouterr().err == ""

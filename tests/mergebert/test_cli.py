@@ -167,10 +167,39 @@ def test_a_missing_package_says_what_to_install(command, capsys: pytest.CaptureF
     assert error == "mergebert train needs torch_that_is_not_there: pip install 'mergebert[train]'\n"
 
 
-def test_a_missing_module_of_ours_is_a_bug_and_not_hidden(command) -> None:
-    command(lambda arguments: importlib.import_module("mergebert.not_there"))
-    with pytest.raises(ModuleNotFoundError):
+def test_a_library_that_cannot_be_loaded_says_what_went_wrong_first(
+    command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def act(arguments):
+        try:
+            raise OSError("libgomp.so.1: cannot open shared object file.")
+        except OSError as error:
+            raise ImportError("\n\nPlease read this\nfor advice.") from error
+
+    command(act)
+    assert cli.main(["train"]) == 2
+    said = "mergebert train: a library cannot be loaded: libgomp.so.1: cannot open shared object file.\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("code", ["import mergebert.not_there", "from mergebert import not_there"])
+def test_a_missing_module_of_ours_is_a_bug_and_not_hidden(command, code: str) -> None:
+    command(lambda arguments: exec(code))
+    with pytest.raises(ImportError):
         cli.main(["train"])
+
+
+def test_where_no_file_can_be_opened_any_more_it_is_still_said() -> None:
+    code = (
+        "import os, sys, mergebert.cli as cli\n"
+        "class C:\n"
+        "    add_arguments = staticmethod(lambda parser: None)\n"
+        "    run = staticmethod(lambda arguments: [os.open('/', os.O_RDONLY) for _ in range(99)])\n"
+        "sys.modules['c'] = C; cli.COMMANDS['c'] = ('c', 'x', 'y'); sys.exit(cli.main(['c']))"
+    )
+    line = f'ulimit -n 20; exec {sys.executable} -c "$0"'
+    done = subprocess.run(["sh", "-c", line, code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "mergebert c: /: Too many open files.\n")
 
 
 def test_ctrl_c(command) -> None:
@@ -206,6 +235,15 @@ def test_python_m_does_not_import_from_the_folder_it_runs_in(tmp_path: Path) -> 
     done = python("-m", "mergebert", "languages", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "python" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["mergebert", "mergebert_lsp"])
+def test_python_m_works_in_a_folder_that_is_gone(module: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f'rmdir "{gone}"; exec {sys.executable} -m {module} --version'
+    done = subprocess.run(["sh", "-c", line], cwd=gone, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_public_names_are_there() -> None:

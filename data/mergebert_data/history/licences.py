@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from git.cmd import Git
-from git.exc import GitCommandError
-
-from mergebert_data.history.repository import git_in
+from mergebert.errors import GitError
+from mergebert_data.history.gitpython import answer
+from mergebert_data.history.plumbing import environment_of, git_result
 
 UNKNOWN = "unknown"
 _LARGEST = 500_000  # bytes; what follows in longer files are other people's licences
@@ -65,15 +64,14 @@ _KINDS = {"affero ": "AGPL", "lesser ": "LGPL", None: "GPL"}
 
 def licence_of(git_dir: Path) -> str:
     """The licences whose texts stand in the top folder of the newest commit, in order of name; `unknown` if none does."""
-    git = git_in(git_dir)
     try:
-        listing = git.ls_tree("-z", git.rev_list("--max-count=1", "HEAD"))
-    except GitCommandError:  # a mirror whose HEAD names no branch it has
+        listing = answer(git_dir, "ls-tree", "-z", answer(git_dir, "rev-list", "--max-count=1", "HEAD"))
+    except GitError:  # a mirror whose HEAD names no branch it has
         try:
-            listing = git.ls_tree("-z", git.rev_list("--all", "--max-count=1"))
-        except GitCommandError:
+            listing = answer(git_dir, "ls-tree", "-z", answer(git_dir, "rev-list", "--all", "--max-count=1"))
+        except GitError:
             return UNKNOWN
-    found = {name_of(_content(git, blob)) for blob in _licence_blobs(listing)} - {UNKNOWN}
+    found = {name_of(_content(git_dir, blob)) for blob in _licence_blobs(listing)} - {UNKNOWN}
     return ", ".join(sorted(found)) or UNKNOWN
 
 
@@ -112,9 +110,7 @@ def _licence_blobs(listing: str) -> list[str]:
     ]
 
 
-def _content(git: Git, blob: str) -> str:
-    try:
-        content: bytes = git.cat_file("blob", blob, stdout_as_string=False)
-    except GitCommandError:  # lost, damaged, or not in this partial clone
-        return ""
-    return content[:_LARGEST].decode("utf-8", "replace")
+def _content(git_dir: Path, blob: str) -> str:
+    told = git_result(environment_of(git_dir), "cat-file", "blob", blob)
+    # It may be lost, damaged, or not in this partial clone.
+    return "" if told.status else told.output[:_LARGEST].decode("utf-8", "replace")

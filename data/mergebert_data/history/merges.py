@@ -6,11 +6,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from git.exc import GitCommandError
-
 from mergebert.errors import GitError
+from mergebert_data.history.gitpython import answer
 from mergebert_data.history.plumbing import environment_of, git_result
-from mergebert_data.history.repository import ALL, SourceRepository, git_in, last_line, shallow_commits
+from mergebert_data.history.repository import ALL, SourceRepository, shallow_commits
 
 OCTOPUS = "merge: of more than two parents"
 CUT_OFF = "merge: cut off by a shallow clone"
@@ -39,9 +38,9 @@ def merge_listing(source: SourceRepository, limit: int | None = None, seed: int 
     Of a shallow clone only those are listed whose sides are complete down to their base.
     """
     try:
-        listing = git_in(source.git_dir).rev_list(*ALL, "--date-order", "--min-parents=2", "--parents")
-    except GitCommandError as error:
-        raise GitError(f"git cannot list the merges of {source.name}: {last_line(error)}") from error
+        listing = answer(source.git_dir, "rev-list", *ALL, "--date-order", "--min-parents=2", "--parents")
+    except GitError as error:
+        raise GitError(f"git cannot list the merges of {source.name}: {error}") from error
     lines = [line.split() for line in listing.split("\n") if line]
     found = [MergeCommit(*names) for names in lines if len(names) == 3]
     chosen = found if limit is None else sampled(found, limit, f"{seed} {source.name}")

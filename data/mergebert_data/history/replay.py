@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from git.cmd import Git
-
 from mergebert.errors import GitError
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.history.attributes import LARGEST, AttributeIndex, Attributes
+from mergebert_data.history.gitpython import answer, git_in
 from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.plumbing import (
     GitResult,
@@ -23,7 +22,7 @@ from mergebert_data.history.plumbing import (
     environment_of,
     git_result,
 )
-from mergebert_data.history.repository import BATCHING_GIT, SourceRepository, git_in, shallow_commits
+from mergebert_data.history.repository import BATCHING_GIT, SourceRepository, shallow_commits
 
 # Renamed folders move files nobody in the merge touched; scratch objects need not be durable or small.
 SETTINGS = tuple(
@@ -80,8 +79,8 @@ class ScratchRepository:
     def __init__(self, source: SourceRepository, parent: Path) -> None:
         self.source = source
         self.folder = Path(tempfile.mkdtemp(dir=parent.resolve()))
-        self.git: Git = git_in(self.folder)
-        self.git.init("--quiet", "--bare", "--template=")
+        self.git = git_in(self.folder)
+        answer(self.folder, "init", "--quiet", "--bare", "--template=")
         alternates = self.folder / "objects" / "info" / "alternates"
         alternates.parent.mkdir(exist_ok=True)
         borrowed = "".join(f"{path}\n" for path in (source.graph, source.objects) if path)

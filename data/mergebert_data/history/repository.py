@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from git import Repo
-from git.cmd import Git
-from git.exc import GitCommandError, GitCommandNotFound, InvalidGitRepositoryError, NoSuchPathError
-
 from mergebert.errors import GitError
+from mergebert.git.command import git_version
 from mergebert.regular_files import bytes_in
 from mergebert.repository_names import file_name, repository_name
-from mergebert_data.history.plumbing import CLEAN_GIT, environment_of, git_result
+from mergebert_data.history.gitpython import answer, git_folder_at
+from mergebert_data.history.plumbing import environment_of, git_result
 
 ALL = ("--exclude=refs/replace/*", "--all")  # a replacement commit is nobody's history
 
@@ -39,11 +38,8 @@ class SourceRepository:
 
 
 def require_git() -> None:
-    """Raises GitError where git is missing or too old to replay merges."""
-    try:
-        version = Git().version_info
-    except (GitCommandError, GitCommandNotFound) as error:
-        raise GitError("git cannot be run; install git 2.38 or newer.") from error
+    """Raises GitError where git does not run or is too old to replay merges."""
+    version = git_version()
     if version < OLDEST_GIT:
         shown = ".".join(map(str, version))
         raise GitError(f"git {shown} cannot replay merges without a work tree; install git 2.38 or newer.")
@@ -51,21 +47,16 @@ def require_git() -> None:
 
 def open_repository(path: Path, name: str | None = None) -> SourceRepository:
     """The repository at `path`, a work tree or bare; GitError says why it cannot be mined."""
+    common = git_folder_at(path)
     try:
-        repository = Repo(path)
-    except (InvalidGitRepositoryError, NoSuchPathError) as error:
-        raise GitError(f"{path} is not a git repository; give a work tree or a bare repository.") from error
-    with repository:
-        common = Path(repository.common_dir).resolve()
-    git = git_in(common)
-    try:
-        if git.rev_parse("--show-object-format") != "sha1":
-            raise GitError(
-                f"{path} names its objects by SHA-256, which the miner cannot read yet; mine a SHA-1 clone."
-            )
-        roots = git.rev_list(*ALL, "--max-parents=0").split()
-    except GitCommandError as error:
-        raise GitError(f"git cannot read the history of {path}: {last_line(error)}") from error
+        objects_by = answer(common, "rev-parse", "--show-object-format")
+        roots = answer(common, "rev-list", *ALL, "--max-parents=0").split()
+    except GitError as error:
+        raise GitError(f"git cannot read the history of {path}: {error}") from error
+    if objects_by != "sha1":
+        raise GitError(
+            f"{path} names its objects by SHA-256, which the miner cannot read yet; mine a SHA-1 clone."
+        )
     objects = str(common / "objects")
     name = name or default_name(path, common)
     if not _is_utf8(name):
@@ -97,17 +88,10 @@ def shallow_commits(source: SourceRepository) -> frozenset[str]:
         return frozenset()
 
 
-def git_in(git_dir: Path | str) -> Git:
-    """git that reads one repository and no configuration outside it."""
-    git = Git(str(git_dir))
-    git.update_environment(**CLEAN_GIT, GIT_DIR=str(git_dir))
-    return git
-
-
 def default_name(path: Path, git_dir: Path) -> str:
     """`owner/name` by the remote called origin, or by a folder `owner+name` or `owner+name.git`; else the folder's own name."""
-    git = git_in(git_dir)
-    url = git.config("--get", "remote.origin.url", with_exceptions=False)
+    told = git_result(environment_of(git_dir), "config", "--get", "remote.origin.url")
+    url = os.fsdecode(told.output).removesuffix("\n")
     found = _SLUG.search(url) if url and not _is_local(url) else None
     if found:
         return found[1]
@@ -128,9 +112,3 @@ def _is_utf8(name: str) -> bool:
 
 def _is_local(url: str) -> bool:
     return "://" not in url and (":" not in url or url.startswith((".", "/")))
-
-
-def last_line(error: GitCommandError) -> str:
-    """The last line that git printed before it failed."""
-    lines = str(error.stderr).strip().strip("'").strip().split("\n")
-    return lines[-1].strip() or "git gave no reason"

@@ -7,8 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from git.exc import GitCommandError
-
 from mergebert.errors import MergebertError
 from mergebert.text.markers import parse_line_merge
 from mergebert_data.dataset.content_key import content_key
@@ -35,7 +33,7 @@ def mine_block(block: MergeBlock, folder: Path | None = None) -> BlockResult:
     is a failure in the result."""
     try:
         return _mine_block(block, folder or block.shard.parent.parent / "scratch")
-    except (MergebertError, GitCommandError, OSError, ValueError) as error:
+    except (MergebertError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[-200:]
         return BlockResult(block.count, failure=f"{block.source.name}: {reason}")
 

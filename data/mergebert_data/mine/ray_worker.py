@@ -12,10 +12,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
-from git.cmd import Git
-from git.exc import GitCommandError
-
 from mergebert import __version__
+from mergebert.errors import GitError
+from mergebert.git.command import git_version
 from mergebert_data.mine.merge_block import BlockResult, mine_block
 from mergebert_data.mine.plan import REPLAY_VERSION, VERSION, MergeBlock
 
@@ -67,8 +66,8 @@ def checked_in(folder: SharedFolder, node: str) -> dict[str, str] | str:
 def versions() -> dict[str, str]:
     """The versions of all that decides how a merge is mined."""
     try:
-        git = ".".join(map(str, Git().version_info))
-    except GitCommandError:
+        git = ".".join(map(str, git_version()))
+    except GitError:
         git = "missing"
     return {"mergebert": __version__, "the miner's format": f"{VERSION}.{REPLAY_VERSION}", "git": git}
 
