@@ -3,7 +3,7 @@
 MergebertError
 ├── MarkerError        conflict markers that are torn or nested
 ├── ModelBundleError   a bundle that is missing, damaged or of another format
-├── GitError           git refused or is not there
+├── GitError           git refused; MissingGitError where it is not there
 ├── InputError         a file that cannot be merged or read (binary, wrong encoding, not there)
 └── DatasetError       mined data that cannot be read
 """
@@ -23,6 +23,13 @@ class ModelBundleError(MergebertError):
 
 class GitError(MergebertError):
     """git refused, or is not installed."""
+
+
+class MissingGitError(GitError):
+    """git is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("git is not installed, or not on the PATH.")
 
 
 class InputError(MergebertError):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mergebert.driver.registration import BLOCK, LABELS_SINCE, NAME, attributes_file, driver_line, program
-from mergebert.errors import GitError, InputError, ModelBundleError
+from mergebert.errors import GitError, InputError, MissingGitError, ModelBundleError
 from mergebert.git.caller import git_caller
 from mergebert.git.command import git_result, git_version, shell_result
 from mergebert.git.config import config_entries, config_values
@@ -53,12 +53,17 @@ def run(arguments: Namespace) -> int:
 
 
 def checks(folder: Path) -> Iterator[Check]:
-    """Every check, for merges run in `folder`."""
+    """Every check, for merges run in `folder`; the last one is of git where that does not answer."""
     try:
-        version = git_version()
-    except GitError as error:
+        yield from _checks(folder)
+    except MissingGitError as error:
         yield Check("git", False, str(error), "install git 2.38 or later")
-        return
+    except GitError as error:
+        yield Check("git", False, str(error), "mend what git complains of, then run this again")
+
+
+def _checks(folder: Path) -> Iterator[Check]:
+    version = git_version()
     yield _git_check(version)
     merge = config_values(f"merge.{NAME}", folder)
     driver = merge.get(f"merge.{NAME}.driver", "")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.atomic import inner_place, replace_file
-from mergebert.errors import GitError, InputError, MarkerError, MergebertError
+from mergebert.errors import GitError, InputError, MarkerError, MergebertError, MissingGitError
 from mergebert.terminal import one_line
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import MergedFile, has_markers, marked_conflicts, marker_size_in, parse
@@ -49,7 +49,7 @@ def open_work_files(paths: Sequence[Path]) -> tuple[list[WorkFile], dict[Path, M
     for path in dict.fromkeys(paths):
         try:
             files.append(read_work_file(path))
-        except (InputError, MarkerError) as error:
+        except (GitError, InputError, MarkerError) as error:
             refused[path] = error
     return files, refused
 
@@ -147,12 +147,12 @@ def portable_name(path: Path) -> str:
 
 
 def _in_index(path: Path) -> UnmergedFile | None:
-    """What git's index holds of `path`; None where git cannot be asked, for what the markers show is worth resolving."""
+    """What git's index holds of `path`; None where there is no git, for what the markers show is worth resolving."""
     from mergebert.git.index_stages import unmerged_file
 
     try:
         return unmerged_file(path)
-    except (GitError, ValueError):  # a link led out of the repository
+    except (MissingGitError, ValueError):  # a link led out of the repository
         return None
 
 

@@ -374,7 +374,9 @@ def _reason(error: BaseException) -> str:
     from mergebert.driver.child import ChildError
     from mergebert.errors import MergebertError
 
-    if isinstance(error, MergebertError | ChildError | OSError):
+    if isinstance(error, MergebertError):
+        return str(error).removesuffix(".") + ";"
+    if isinstance(error, ChildError | OSError):
         return str(error)
     return "not enough memory;" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error};"
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from mergebert.atomic import write_atomically
 from mergebert.errors import GitError, InputError
-from mergebert.git.command import git_output, git_result, git_version
+from mergebert.git.command import git_output, git_result, git_version, refused
+from mergebert.git.config import NOT_FOUND
 from mergebert.git.index_stages import repository_root
 from mergebert.regular_files import bytes_in
 
@@ -45,12 +46,12 @@ class Scope:
 
 def scope_of(flag: str | None, folder: Path) -> Scope:
     """The scope asked for; when none is, the repository around `folder`, or everywhere outside of one."""
-    root = repository_root(folder)
-    if flag == "--local" and root is None:
+    root = None if flag == "--global" else repository_root(folder)
+    if root is not None:
+        return Scope("--local", root)
+    if flag == "--local":
         raise InputError(f"{folder} is not in a git repository; go into one, or use --global.")
-    if flag == "--global" or root is None:
-        return Scope("--global", folder)
-    return Scope("--local", root)
+    return Scope("--global", folder)
 
 
 def install(scope: Scope) -> None:
@@ -122,9 +123,8 @@ def program() -> str:
 
 def attributes_file() -> Path:
     """The user's global attributes file."""
-    code, output, _ = git_result(["config", "--global", "--type=path", "core.attributesFile"])
-    named = output.decode("utf-8", "surrogateescape").strip()
-    if code == 0 and named:
+    named = _value(["--global", "--type=path", "core.attributesFile"]).strip()
+    if named:
         return Path(named)
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "git" / "attributes"
@@ -132,8 +132,16 @@ def attributes_file() -> Path:
 
 def _config(scope: Scope, key: str) -> str:
     """The value of `key` in `scope` alone, empty where it has none."""
-    code, output, _ = git_result(["config", scope.flag, "--get", key], scope.folder)
-    return output.decode("utf-8", "surrogateescape").removesuffix("\n") if code == 0 else ""
+    return _value([scope.flag, "--get", key], scope.folder)
+
+
+def _value(question: list[str], folder: Path | None = None) -> str:
+    """What `git config QUESTION` answers, empty where nothing is set; raises GitError where it refuses."""
+    arguments = ["config", *question]
+    code, output, reason = git_result(arguments, folder)
+    if code not in (0, NOT_FOUND):
+        raise refused(arguments, reason)
+    return output.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
 def _write_block(file: Path) -> None:

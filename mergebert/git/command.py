@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mergebert.errors import GitError
+
 TIMEOUT = 60  # seconds; no query of ours takes one, a stuck network file system does
 
 
@@ -44,21 +46,26 @@ def lean_result(arguments: list[str], environment: Mapping[str, str] | None = No
 
 def git_output(arguments: list[str], cwd: Path | None = None, stdin: bytes | None = None) -> bytes:
     """What `git ARGUMENTS` printed; raises GitError with git's own reason where it failed."""
-    from mergebert.errors import GitError
-
     code, output, reason = git_result(arguments, cwd, stdin)
     if code:
-        raise GitError(f"git {arguments[0]} failed: {reason or f'exit code {code}'}")
+        raise refused(arguments, reason or f"exit code {code}")
     return output
+
+
+def refused(arguments: list[str], reason: str) -> GitError:
+    """The error of a `git ARGUMENTS` that failed with this complaint."""
+    from mergebert.errors import GitError
+
+    return GitError(f"git {arguments[0]} failed: {reason.removesuffix('.')}.")
 
 
 def git_result(
     arguments: list[str], cwd: Path | None = None, stdin: bytes | None = None
 ) -> tuple[int, bytes, str]:
-    """Exit code, output and last line of complaint of `git ARGUMENTS`, where a failure is an answer too."""
+    """Exit code, output and first line of complaint of `git ARGUMENTS`, where a failure is an answer too."""
     import subprocess
 
-    from mergebert.errors import GitError
+    from mergebert.errors import GitError, MissingGitError
 
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
@@ -75,10 +82,10 @@ def git_result(
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise GitError(f"There is no folder {cwd}.") from error
-        raise GitError("git is not installed, or not on the PATH.") from error
+        raise MissingGitError from error
     except subprocess.TimeoutExpired as error:
         raise GitError(f"git {arguments[0]} did not answer within {TIMEOUT} seconds.") from error
-    complaint = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+    complaint = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
     return done.returncode, done.stdout, complaint
 
 

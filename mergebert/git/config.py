@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+NOT_FOUND = 1  # git's exit code where no key is like that
 ConfigEntry = tuple[
     str, str, str
 ]  # scope, as `local` or `global`; key, lower-case but for a subsection; value
@@ -16,14 +17,20 @@ ConfigEntry = tuple[
 def config_entries(pattern: str, folder: object = ".") -> list[ConfigEntry]:
     """The entries whose key begins as a regular expression says, in the order in which they hold, for merges in `folder`.
 
-    Of several with one key the last counts. Empty where there is no git to ask.
+    Of several with one key the last counts. Empty where there is no git to ask; raises GitError where it refuses.
     """
-    command = ["git", "-C", str(folder), "config", "-z", "--show-scope", "--get-regexp", f"^({pattern})"]
+    arguments = ["-C", str(folder), "config", "-z", "--show-scope", "--get-regexp", f"^({pattern})"]
     try:
-        code, output = lean_result(command)
+        code, output = lean_result(["git", *arguments])
     except OSError:
         return []
-    fields = output.decode("utf-8", "surrogateescape").split("\0") if code == 0 else []
+    if code > NOT_FOUND:
+        from pathlib import Path
+
+        from mergebert.git.command import git_output
+
+        output = git_output(arguments[2:], Path(str(folder)))  # again, for what it complains of
+    fields = output.decode("utf-8", "surrogateescape").split("\0") if output else []
     return [_entry(scope, pair) for scope, pair in zip(fields[::2], fields[1::2], strict=False)]
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mergebert.errors import GitError
-from mergebert.git.command import git_output, git_result
+from mergebert.git.command import git_output, git_result, refused
 from mergebert.text.threeway import ThreeWay
 
 _DIGITS_OF_A_SIZE = 6
+# What git says where there is no repository, or one without a work tree.
+_OUTSIDE = ("fatal: not a git repository", "fatal: this operation must be run in a work tree")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +27,15 @@ class UnmergedFile:
 
 def repository_root(path: Path) -> Path | None:
     """The top folder of the work tree that holds `path` (a file or a folder), or None outside of one."""
-    folder = path if path.is_dir() else path.parent
-    try:
-        code, output, _ = git_result(["rev-parse", "--show-toplevel"], folder)
-    except GitError:
-        return None
-    return Path(_text(output).removesuffix("\n")) if code == 0 and output.strip() else None
+    found = _place_of(path, "--show-toplevel")
+    return Path(found) if found else None
 
 
 def git_folder(path: Path) -> Path | None:
     """git's own folder of the repository around `path`, shared by all its work trees; None outside of one."""
-    folder = path if path.is_dir() else path.parent
-    try:
-        code, output, _ = git_result(["rev-parse", "--git-common-dir"], folder)
-    except GitError:
-        return None
+    found = _place_of(path, "--git-common-dir")
     # Older versions of git answer relative to the folder they ran in.
-    return (folder / _text(output).removesuffix("\n")).resolve() if code == 0 else None
+    return (_folder_of(path) / found).resolve() if found else None
 
 
 def unmerged_file(path: Path) -> UnmergedFile | None:
@@ -120,6 +114,19 @@ def attribute_of(attribute: str, name: str, root: Path) -> str:
         return ""
     value = "".join(_text(output).split("\0")[2:3]) if code == 0 else ""
     return "" if value in ("set", "unset", "unspecified") else value
+
+
+def _place_of(path: Path, option: str) -> str:
+    """What `git rev-parse` answers around `path`, empty outside of a repository; raises GitError where it refuses."""
+    arguments = ["rev-parse", option]
+    code, output, reason = git_result(arguments, _folder_of(path))
+    if code and not reason.startswith(_OUTSIDE):
+        raise refused(arguments, reason)
+    return "" if code else _text(output).removesuffix("\n")
+
+
+def _folder_of(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
 
 
 def _blobs(entries: tuple[str, ...]) -> dict[str, str]:

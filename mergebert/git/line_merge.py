@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mergebert.errors import GitError, InputError
+from mergebert.errors import GitError, InputError, MissingGitError
 from mergebert.git.byte_merge import byte_merge
 from mergebert.git.merge_options import DIFF3, MergeOptions
 from mergebert.text.markers import MergedFile, parse
@@ -20,7 +20,7 @@ def line_merge(versions: ThreeWay[str], options: MergeOptions | None = None) -> 
     try:
         merged = byte_merge((base, ours, theirs), (options or MergeOptions()).with_style(DIFF3))
     except FileNotFoundError as error:
-        raise GitError("git is not installed, or not on the PATH.") from error
+        raise MissingGitError from error
     if merged is None:
         raise GitError("git could not merge these texts.")
     return parse(merged.marked(_LABELS, merged.size).decode("utf-8", "surrogateescape"), merged.size)

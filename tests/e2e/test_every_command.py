@@ -10,11 +10,13 @@ import os
 import pwd
 import shutil
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TextIO
 
 import pytest
@@ -102,6 +104,16 @@ def lose_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder / "a.py" / "nonexistent"))
 
 
+def break_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "settings").write_text("[merge\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(folder / "settings"))
+
+
+def lose_temporary_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(folder / "nonexistent"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
 def lose_git(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder / "out"))
 
@@ -134,7 +146,9 @@ PLACES: tuple[Callable[[Path, pytest.MonkeyPatch], None], ...] = (
     vanish,
     forget_home,
     lose_home,
+    lose_temporary_folder,
     lose_git,
+    break_settings,
     plain_locale,
     enter_repository,
     enter_bare_repository,
@@ -143,8 +157,25 @@ PLACES: tuple[Callable[[Path, pytest.MonkeyPatch], None], ...] = (
 )
 
 
+@pytest.fixture
+def fresh_miner() -> Iterator[None]:
+    """The miner as it is imported first: GitPython runs git as it is imported."""
+    kept = forgotten_miner()
+    yield
+    forgotten_miner()
+    sys.modules.update(kept)
+
+
+def forgotten_miner() -> dict[str, ModuleType]:
+    """The modules of the miner and of GitPython, which are no longer imported."""
+    packages = ("mergebert_data", "git", "gitdb")
+    names = [name for name in sys.modules if name.partition(".")[0] in packages]
+    return {name: sys.modules.pop(name) for name in names}
+
+
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("fresh_miner")
 def test_where_it_was_not_meant_to_be_run(
     name: str,
     place: Callable[[Path, pytest.MonkeyPatch], None],
@@ -154,6 +185,45 @@ def test_where_it_was_not_meant_to_be_run(
 ) -> None:
     place(folder, monkeypatch)
     told(TYPED[name].split(), capsys)
+
+
+# What asks git cannot do without its answer; the others do their work. `doctor` says it where it says all else.
+ASKING = ("solve", "suggest", "install", "uninstall", "review", "model", "mine", "dataset rebuild")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(ASKING)])
+@pytest.mark.usefixtures("fresh_miner")
+def test_what_git_complains_of_is_said_once(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say
+) -> None:
+    break_settings(folder, monkeypatch)
+    said = told(TYPED[name].split(), capsys)
+    assert f"fatal: bad config line 1 in file {folder / 'settings'}.\n" in said
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("dataset")])
+@pytest.mark.usefixtures("fresh_miner")
+def test_what_only_reads_mined_data_needs_no_git(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Say
+) -> None:
+    lose_git(folder, monkeypatch)
+    asks = name == "dataset rebuild"
+    assert told(TYPED[name].split(), capsys).startswith("mergebert") == asks
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs ulimit")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("descriptors", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 11, 16))])
+@pytest.mark.usefixtures("folder")
+def test_few_descriptors_and_no_input(name: str, descriptors: int) -> None:
+    line = f'exec <&-; ulimit -n {descriptors}; exec "$0" -m mergebert "$@"'
+    command = ["sh", "-c", line, sys.executable, *TYPED[name].split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (CODES_OF_MERGE if name == "merge" else CODES), done.stderr
+    assert "Traceback" not in done.stderr
+    if done.returncode == cli.UNUSABLE:
+        [said] = [line for line in done.stderr.split("\n") if line.startswith("mergebert")]
+        assert said.endswith(".")
 
 
 @pytest.mark.skipif(

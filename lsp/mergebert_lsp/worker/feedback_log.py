@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mergebert.atomic import write_all
-from mergebert.errors import InputError, MarkerError
+from mergebert.errors import GitError, InputError, MarkerError
 from mergebert.example import ConflictExample, FileExample, MergeContext
 from mergebert.git.index_stages import git_folder
 from mergebert.regular_files import regular
@@ -154,7 +154,11 @@ def _is_read_again(conflicted: str, merged: MergedFile) -> bool:
 @lru_cache(maxsize=256)  # a git process each
 def _repository_name(path: Path) -> str:
     """The name of the repository around `path`, the same in all its work trees, and like that of no other."""
-    folder = git_folder(path) or path.resolve().parent
+    try:
+        folder = git_folder(path)
+    except GitError:  # what is noted of no repository is noted of the folder
+        folder = None
+    folder = folder or path.resolve().parent
     shown = folder.parent.name if folder.name == ".git" else folder.name.removesuffix(".git")
     kept = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in shown)[:40]
     return f"{kept or 'files'}-{blake2b(os.fsencode(folder), digest_size=6).hexdigest()}"

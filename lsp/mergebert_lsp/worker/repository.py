@@ -135,7 +135,7 @@ class Repositories:
         """The work tree around a file or folder; None outside of one, and without git."""
         folder = path if path.is_dir() else path.parent
         if folder not in self._roots:
-            self._roots[folder] = repository_root(folder) if folder.is_dir() else None
+            self._roots[folder] = _root_of(folder)
         root = self._roots[folder]
         if root is None:
             return None
@@ -152,6 +152,13 @@ class Repositories:
         self._roots = {folder: root for folder, root in self._roots.items() if root or folder in folders}
         for repository in self._found.values():
             repository.forget(paths)
+
+
+def _root_of(folder: Path) -> Path | None:
+    try:
+        return repository_root(folder) if folder.is_dir() else None
+    except GitError:
+        return None
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -116,7 +116,21 @@ def test_a_damaged_bundle(installed, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_no_git_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert [check.name for check in checks(Path(os.curdir))] == ["git"]
+    [check] = checks(Path(os.curdir))
+    assert (check.name, check.remedy) == ("git", "install git 2.38 or later")
+
+
+def test_a_git_that_cannot_read_its_settings_is_quoted_and_nothing_else_is_advised(
+    isolated_git: Path, repository
+) -> None:
+    repository.write({".git/config": "[merge\n"})
+    found, check = checks(repository.path)
+    assert (found.passed, check.name, check.passed) == (True, "git", False)
+    assert check.found == "git config failed: fatal: bad config line 1 in file .git/config."
+    assert check.remedy.startswith("mend what git complains of")
+    (isolated_git / ".gitconfig").write_text("[merge\n")
+    [check] = checks(Path(os.curdir))
+    assert check.found.startswith("git version failed: fatal: bad config line 1 in file ")
 
 
 def test_an_old_git(installed, monkeypatch: pytest.MonkeyPatch) -> None:

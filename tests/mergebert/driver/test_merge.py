@@ -57,10 +57,10 @@ def put(versions: tuple[bytes, bytes, bytes]) -> list[str]:
 
 
 def git_that_exits(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts a git in the place of the real one that merges everything to one line; the model is off."""
+    """Puts a git in the place of the real one that merges everything to one line and has no settings; the model is off."""
     git = Path("bin/git").absolute()
     git.parent.mkdir(exist_ok=True)
-    git.write_text(f"#!/bin/sh\necho from git\nexit {code}\n", encoding="utf-8")
+    git.write_text(f'#!/bin/sh\ntest "$3" = config && exit 1\necho from git\nexit {code}\n', encoding="utf-8")
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(git.parent))
     monkeypatch.setenv("MERGEBERT", "0")

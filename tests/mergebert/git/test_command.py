@@ -29,6 +29,17 @@ def test_git_answers_or_says_why(tmp_path: Path) -> None:
         git_result(["version"], tmp_path / "missing")
 
 
+def test_the_first_line_of_a_complaint_is_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "git").write_text(
+        "#!/bin/sh\nprintf 'fatal: not yours.\\nTo add an exception, call:\\n' >&2; exit 128\n"
+    )
+    (tmp_path / "git").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        with pytest.raises(GitError, match=r"^git status failed: fatal: not yours\.$"):
+            git_output(["status"])
+
+
 def test_a_missing_git_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitError, match="not installed"):

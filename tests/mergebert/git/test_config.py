@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mergebert.errors import GitError
 from mergebert.git.config import config_entries, config_values
 
 
@@ -28,9 +29,14 @@ def test_entries_say_who_made_them_and_the_last_one_counts(repository) -> None:
     assert config_values("mergebert", repository.path) == {"mergebert.timeout": "2"}
 
 
-def test_without_git_or_without_a_folder_there_are_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert config_entries("user", tmp_path / "missing") == []
+def test_without_git_there_are_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert config_entries("user") == []
+
+
+def test_settings_that_git_cannot_read_are_not_none(repository, tmp_path: Path) -> None:
+    with pytest.raises(GitError, match="no folder"):
+        config_entries("user", tmp_path / "missing")
+    repository.write({".git/config": "[merge\n"})
+    with pytest.raises(GitError, match=r"git config failed: fatal: bad config line 1 in file \.git/config\."):
+        config_entries("user", repository.path)

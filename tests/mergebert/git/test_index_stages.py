@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mergebert.errors import GitError
 from mergebert.git.index_stages import (
     git_folder,
     marker_size_of,
@@ -79,6 +80,19 @@ def test_outside_of_a_repository_there_is_nothing(tmp_path: Path, monkeypatch: p
     assert repository_root(tmp_path) is None
     assert git_folder(tmp_path) is None
     assert stages_of(tmp_path / "file") is None
+
+
+@pytest.mark.parametrize("ask", [repository_root, git_folder, unmerged_file])
+def test_a_repository_that_git_cannot_read_is_not_outside_of_one(ask, repository) -> None:
+    repository.write({".git/config": "[merge\n"})
+    with pytest.raises(GitError, match=r"bad config line 1 in file \.git/config"):
+        ask(repository.path / "file")
+
+
+def test_a_bare_repository_has_no_work_tree(make_repository) -> None:
+    bare = make_repository(bare=True).path
+    assert repository_root(bare) is None
+    assert git_folder(bare) == bare
 
 
 def test_the_folders_of_a_repository(repository) -> None:
