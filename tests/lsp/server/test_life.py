@@ -185,6 +185,14 @@ async def test_the_end_is_quiet_and_answers_what_waits(
     assert one.returncode == code
 
 
+async def test_a_worker_that_is_only_being_started_ends_with_the_server() -> None:
+    first = asked(1, "initialize", processId=None, capabilities=ABLE) + opening(FILE)
+    with started(stderr=subprocess.PIPE) as one:
+        _, errors = one.communicate(first, timeout=PATIENCE)
+    assert errors == b""
+    assert one.returncode == 1
+
+
 async def test_the_end_of_an_editor_that_is_wholly_gone_is_quiet() -> None:
     reading, writing = os.pipe()
     os.close(reading)
