@@ -10,6 +10,7 @@ from typing import Any
 
 from mergebert.text.languages import LANGUAGES
 from mergebert_lsp.features.capabilities import Client
+from mergebert_lsp.server.git_facts import ask_git
 from mergebert_lsp.server.options import EditorOptions
 from mergebert_lsp.server.supervisor import Supervisor
 from mergebert_lsp.text.document_state import NO_FACTS, DocumentState
@@ -18,8 +19,9 @@ from mergebert_lsp.text.suggestions import ConflictSuggestions, suggestions_of
 from mergebert_lsp.text.uris import path_of, uri_of
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
 
-# Seconds in which the worker starts and git answers, many times over; after them a text is shown as its markers alone
-# read: a conflict that is content does less harm than a real one that nobody sees.
+# Seconds in which the worker starts and git answers, many times over. After them git is asked without the worker, and
+# after as many again a text is shown as its markers alone read: a conflict that is content does less harm than a real one
+# that nobody sees.
 LONGEST_READING = 10.0
 
 
@@ -41,6 +43,7 @@ class _Reading:
     """The wait for what git says of the markers in a text."""
 
     generation: int  # of the task that asks for it
+    is_gits: bool = False  # whether git was asked without the worker
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -100,15 +103,30 @@ class Session:
         return has_more and path_of(document.uri) is not None
 
     def _begin_reading(self, uri: str, generation: int) -> None:
-        """Waits for what git says of the markers in a text, but not for ever."""
-        if uri in self._readings:
+        """Waits for what the worker says of the markers in a text, but not for ever."""
+        if uri not in self._readings:
+            reading = self._readings[uri] = _Reading(generation)
+            asyncio.get_running_loop().call_later(LONGEST_READING, self._ask_git, uri, reading)
+
+    def _ask_git(self, uri: str, reading: _Reading) -> None:
+        """Asks git itself about the markers in a text, unless that is known, and waits for it, but not for ever."""
+        if self._readings.get(uri) is not reading or reading.is_gits:
             return
-        reading = self._readings[uri] = _Reading(generation)
+        path = path_of(uri)
+        if uri in self._facts or path is None:
+            self._read(uri, self._facts.get(uri, NO_FACTS))
+            return
+        reading.is_gits = True
+
+        def read(facts: MarkerFacts) -> None:
+            if uri in self.documents:
+                self._read(uri, facts)
 
         def give_up() -> None:
             if self._readings.get(uri) is reading:
-                self._read(uri, self._facts.get(uri, NO_FACTS))
+                self._read(uri, NO_FACTS)
 
+        ask_git(path, self.documents[uri].text, read)
         asyncio.get_running_loop().call_later(LONGEST_READING, give_up)
 
     def _read(self, uri: str, facts: MarkerFacts) -> None:
@@ -158,6 +176,8 @@ class Session:
         while self.supervisor.answered < generation:
             self._settled.clear()
             await self._settled.wait()
+        for uri in tuple(self._readings):  # where the worker was given up
+            await self.found(uri)
 
     def spend(self, documents: Iterable[DocumentState]) -> None:
         """Notes that an edit of these texts was sent: no other applies until the editor reports them changed."""
@@ -211,8 +231,8 @@ class Session:
             self.events.complain(message["message"])
         elif kind == "done" and message["generation"] == self.supervisor.generation:
             self._settled.set()
-            for uri in tuple(self._readings):
-                self._read(uri, self._facts.get(uri, NO_FACTS))
+            for uri, reading in tuple(self._readings.items()):
+                self._ask_git(uri, reading)
             self._drop(message.get("others", ()))
             for document in self.documents.values():
                 if document.has_conflicts:

@@ -51,9 +51,13 @@ def marker_facts(text: str, size: int | None, versions: ThreeWay[str]) -> Marker
     in_text = marker_size_in(text, size)
     found = marked_conflicts(text, in_text)
     names = [text[one.start : one.end] for one in found]
-    # All that the versions hold, for what is not in the text now may come back with an undo.
+    # All that the versions hold, for what is not in the text now may come back with an undo; of any length, for those
+    # of another one count too once the last conflict with git's markers is resolved.
     content = {
-        version[one.start : one.end] for version in versions for one in marked_conflicts(version, in_text)
+        version[one.start : one.end]
+        for version in versions
+        for length in {in_text, None}
+        for one in marked_conflicts(version, length)
     }
     content |= {name for name in names if any(name in version for version in versions)}
     sides = {

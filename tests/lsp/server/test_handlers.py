@@ -395,11 +395,7 @@ async def test_everything_answers_once_the_worker_was_given_up() -> None:
         found.text_document.diagnostic = lsp.DiagnosticClientCapabilities()
 
     async with editor(adapt=adapt) as one:
-        one.open(URI, TEXT)
-        while not one.messages:
-            for worker in children_of(one):
-                os.kill(worker, signal.SIGKILL)
-            await asyncio.sleep(0.05)
+        await give_up_worker(one)
         one.change(URI, "import sys\n" + TEXT)
         answer = await asyncio.wait_for(one.command("check"), PATIENCE)
         refused = await asyncio.wait_for(one.command("acceptSure"), PATIENCE)
@@ -411,6 +407,43 @@ async def test_everything_answers_once_the_worker_was_given_up() -> None:
     assert refused["applied"] is False
     assert [found.uri for found in whole.items] == [URI]
     assert one.status["busy"] is False
+
+
+async def give_up_worker(one: Editor) -> None:
+    """Opens a text and kills every worker until none is started any more."""
+    one.open(URI, TEXT)
+    while not one.messages:
+        for worker in children_of(one):
+            os.kill(worker, signal.SIGKILL)
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("length", [7, 15])
+async def test_content_is_no_conflict_once_the_worker_was_given_up_either(
+    length: int, repository: Repository
+) -> None:
+    code = "\ndef limit():\n    return {}\n"
+    repository.commit("attributes", {".gitattributes": f"*.py conflict-marker-size={length}\n"})
+    repository.diverge(*({"a.py": quoted(7) + code.format(at) + quoted(9)} for at in range(3)))
+    repository.run("merge", "theirs")
+    marked = repository.read("a.py").decode()
+    uri = (repository.path / "a.py").as_uri()
+    async with editor(folder=repository.path) as one:
+        await give_up_worker(one)
+        one.close(URI)
+        one.open(uri, marked)
+        at = one.line_of(uri, "<" * length + " HEAD")
+        first = await one.actions(uri, 1)
+        answer = await one.command("check")
+        one.change(uri, "# more\n" + marked)
+        await one.settled(conflicts=1)
+        taken = await one.take(uri, at + 2, "Take HEAD")
+
+    assert first == []
+    assert answer["conflicts"] == 1
+    found = [shown for name, all_ in one.published.all if name == uri for shown in all_]
+    assert {shown.range.start.line for shown in found} == {at, at + 1}
+    assert taken == "# more\n" + quoted(7) + code.format(1) + quoted(9)
 
 
 async def test_an_edit_that_the_editor_cannot_make_does_not_lock_the_text() -> None:
@@ -577,6 +610,8 @@ async def test_content_is_at_no_moment_shown_as_a_conflict(length: int, reposito
         await one.settled(conflicts=0)
         one.change(uri, marked)
         await one.settled(conflicts=1)
+        await one.take(uri, at + 1, "Take HEAD")
+        await one.settled(conflicts=0)
 
     assert first == []
     assert {lens.range.start.line for lens in lenses or ()} == {at}
