@@ -12,7 +12,9 @@ import pytest
 
 import mergebert_data.history.repository
 from mergebert.cli import main
+from mergebert.errors import GitError
 from mergebert_data.dataset.store import read_rows
+from mergebert_data.history.repository import open_repository
 from mergebert_data.mine.join import joined
 from mergebert_data.mine.local_engine import mined_blocks
 from mergebert_data.mine.merge_block import mine_block
@@ -156,3 +158,15 @@ def test_a_git_that_goes_away_while_it_is_mined_is_said_and_ends_no_process(
     [result] = mined_blocks(plan.blocks, 1)
     assert result.failure == "owner/good: git is not installed, or not on the PATH."
     assert capfd.readouterr().err == ""
+
+
+def test_a_repository_is_named_as_it_is_and_what_git_complains_of_is_said(
+    good: Path, bad: Repository, tmp_path: Path
+) -> None:
+    named = good.rename(tmp_path / "$HOME")
+    assert open_repository(named).git_dir == str(named / ".git")
+    bad.write({".git/config": "[merge\n"})
+    with pytest.raises(
+        GitError, match=r"read the history of .*/owner\+bad: fatal: bad config line 1 in file "
+    ):
+        open_repository(bad.path)

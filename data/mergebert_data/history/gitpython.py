@@ -33,14 +33,14 @@ def answer(git_dir: Path | str, *words: str) -> str:
     try:
         return str(git.execute(["git", *words]))
     except _gitpython().exc.CommandError as error:
-        raise GitError(_last_line(error)) from error
+        raise GitError(_reason(error)) from error
 
 
 def git_folder_at(path: Path) -> Path:
     """git's own folder of the repository at `path`, a work tree or bare, that all its work trees share."""
     git = _gitpython()
     try:
-        with git.Repo(path) as repository:
+        with git.Repo(path, expand_vars=False) as repository:
             return Path(repository.common_dir).resolve()
     except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
         raise GitError(f"{path} is not a git repository; give a work tree or a bare repository.") from error
@@ -55,7 +55,7 @@ def _gitpython() -> ModuleType:
     return git
 
 
-def _last_line(error: CommandError) -> str:
-    """The last line that git printed before it failed."""
-    lines = str(error.stderr).strip().strip("'").strip().split("\n")
-    return lines[-1].strip() or "git gave no reason"
+def _reason(error: CommandError) -> str:
+    """The first line of what git complained of."""
+    said = str(error.stderr).strip().removeprefix("stderr: ").strip("'").strip()
+    return said.partition("\n")[0] or "git gave no reason"
