@@ -1,10 +1,12 @@
-"""Files replaced whole or not at all; on the path of every merged file, so it imports nothing."""
+"""Files replaced whole or not at all; on the path of every merged file, so it imports next to nothing."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+
+from mergebert.stops import StopsHeldBack
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -29,9 +31,14 @@ def replace_file(path: str, content: bytes, stamp: Callable[[int], None] | None 
 
     `stamp` is given the descriptor of the file once it is written.
     """
+    with StopsHeldBack():
+        _replace(path, content, stamp)
+
+
+def _replace(path: str, content: bytes, stamp: Callable[[int], None] | None) -> None:
     before = _regular_file(path)
     if before is not None and before.st_nlink > 1:
-        overwrite(path, content, stamp)
+        _overwrite(path, content, stamp)
         return
     output, temporary = _beside(path)
     replaced = False
@@ -51,7 +58,7 @@ def replace_file(path: str, content: bytes, stamp: Callable[[int], None] | None 
         if not replaced:
             os.unlink(temporary)
     if not is_alike:
-        overwrite(path, content, stamp)
+        _overwrite(path, content, stamp)
 
 
 def write_atomically(path: str, content: bytes) -> None:
@@ -61,6 +68,11 @@ def write_atomically(path: str, content: bytes) -> None:
 
 def overwrite(path: str, content: bytes, stamp: Callable[[int], None] | None = None) -> None:
     """Writes over a file where it lies; raises OSError, nothing changed, if it won't fit."""
+    with StopsHeldBack():
+        _overwrite(path, content, stamp)
+
+
+def _overwrite(path: str, content: bytes, stamp: Callable[[int], None] | None) -> None:
     _regular_file(path)
     descriptor = os.open(path, os.O_RDWR | _BINARY | _NOT_THROUGH_A_LINK)
     try:

@@ -115,6 +115,13 @@ class DriverMerge:
         is_plain = os.devnull not in self.request.files
         return byte_merge(self.texts, self.options, self.request.files if is_plain else None)
 
+    def with_bases(self) -> ByteMerge:
+        """The same with the base of every conflict, made of the texts: the result may stand in a file by now."""
+        merged = byte_merge(self.texts, self.options.with_style(DIFF3))
+        if merged is None:
+            raise OSError("git could not merge these files again;")
+        return merged
+
     def labels(self) -> Labels:
         """The labels of conflicts: those given, or else what git would write."""
         request = self.request
@@ -300,10 +307,11 @@ def _child_output(merge: DriverMerge, merged: ByteMerge, labels: Labels, shown: 
     from mergebert.settings import load_settings
 
     settings = load_settings({"max_error": merge.request.max_error}, entries=merge.config)
+    with_bases = merge.with_bases()  # here, for a child that is killed would leave what it is made in
 
     def task() -> bytes:
         try:
-            return _resolved_json(merge, merged, labels, settings)
+            return _resolved_json(merge, (merged, with_bases), labels, settings)
         except BaseException as error:
             _say(f"{_reason(error)} git's own conflicts are left.")
             return b""
@@ -311,8 +319,13 @@ def _child_output(merge: DriverMerge, merged: ByteMerge, labels: Labels, shown: 
     return output_of(task, settings.timeout, lambda: _give_up(merge.request, shown))
 
 
-def _resolved_json(merge: DriverMerge, merged: ByteMerge, labels: Labels, settings: Settings) -> bytes:
-    """The resolved text and the journal entry for it, as JSON; empty where there is none."""
+def _resolved_json(
+    merge: DriverMerge, merged: tuple[ByteMerge, ByteMerge], labels: Labels, settings: Settings
+) -> bytes:
+    """The resolved text and the journal entry for it, as JSON; empty where there is none.
+
+    `merged` is the line merge as it is shown, and with every base.
+    """
     from mergebert.driver.resolved_merge import MergeJob, resolved_merge
     from mergebert.strict_json import json_text
     from mergebert.text.threeway import ThreeWay
@@ -321,7 +334,8 @@ def _resolved_json(merge: DriverMerge, merged: ByteMerge, labels: Labels, settin
     job = MergeJob(
         path=request.path,
         sides=ThreeWay(*merge.texts),
-        line_merge=merged,
+        line_merge=merged[0],
+        with_bases=merged[1],
         labels=labels,
         marker_size=request.marker_size,
         options=merge.options,

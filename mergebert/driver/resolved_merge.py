@@ -20,7 +20,7 @@ from mergebert.driver.journal import (
 from mergebert.errors import InputError
 from mergebert.git.byte_merge import ByteMerge, Labels
 from mergebert.git.index_stages import marker_size_of, repository_root
-from mergebert.git.line_merge import line_merge
+from mergebert.git.line_merge import parsed_merge
 from mergebert.git.merge_options import MergeOptions
 from mergebert.git.operation import called_operation
 from mergebert.ranking.open_merge import OpenMerge
@@ -52,6 +52,7 @@ class MergeJob:
     path: str
     sides: ThreeWay[bytes]
     line_merge: ByteMerge
+    with_bases: ByteMerge  # the same in another style
     labels: Labels
     marker_size: int
     options: MergeOptions
@@ -84,7 +85,7 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
     """
     stages = job.sides.map(lambda content: decoded(job.path, content))
     _refuse_marked(job, stages)
-    merged = line_merge(stages, job.options)
+    merged = parsed_merge(job.with_bases)
     if len(merged.conflicts) > CONFLICT_LIMIT:
         raise InputError(f"{job.path} has more than {CONFLICT_LIMIT} conflicts; none of them is guessed.")
     conflicted = ConflictedText(job.path, reconciled(_shown(job), merged), stages)

@@ -13,11 +13,10 @@ import zlib
 
 from mergebert.git.command import lean_result
 from mergebert.git.pack import Pack
+from mergebert.git.temporary_folder import TemporaryFolder
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mergebert.git.merge_options import MergeOptions
 
 _NAME = b"text"
@@ -33,19 +32,19 @@ def blob_merge(texts: Texts, marker_size: int, options: MergeOptions) -> tuple[i
 
     Above 1 git failed, and there is no merge. Raises OSError where there is no room for the repository.
     """
-    folder = _new_folder()
-    try:
-        repository = _Repository(folder, options.style, marker_size)
-        base, ours, theirs = repository.commits(texts)
-        code, output = _UNKNOWN_OPTION, b""
-        if options.algorithm == "histogram":  # the one `git merge-tree` takes before 2.47, whatever is asked
-            given = [f"-X{option}" for option in options.strategy_options()]
-            code, output = repository.git("merge-tree", "--write-tree", "-z", *given, ours, theirs)
-        if code == _UNKNOWN_OPTION:  # before 2.43 it takes no strategy options at all
-            return repository.merged_in_work_tree(base, ours, theirs, options)
-        return code, repository.text_of(output[:40].decode("ascii")) if code <= 1 else b""
-    finally:
-        _remove(folder)
+    with TemporaryFolder() as folder:
+        return _merge_in(_Repository(folder, options.style, marker_size), texts, options)
+
+
+def _merge_in(repository: _Repository, texts: Texts, options: MergeOptions) -> tuple[int, bytes]:
+    base, ours, theirs = repository.commits(texts)
+    code, output = _UNKNOWN_OPTION, b""
+    if options.algorithm == "histogram":  # the one `git merge-tree` takes before 2.47, whatever is asked
+        given = [f"-X{option}" for option in options.strategy_options()]
+        code, output = repository.git("merge-tree", "--write-tree", "-z", *given, ours, theirs)
+    if code == _UNKNOWN_OPTION:  # before 2.43 it takes no strategy options at all
+        return repository.merged_in_work_tree(base, ours, theirs, options)
+    return code, repository.text_of(output[:40].decode("ascii")) if code <= 1 else b""
 
 
 class _Repository:
@@ -124,44 +123,3 @@ class _Repository:
     def _write(self, name: str, content: bytes) -> None:
         with open(os.path.join(self.folder, name), "wb") as file:
             file.write(content)
-
-
-def _new_folder() -> str:
-    """An empty folder that only this user can read, in the first place that takes one; git needs none, so any will do.
-
-    Raises OSError where no place takes a folder.
-    """
-    named = [os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)]
-    for parent in (*named, "/tmp", "/var/tmp"):
-        try:
-            return _folder_in(parent)
-        except OSError:
-            continue
-    return _folder_in(os.curdir)  # where git keeps the three versions themselves
-
-
-def _folder_in(parent: str) -> str:
-    while True:
-        folder = os.path.join(os.path.abspath(parent), f"mergebert-{os.getpid()}-{os.urandom(6).hex()}")
-        try:
-            os.mkdir(folder, 0o700)
-        except FileExistsError:
-            continue
-        return folder
-
-
-def _remove(folder: str) -> None:
-    """Removes a folder and all in it, as far as the system lets it."""
-    for parent, folders, files in os.walk(folder, topdown=False):
-        for name in files:
-            _quietly(os.unlink, os.path.join(parent, name))
-        for name in folders:
-            _quietly(os.rmdir, os.path.join(parent, name))
-    _quietly(os.rmdir, folder)
-
-
-def _quietly(remove: Callable[[str], None], path: str) -> None:
-    try:  # noqa: SIM105 - contextlib costs milliseconds
-        remove(path)
-    except OSError:
-        pass  # a temporary file that stays is no reason to fail

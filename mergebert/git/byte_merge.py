@@ -93,9 +93,9 @@ def _by_merge_file(
         return _UNKNOWN_OPTION, b""
     if files is not None:
         return lean_result(_arguments(options, size, files))
-    import tempfile
+    from mergebert.git.temporary_folder import TemporaryFolder  # git seldom lacks files of the texts
 
-    with tempfile.TemporaryDirectory(prefix="mergebert-", ignore_cleanup_errors=True) as folder:
+    with TemporaryFolder() as folder:
         names = [os.path.join(folder, name) for name in ("base", "ours", "theirs")]
         for name, text in zip(names, texts, strict=True):
             with open(name, "wb") as file:

@@ -33,7 +33,8 @@ def lean_result(arguments: list[str], environment: Mapping[str, str] | None = No
         (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
     ]
     try:
-        child = os.posix_spawnp(arguments[0], arguments, environment, file_actions=actions)
+        # Whatever this process holds back, the command can be stopped.
+        child = os.posix_spawnp(arguments[0], arguments, environment, file_actions=actions, setsigmask=())
     except OSError:
         os.close(reading)
         raise

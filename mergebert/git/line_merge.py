@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mergebert.errors import GitError, InputError, MissingGitError
-from mergebert.git.byte_merge import byte_merge
+from mergebert.git.byte_merge import ByteMerge, byte_merge
 from mergebert.git.merge_options import DIFF3, MergeOptions
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
@@ -23,6 +23,11 @@ def line_merge(versions: ThreeWay[str], options: MergeOptions | None = None) -> 
         raise MissingGitError from error
     if merged is None:
         raise GitError("git could not merge these texts.")
+    return parsed_merge(merged)
+
+
+def parsed_merge(merged: ByteMerge) -> MergedFile:
+    """A line merge as agreed text and conflicts; one that was made without bases has none."""
     return parse(merged.marked(_LABELS, merged.size).decode("utf-8", "surrogateescape"), merged.size)
 
 

@@ -37,6 +37,7 @@ from tests.e2e.driver_program import driver_program
 STYLES = ("merge", "diff3", "zdiff3")
 LABELS = ("base", "ours", "theirs")  # what there is without a git command above us
 SIGNALS = ("KILL", "TERM", "INT", "HUP", "QUIT", "ABRT", "SEGV", "USR1", "ALRM")
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # what asks a process to stop
 NAMES = (
     "app.py",
     "a b.py",
@@ -163,7 +164,7 @@ class Breaker:
         self.folder = folder
         self.line = driver_line(shlex.quote(str(driver_program(folder / "bin"))), git_version())
         self.work = folder / "work"
-        for name in ("home", "temporary", "work"):
+        for name in ("home", "work"):
             (folder / name).mkdir()
 
     def violations(self, trial: Trial) -> list[str]:
@@ -172,8 +173,9 @@ class Breaker:
         wanted = _by_git(trial.versions, MergeOptions(style=trial.style))
         fallback = _by_git(trial.versions, MergeOptions(MYERS, style=trial.style))
         # Killed between writing a file and putting it in its place, nobody is left to remove it.
-        left_over = [] if trial.signal else sorted(set(os.listdir(self.work)) - {"B", "O"})
-        found = [f"{name} is left in the work tree" for name in left_over]
+        is_killed = trial.signal and trial.signal not in STOPS
+        left_over = {*os.listdir(self.work), *os.listdir(self.temporary)} - {"B", "O"}
+        found = [f"{name} is left behind" for name in sorted(left_over) if not is_killed]
         # These end git's own merge-file too.
         may_stop = trial.signal or trial.limits or trial.environment.get("GIT_CONFIG_COUNT") == "x"
         found += ["a merge that git can make was given up"] if left is None and not may_stop else []
@@ -184,6 +186,8 @@ class Breaker:
         """The exit code of the registered line and what is left in `%A`, None where nothing is."""
         shutil.rmtree(self.work)
         self.work.mkdir()
+        # A new one each time: git may still write into that of a driver that was killed.
+        self.temporary = Path(tempfile.mkdtemp(dir=self.folder))
         for name, content in zip("OAB", trial.versions, strict=True):
             (self.work / name).write_bytes(content)
         line = self.line
@@ -204,7 +208,7 @@ class Breaker:
             "GIT_CONFIG_KEY_0": "merge.conflictStyle",
             "GIT_CONFIG_VALUE_0": trial.style,
         }
-        own = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "temporary")}
+        own = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.temporary)}
         environment = {**os.environ, **config, **own, **trial.environment}
         child = subprocess.Popen(
             ["sh", "-c", f"{{ {line}; }} {trial.redirect}"],

@@ -215,7 +215,10 @@ def test_what_only_reads_mined_data_needs_no_git(
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("descriptors", [8, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 11, 16))])
 @pytest.mark.usefixtures("folder")
-def test_few_descriptors_and_no_input(name: str, descriptors: int) -> None:
+def test_few_descriptors_and_no_input(
+    name: str, descriptors: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     line = f'exec <&-; ulimit -n {descriptors}; exec "$0" -m mergebert "$@"'
     command = ["sh", "-c", line, sys.executable, *TYPED[name].split()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -224,6 +227,7 @@ def test_few_descriptors_and_no_input(name: str, descriptors: int) -> None:
     if done.returncode == cli.UNUSABLE:
         [said] = [line for line in done.stderr.split("\n") if line.startswith("mergebert")]
         assert said.endswith(".")
+    assert list(tmp_path.glob("mergebert-*")) == []
 
 
 @pytest.mark.skipif(

@@ -80,6 +80,7 @@ def test_the_way_to_the_driver_imports_nothing_else() -> None:
         "mergebert.git.merge_options",
         "mergebert.git.notes",
         "mergebert.regular_files",
+        "mergebert.stops",
     }
 
 

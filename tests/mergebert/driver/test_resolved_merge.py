@@ -37,9 +37,12 @@ def job(versions: ThreeWay[str] | ThreeWay[bytes], style: str = "merge", marker_
     """The job the driver makes of these versions."""
     encoded = versions.map(lambda text: text if isinstance(text, bytes) else text.encode())
     options = MergeOptions(style=style)
-    merged = byte_merge((encoded.base, encoded.ours, encoded.theirs), options) or ByteMerge(b"", True, 7)
+    merged, with_bases = (
+        byte_merge((encoded.base, encoded.ours, encoded.theirs), one) or ByteMerge(b"", True, 7)
+        for one in (options, options.with_style("diff3"))
+    )
     labels = ("base", "ours", "theirs")
-    return MergeJob("app.py", encoded, merged, labels, marker_size, options, in_git=False)
+    return MergeJob("app.py", encoded, merged, with_bases, labels, marker_size, options, in_git=False)
 
 
 @pytest.mark.parametrize("style", ["merge", "diff3", "zdiff3"])
