@@ -15,6 +15,7 @@ from mergebert_lsp.worker.reconciled_text import LocatedPart, ReconciledText
 if TYPE_CHECKING:
     from mergebert.ranking.resolution import RankedConflict
 
+_BOTH = ("both", "both-swapped")
 LEAST = 0.01  # confidence worth a line; the best suggestion is shown whatever it is
 
 
@@ -70,13 +71,21 @@ def _choices(part: LocatedPart) -> Iterator[tuple[str, str]]:
     for name in wanted:
         if name == "base" and not knows_base:
             continue
-        text = part.resolved({one.index: _side(one, name) for one in part.open_conflicts})
+        text = _taken(part, name)
         if text is not None:
             yield name, text
 
 
+def _taken(part: LocatedPart, name: str) -> str | None:
+    """What a choice makes of a part; both sides are whole, though git's markers may join several conflicts in them."""
+    if name in _BOTH and len(part.open_conflicts) > part.count:
+        text = CHOICES[name].text(part.marked_sides)
+        return text if part.part.agreed[-1] else part.open_conflicts[-1].ended(text)
+    return part.resolved({one.index: _side(one, name) for one in part.open_conflicts})
+
+
 def _side(one: OpenConflict, name: str) -> str:
     """What a choice takes; lines that stand outside the markers are no part of either side where both are taken."""
-    if name in ("both", "both-swapped"):
+    if name in _BOTH:
         return one.both(is_swapped=name == "both-swapped")
     return CHOICES[name].text(one.conflict.sides)
