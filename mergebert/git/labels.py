@@ -14,6 +14,7 @@ from mergebert.git.command import lean_result
 from mergebert.git.command_words import CommandWords, command_words
 from mergebert.git.merge_options import ENGINES, is_shifted
 from mergebert.git.notes import noted
+from mergebert.git.picked import commit_of, picked_name
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _labels(caller: Sequence[str], path: str, texts: Texts, settings: Mapping[st
     if command == "rebase":
         return _rebase_labels(names)
     if command in ("cherry-pick", "revert"):
-        return _pick_labels(command, _picked(words), words.value("m", "mainline"), names)
+        return _pick_labels(command, picked_name(words), words.value("m", "mainline"), names)
     return DEFAULT_LABELS
 
 
@@ -115,13 +116,13 @@ def _rebase_labels(names: _NamesOnSides) -> Labels:
         named = named[2:]
     [theirs] = named
     rewritten = f"refs/rewritten/{theirs}"
-    name = rewritten if _commit(rewritten) else theirs
+    name = rewritten if commit_of(rewritten) else theirs
     return _labels_of_two(_HEAD, name, name, names)
 
 
 def _pick_labels(command: str, name: str, parent_number: str, names: _NamesOnSides) -> Labels:
     """The labels while one commit is put on top of another, or taken back."""
-    commit = _commit(name)
+    commit = commit_of(name)
     if not commit:
         return DEFAULT_LABELS
     encoding = f"--encoding={_output('config', 'i18n.commitEncoding') or 'UTF-8'}"
@@ -130,20 +131,10 @@ def _pick_labels(command: str, name: str, parent_number: str, names: _NamesOnSid
     subject = next((line for line in message.split("\n") if line.strip()), "")
     title = f"{short} ({subject})"
     parent = f"{commit}^{parent_number}"
-    its_parent = f"parent of {title}" if _commit(parent) else "(empty tree)"
+    its_parent = f"parent of {title}" if commit_of(parent) else "(empty tree)"
     if command == "revert":
         return names.added_to((title, _HEAD, its_parent), (commit, _HEAD, parent))
     return names.added_to((its_parent, _HEAD, title), (parent, _HEAD, commit))
-
-
-def _picked(words: CommandWords) -> str:
-    """The commit that is being picked or reverted, empty where git has not noted it."""
-    # A single one is noted nowhere, and what is noted may be of another command.
-    if len(words.arguments) == 1:
-        [name] = ["@{-1}" if word == "-" else word for word in words.arguments]
-        if not name.startswith("^") and _commit(name):
-            return name
-    return "".join(_first_line(noted("sequencer/todo")).split()[1:2])
 
 
 def _notes_ref(word: str) -> str:
@@ -208,13 +199,6 @@ def _blob_id(text: bytes) -> str:
     hashed = hashlib.new(_output("rev-parse", "--show-object-format"), usedforsecurity=False)
     hashed.update(b"blob %d\0%s" % (len(text), text))
     return hashed.hexdigest()
-
-
-def _commit(name: str) -> str:
-    """The id of the commit of this name, empty where there is none."""
-    # Alone, for in `:/TEXT` all that follows is text.
-    found = _output("rev-parse", "--verify", "--quiet", name)
-    return found and _output("rev-parse", "--verify", "--quiet", f"{found}^{{commit}}")
 
 
 def _output(*arguments: str) -> str:

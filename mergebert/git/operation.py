@@ -9,7 +9,8 @@ from enum import Enum
 from pathlib import Path
 
 from mergebert.git.command import git_result
-from mergebert.git.command_words import CommandWords, command_words
+from mergebert.git.command_words import command_words
+from mergebert.git.picked import picked_name
 from mergebert.regular_files import bytes_in
 from mergebert.text.threeway import ThreeWay
 
@@ -19,7 +20,6 @@ _FOLDERS = {"rebase": "rebase-merge", "am": "rebase-apply"}
 _REBASED = "REBASE_HEAD"
 _MERGED, _SQUASHED, _MESSAGE = "MERGE_HEAD", "SQUASH_MSG", "MERGE_MSG"
 _MERGING = frozenset({"merge", *_PICKED})
-_TODO = "sequencer/todo"
 # Newer versions of git switch by a stash, which they apply with this option.
 _SWITCHED = "--label-theirs=local"
 _SWITCHING = frozenset({"checkout", "switch"})
@@ -112,7 +112,7 @@ def called_operation(caller: Sequence[str], folder: Path) -> Operation:
         theirs = [_stash_of(caller[1:])]
         command = "checkout" if _SWITCHED in caller else command
     elif command in _PICKED and (words := command_words(command, caller[1:])).has("n", "no-commit"):
-        theirs = [_picked(words, folder)]  # which git notes nowhere afterwards
+        theirs = [picked_name(words)]  # which git notes nowhere afterwards
     head, *others = _peeled(["HEAD", *theirs], folder)
     return Operation(command, head, tuple(sorted(filter(None, others))))
 
@@ -170,12 +170,6 @@ def _stash_of(words: Sequence[str]) -> str:
     named = [word for word in words if not word.startswith("-")]
     name = "".join(named[2 if named[:1] == ["branch"] else 1 :][:1])
     return f"stash@{{{name or 0}}}" if not name or name.isdecimal() else name
-
-
-def _picked(words: CommandWords, folder: Path) -> str:
-    """The commit that a cherry-pick of these words is at: of several the first that is noted, else the one named."""
-    todo = _text(_note_paths([_TODO], folder)[_TODO]).partition("\n")[0].split()
-    return "".join(todo[1:2] or words.arguments[-1:])
 
 
 def _left_by_switching(folder: Path) -> str:

@@ -41,6 +41,12 @@ git merge -q -s ours --no-commit --allow-unrelated-histories FETCH_HEAD
 git read-tree --prefix=sub/ -u FETCH_HEAD; git commit -qm sub
 cd lib; text theirs > f.py; ci theirs; cd ..; text ours > sub/f.py; ci ours; git fetch -q lib main
 """
+SERIES = """\
+text 2 > f.py; ci base; git branch topic; text ours > f.py; ci ours; git checkout -q topic
+for name in one two three; do text $name > f.py; ci $name; done; git checkout -q main
+"""
+STOPPED = f"{SERIES}git cherry-pick topic~2 topic~1; git reset -q --hard\n"
+ON = "text x > f.py; git add f.py; git"
 REMEMBERED = """\
 git config rerere.enabled true; long() { text "$1" > f.py; echo "$2" >> f.py; }
 long 2 'x y'; ci base; git branch topic; long ours 'x y'; ci ours
@@ -85,6 +91,20 @@ git config i18n.logOutputEncoding latin1; git cherry-pick topic""",
     "pick with a noted one": f"""\
 {DIVERGED}git checkout -q topic; echo n > n; ci n; text last > f.py; ci last
 git checkout -q main; git cherry-pick topic~2 topic; git reset -q --hard; git cherry-pick -x topic""",
+    "pick of three and on": f"{SERIES}git cherry-pick topic~2 topic~1 topic; {ON} cherry-pick --continue",
+    "pick of three but the first": f"{SERIES}git cherry-pick topic~2 topic~1 topic; git cherry-pick --skip",
+    "pick of the last two": f"{SERIES}git cherry-pick -2 topic",
+    "pick of at most two": f"{SERIES}git cherry-pick --max-count=2 topic",
+    "pick of all there is": f"{SERIES}git cherry-pick --do-walk topic",
+    "pick of a range of one": f"{SERIES}git cherry-pick topic~1..topic",
+    "pick of a commit without its parents": f"{SERIES}git cherry-pick topic^!",
+    "pick beside a stopped one": f"{STOPPED}git cherry-pick topic; {ON} cherry-pick --continue",
+    "pick of several beside a stopped one": f"{STOPPED}git cherry-pick topic~1 topic",
+    "pick of the branch before beside a stopped one": f"""\
+{STOPPED}git checkout -q topic; git checkout -q main; git cherry-pick -n -""",
+    "revert beside a stopped pick": f"{STOPPED}git revert --no-edit HEAD~1",
+    "revert of two and on": f"""\
+{SERIES}git checkout -q topic; git revert --no-edit HEAD~2 HEAD~1; {ON} revert --continue""",
     "pick by a strategy of its own": f"{DIFF3}{DIVERGED}git cherry-pick --strategy=subtree topic",
     "revert of a merge": f"""\
 {DIVERGED}git merge -q -s ours topic; text more > f.py; ci more; git revert HEAD~1 -m 2 --no-edit""",
