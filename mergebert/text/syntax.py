@@ -1,4 +1,4 @@
-"""How many syntax errors tree-sitter finds in a text."""
+"""Syntax trees by tree-sitter, within bounds of time and memory, and the errors in them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class _Patience:
 
 
 @cache
-def _grammar(module: str, function: str) -> tree_sitter.Language | None:
+def grammar_of(module: str, function: str) -> tree_sitter.Language | None:
+    """The grammar that a function of a module gives; None where its package is not installed."""
     from tree_sitter import Language as Grammar
 
     try:
@@ -84,17 +85,25 @@ def _is_explosive(text: str, language: Language) -> bool:
     return opened > _MOST_OPENED
 
 
-def error_count(text: str, language: Language) -> int | None:
-    """The number of places where the text breaks the grammar of its language; None if unknown.
+def tree_of(text: str, language: Language) -> tree_sitter.Tree | None:
+    """The syntax tree of a text, whose offsets are those of `source_of(text)`; None if it cannot be had.
 
-    It is unknown where the language has no grammar, or the text is too large or takes too long to parse.
+    That is where the language has no grammar, or the text is too large or takes too long to parse.
     """
     if language.grammar is None or len(text) > LARGEST_TEXT or _is_explosive(text, language):
         return None
+    grammar = grammar_of(*language.grammar)
+    source = source_of(text)
+    return None if grammar is None or len(source) > LARGEST_TEXT else _tree(source, grammar)
+
+
+def source_of(text: str) -> bytes:
+    """The bytes of `text` as the parser reads them."""
     # Not surrogateescape: an editor may send surrogates it refuses. Either way the parser sees an error.
-    source = text.encode("utf-8", "surrogatepass")
-    grammar = _grammar(*language.grammar)
-    if grammar is None or len(source) > LARGEST_TEXT:
-        return None
-    tree = _tree(source, grammar)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def error_count(text: str, language: Language) -> int | None:
+    """The number of places where the text breaks the grammar of its language; None if it cannot be parsed."""
+    tree = tree_of(text, language)
     return None if tree is None else _errors(tree.root_node)
