@@ -7,42 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mergebert.errors import DatasetError
+from mergebert.text.history import UNKNOWN_HISTORY, FileHistory, MergeContext, SideChange, Superseded
 from mergebert.text.threeway import ThreeWay
 
 CONFLICT, CLEAN = "conflict", "clean"  # kinds of a FileExample
+PARENT = "parent"  # in the proof of a resolution whose whole file is that of a parent
 GRADES = ("a", "b", "c", "d")  # of a located resolution, the surest first
-
-
-@dataclass(frozen=True, slots=True)
-class MergeContext:
-    """What was known of the merge when it was made: times in seconds since 1970, commits on each side since the base.
-
-    The branches are named as in the merge commit's message, None where it names none.
-    """
-
-    ours_time: int
-    theirs_time: int
-    base_time: int
-    merge_time: int
-    ours_commits: int
-    theirs_commits: int
-    ours_is_merger: bool
-    theirs_is_merger: bool
-    ours_branch: str | None = None
-    theirs_branch: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SideChange:
-    """How one side changed a file since the base: in how many of its latest commits, when last (seconds since 1970), and
-    whether the person merging wrote that last commit; 0 and None where it is not known."""
-
-    commits: int
-    last_time: int | None
-    by_merger: bool | None
-
-
-UNKNOWN_CHANGE = SideChange(0, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +33,12 @@ class ConflictExample:
 
     @property
     def grade(self) -> str:
-        """How sure the location is: `a` all three methods agree, `b` two agree, `c` one alone, `d` one found another text,
-        empty where it was not located."""
+        """How sure the location is: `a` the file is a parent's or all three methods agree, `b` two agree, `c` one alone,
+        `d` one found another text, empty where it was not located."""
         if self.resolution is None:
             return ""
+        if PARENT in self.proof:
+            return "a"
         return "d" if self.dissent else GRADES[3 - len(self.proof)]
 
 
@@ -76,7 +48,9 @@ class FileExample:
 
     `stages` are the whole texts, `conflicted` is what git makes of them in the diff3 style, `merged` what people
     committed. The n-th of `conflicts` belongs to the n-th conflict of `conflicted`; a file of the kind `clean` has none.
-    `flags` are the reasons why it would usually be left out: generated, vendored.
+    `flags` are the reasons why it would usually be left out: generated, vendored. `taken` is `ours` or `theirs` where
+    people committed that whole version, `is_discarded` whether git had merged in changes of the other side that went with
+    it, `is_twin` whether another example merges the same three versions.
     """
 
     repository: str
@@ -94,8 +68,15 @@ class FileExample:
     conflicts: tuple[ConflictExample, ...]
     kind: str = CONFLICT
     flags: tuple[str, ...] = ()
-    ours_change: SideChange = UNKNOWN_CHANGE
-    theirs_change: SideChange = UNKNOWN_CHANGE
+    history: FileHistory = UNKNOWN_HISTORY
+    taken: str = ""
+    is_discarded: bool = False
+    is_twin: bool = False
+
+    @property
+    def is_cleaned(self) -> bool:
+        """Whether its resolutions say what is right: nobody threw the merge away, or made it otherwise elsewhere."""
+        return not (self.is_discarded or self.is_twin)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, ready for JSON Lines or a Parquet row."""
@@ -113,13 +94,21 @@ def example_from_json(row: Mapping[str, Any]) -> FileExample:
             context=MergeContext(**row["context"]),
             conflicts=tuple(map(_conflict, row["conflicts"])),
             flags=tuple(row["flags"]),
-            ours_change=SideChange(**row["ours_change"]),
-            theirs_change=SideChange(**row["theirs_change"]),
+            history=_history(row["history"]),
         )
     except (KeyError, TypeError) as error:
         raise DatasetError(
             f"This row is no mined example ({error}); mine again with this version."
         ) from error
+
+
+def _history(row: Mapping[str, Any]) -> FileHistory:
+    return FileHistory(
+        SideChange(**row["ours_change"]),
+        SideChange(**row["theirs_change"]),
+        Superseded(**row["file"]),
+        tuple(Superseded(**one) for one in row["conflicts"]),
+    )
 
 
 def _conflict(row: Mapping[str, Any]) -> ConflictExample:
@@ -137,4 +126,7 @@ _PLAIN = (
     "language",
     "conflicted",
     "merged",
+    "taken",
+    "is_discarded",
+    "is_twin",
 )

@@ -61,7 +61,7 @@ def refused(arguments: list[str], reason: str) -> GitError:
 
 
 def git_result(
-    arguments: list[str], cwd: Path | None = None, stdin: bytes | None = None
+    arguments: list[str], cwd: Path | None = None, stdin: bytes | None = None, seconds: float = TIMEOUT
 ) -> tuple[int, bytes, str]:
     """Exit code, output and first line of complaint of `git ARGUMENTS`, where a failure is an answer too."""
     import subprocess
@@ -78,14 +78,14 @@ def git_result(
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             check=False,
-            timeout=TIMEOUT,
+            timeout=seconds,
         )
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise GitError(f"There is no folder {cwd}.") from error
         raise MissingGitError from error
     except subprocess.TimeoutExpired as error:
-        raise GitError(f"git {arguments[0]} did not answer within {TIMEOUT} seconds.") from error
+        raise GitError(f"git {arguments[0]} did not answer within {seconds} seconds.") from error
     complaint = done.stderr.decode("utf-8", "replace").strip().partition("\n")[0]
     return done.returncode, done.stdout, complaint
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import zip_longest
 from pathlib import Path
 
 from mergebert.git.command import git_result
@@ -151,11 +152,11 @@ def _peeled(names: Sequence[str], folder: Path) -> list[str]:
 
 
 def _note_paths(names: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Where files and folders of git's own folder lie, for the work tree at `folder`."""
+    """Where files and folders of git's own folder lie, for the work tree at `folder`; nowhere outside of one."""
     asked = [word for name in names for word in ("--git-path", name)]
     _, output, _ = git_result(["rev-parse", *asked], folder)
     lines = output.decode("utf-8", "surrogateescape").split("\n")[: len(names)]
-    return {name: folder / (line or name) for name, line in zip(names, lines, strict=False)}
+    return {name: folder / (line or name) for name, line in zip_longest(names, lines, fillvalue="")}
 
 
 def _text(path: Path) -> str:

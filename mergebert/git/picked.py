@@ -13,6 +13,8 @@ from mergebert.git.notes import noted
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mergebert.git.command_words import CommandWords
 
 _TODO = "sequencer/todo"
@@ -26,6 +28,21 @@ def picked_name(words: CommandWords) -> str:
         if not name.startswith("^") and commit_of(name):
             return name
     return "".join(noted(_TODO).partition("\n")[0].split()[1:2])
+
+
+def commit_at_hand(caller: Sequence[str]) -> str:
+    """The commit that a cherry-pick or a rebase of these words brings in; empty where it merges, or is none of the two."""
+    from mergebert.git.command_words import command_words
+
+    name = caller[0] if caller else ""
+    if name == "cherry-pick":
+        return commit_of(picked_name(command_words(name, caller[1:])))
+    if name != "rebase":
+        return ""
+    done = [line for line in noted("rebase-merge/done").split("\n") if line and not line.startswith("#")]
+    command, *parts = done[-1].split() if done else [""]
+    named = [part for part in parts if not part.startswith("-")]
+    return commit_of(named[0]) if named and command not in ("m", "merge") else ""
 
 
 def commit_of(name: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample, MergeContext, SideChange
+from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample
 from mergebert.git.pack import object_name
+from mergebert.text.history import FileHistory, MergeContext, SideChange, Superseded
 from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.store import EXAMPLES, SCHEMA
 
@@ -59,7 +60,9 @@ def file_of(
     return FileExample(
         repository, *commits, path, language, blobs, texts, conflicted, merged, CONTEXT,
         tuple(_conflict(at, hunk) for at, hunk in enumerate(hunks)), CONFLICT if hunks else CLEAN, (),
-        SideChange(2, 25, True), SideChange(1, None, None),
+        FileHistory(
+            SideChange(2, 25, True), SideChange(1, None, None), Superseded(-1, 0), (Superseded(-1, 3),) * len(hunks)
+        ),
     )  # fmt: skip
 
 

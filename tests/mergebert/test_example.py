@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mergebert.errors import DatasetError
-from mergebert.example import ConflictExample, FileExample, MergeContext, SideChange, example_from_json
+from mergebert.example import ConflictExample, FileExample, example_from_json
+from mergebert.text.history import FileHistory, MergeContext, SideChange, Superseded
 from mergebert.text.threeway import ThreeWay
 
 names = st.text(max_size=8)
 times = st.integers(-(2**40), 2**40)
 triples = st.builds(ThreeWay, names, names, names)
 changes = st.builds(SideChange, st.integers(0, 9), st.none() | times, st.none() | st.booleans())
+versions_ago = st.none() | st.integers(-1, 9)
+superseded = st.builds(Superseded, versions_ago, versions_ago)
 conflicts = st.builds(
     ConflictExample,
     index=st.integers(0, 9),
@@ -35,8 +38,10 @@ examples = st.builds(
     ),
     kind=st.sampled_from(["conflict", "clean"]),
     flags=st.sampled_from([(), ("generated",), ("generated", "vendored")]),
-    ours_change=changes,
-    theirs_change=changes,
+    history=st.builds(FileHistory, changes, changes, superseded, st.lists(superseded, max_size=3).map(tuple)),
+    taken=st.sampled_from(["", "ours", "theirs"]),
+    is_discarded=st.booleans(),
+    is_twin=st.booleans(),
     conflicts=st.lists(conflicts, max_size=3).map(tuple),
 )
 
@@ -74,8 +79,8 @@ def test_rows_that_lack_a_field_are_no_examples(example: FileExample, data: st.D
         ("conflicts", None),
         ("conflicts", [{"index": 0, "resolution": "", "proof": "both", "duplicate": False, "patterns": []}]),
         ("flags", None),
-        ("ours_change", None),
-        ("theirs_change", {"commits": 1}),
+        ("history", None),
+        ("history", {"ours_change": {"commits": 1}}),
     ],
 )
 def test_rows_of_another_shape_are_no_examples(name: str, value: object) -> None:
@@ -100,6 +105,7 @@ def test_an_unlocated_resolution_stays_unknown() -> None:
         ("x", ("aligned", "unique", "candidate"), (), "a"),
         ("x", ("aligned", "candidate"), (), "b"),
         ("x", ("unique",), (), "c"),
+        ("x", ("parent",), (), "a"),
         ("x", ("aligned", "unique"), ("candidate",), "d"),
         ("x", ("candidate",), ("aligned",), "d"),
         (None, (), (), ""),

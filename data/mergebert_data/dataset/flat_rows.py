@@ -34,6 +34,9 @@ SCHEMA = pa.schema(
         ("ours_change_by_merger", BOOLEAN),
         *fields(INTEGER, "theirs_change_commits", "theirs_change_time"),
         ("theirs_change_by_merger", BOOLEAN),
+        *fields(INTEGER, "ours_superseded", "theirs_superseded"),
+        ("taken", STRING),
+        *fields(BOOLEAN, "is_discarded", "is_twin"),
     ]
 )
 
@@ -61,15 +64,16 @@ def flat_rows(row: Mapping[str, Any], metadata: RowMetadata) -> Iterator[dict[st
     same = {
         **{name: row[name] for name in _PROVENANCE},
         **row["context"],
-        **_change("ours", row["ours_change"]),
-        **_change("theirs", row["theirs_change"]),
-        "flags": row["flags"],
+        **_change("ours", row["history"]["ours_change"]),
+        **_change("theirs", row["history"]["theirs_change"]),
+        **{name: row[name] for name in ("flags", "taken", "is_discarded", "is_twin")},
         "split": metadata.split(repository),
         "licence": metadata.licence(repository),
     }
     parts = parse_line_merge(row["conflicted"]).parts
     numbers = [at for at, part in enumerate(parts) if isinstance(part, Conflict)]
-    for at, known in zip(numbers, row["conflicts"], strict=True):
+    superseded = row["history"]["conflicts"]
+    for at, known, past in zip(numbers, row["conflicts"], superseded, strict=True):
         conflict = parts[at]
         assert isinstance(conflict, Conflict)
         yield same | _labels(known) | {
@@ -77,6 +81,8 @@ def flat_rows(row: Mapping[str, Any], metadata: RowMetadata) -> Iterator[dict[st
             "base": conflict.sides.base,
             "ours": conflict.sides.ours,
             "theirs": conflict.sides.theirs,
+            "ours_superseded": past["ours"],
+            "theirs_superseded": past["theirs"],
             "context_before": "".join(_context(parts, at - 1)[-metadata.context_lines :]) if metadata.context_lines else "",
             "context_after": "".join(_context(parts, at + 1)[: metadata.context_lines]),
         }  # fmt: skip

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from mergebert.errors import DatasetError
 from mergebert.git.pack import object_name
 from mergebert.regular_files import regular
-from mergebert.text.markers import lines_of
+from mergebert.text.markers import lines_of, parse_line_merge
 from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.store import (
     BOOLEAN,
@@ -87,10 +87,9 @@ def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def manifest_row(row: Mapping[str, Any], split_of: Mapping[str, str]) -> dict[str, Any]:
-    """A mined row without its texts: its resolutions are lines of the file people committed."""
-    spans = resolution_spans(
-        row["conflicted"], row["merged"], [one["resolution"] for one in row["conflicts"]]
-    )
+    """A mined row without its texts: its resolutions are lines of the file people committed, or the sides they took."""
+    resolutions = [None if row["taken"] else one["resolution"] for one in row["conflicts"]]
+    spans = resolution_spans(row["conflicted"], row["merged"], resolutions)
     return {
         **{name: row[name] for name in _KEPT},
         "merged_blob": object_name("blob", row["merged"].encode("utf-8", "surrogateescape")),
@@ -104,15 +103,15 @@ def example_row(
     row: Mapping[str, Any], stages: Mapping[str, str], conflicted: str, merged: str
 ) -> dict[str, Any]:
     """The mined row of a row of a manifest and its texts: the inverse of `manifest_row`."""
-    lines = lines_of(merged)
+    texts = _resolutions(row, conflicted, lines_of(merged))
     return {
         **{name: row[name] for name in _KEPT},
         "stages": dict(stages),
         "conflicted": conflicted,
         "merged": merged,
         "conflicts": [
-            {name: one[name] for name in _LABEL} | {"resolution": _text(lines, one)}
-            for one in row["conflicts"]
+            {name: one[name] for name in _LABEL} | {"resolution": text}
+            for one, text in zip(row["conflicts"], texts, strict=True)
         ],
     }
 
@@ -126,6 +125,13 @@ def _label(conflict: Mapping[str, Any], span: Span | None) -> dict[str, Any]:
     first, lines = (span[0] + 1, span[1] - span[0]) if span else (None, None)
     label = {name: conflict[name] for name in _LABEL}
     return label | {"first_line": first, "lines": lines, "grade": grade_of(conflict)}
+
+
+def _resolutions(row: Mapping[str, Any], conflicted: str, lines: Sequence[str]) -> Iterator[str | None]:
+    if row["taken"]:
+        yield from (getattr(one.sides, row["taken"]) for one in parse_line_merge(conflicted).conflicts)
+    else:
+        yield from (_text(lines, one) for one in row["conflicts"])
 
 
 def _text(lines: Sequence[str], label: Mapping[str, Any]) -> str | None:

@@ -38,6 +38,14 @@ _CONTEXT = pa.struct(
     ]
 )
 _CHANGE = pa.struct([*fields(INTEGER, "commits", "last_time"), ("by_merger", BOOLEAN)])
+_SUPERSEDED = pa.struct(fields(INTEGER, "ours", "theirs"))
+_HISTORY = pa.struct(
+    [
+        *fields(_CHANGE, "ours_change", "theirs_change"),
+        ("file", _SUPERSEDED),
+        ("conflicts", pa.list_(_SUPERSEDED)),
+    ]
+)
 _LOCATION = [("index", INTEGER), ("resolution", STRING), *fields(STRINGS, "proof", "dissent")]
 _CONFLICT = pa.struct([*_LOCATION, ("duplicate", BOOLEAN), ("patterns", STRINGS)])
 SCHEMA = pa.schema(
@@ -47,7 +55,9 @@ SCHEMA = pa.schema(
         *fields(_TEXTS, "blobs", "stages"),
         *fields(STRING, "conflicted", "merged"),
         ("context", _CONTEXT),
-        *fields(_CHANGE, "ours_change", "theirs_change"),
+        ("history", _HISTORY),
+        ("taken", STRING),
+        *fields(BOOLEAN, "is_discarded", "is_twin"),
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )

@@ -1,42 +1,32 @@
-"""The provenance of a merge: its base, the times and authors of its sides, and how each side changed a file."""
+"""The provenance of a merge: its base, the times and authors of its sides, and what history tells of its files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, takewhile
+from itertools import takewhile
 
-from mergebert.example import UNKNOWN_CHANGE, MergeContext, SideChange
+from mergebert.git.merge_history import Merger, merge_history
+from mergebert.git.merge_messages import branches_of
+from mergebert.text.history import MergeContext, MergeHistory
 from mergebert_data.history.merges import MergeCommit
-from mergebert_data.history.messages import branches_of
-from mergebert_data.history.plumbing import TreeDiff
 from mergebert_data.history.replay import ScratchRepository
 
-# The commits of a side, newest first, among which changes of a file are counted: the first of these stretches that
-# holds any. Each commit costs; measured, 3 of 4 files are found in the first and 9 of 10 in both.
-NEWEST = (16, 64)
-REMEMBERED, SMALL = 1_000, 100  # commits, and the paths of one: what bounds the memory it takes
 _RANGES = 500  # in one process
 _AUTHOR = re.compile(rb"^author .*<([^<>\n]*)> (-?\d{1,18})(?!\d)", re.MULTILINE)  # a time that fits 64 bits
 
 UNRELATED = "merge: no common ancestor"
 UNREADABLE = "merge: a commit is missing or damaged"
-Sides = tuple[list[str], list[str]]
-Changes = Mapping[str, tuple[SideChange, SideChange]]
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The base and the context of a merge, and how ours and theirs changed each path."""
+    """The base and the context of a merge, and what history tells of its files."""
 
     base: str
     context: MergeContext
-    changes: Changes
-
-    def change(self, path: str) -> tuple[SideChange, SideChange]:
-        """How ours and theirs changed a path."""
-        return self.changes.get(path, (UNKNOWN_CHANGE, UNKNOWN_CHANGE))
+    history: MergeHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +43,6 @@ class ProvenanceReader:
 
     scratch: ScratchRepository
     bases: dict[MergeCommit, str | None] = field(default_factory=dict)
-    _remembered: dict[str, TreeDiff | None] = field(default_factory=dict)
 
     def expect(self, merges: Iterable[MergeCommit]) -> None:
         """Reads the bases of merges ahead, all in one process."""
@@ -79,57 +68,19 @@ class ProvenanceReader:
         if base is None:
             is_read = all(self.scratch.contents((merge.ours, merge.theirs), kind="commit"))
             return None, UNRELATED if is_read else UNREADABLE
-        names = (merge.commit, merge.ours, merge.theirs, base)
-        commits = self.scratch.contents(names, kind="commit")
-        authors = [author_of(commit) if commit else None for commit in commits]
-        sides = self._sides(merge)
-        merger, ours, theirs, root = authors
-        if not (merger and ours and theirs and root and sides and commits[0]):
+        (commit,) = self.scratch.contents([merge.commit], kind="commit")
+        author = author_of(commit) if commit else None
+        if commit is None or author is None:
             return None, UNREADABLE
-        ours_branch, theirs_branch = branches_of(message_of(commits[0]))
-        context = MergeContext(
-            ours.time, theirs.time, root.time, merger.time,
-            len(sides[0]), len(sides[1]), ours.address == merger.address, theirs.address == merger.address,
-            ours_branch, theirs_branch,
-        )  # fmt: skip
-        return Provenance(base, context, self._changes(sides, paths, merger)), ""
+        merger = Merger(author.address, author.time, branches_of(message_of(commit)))
+        history = merge_history(self._git, merge.ours, merge.theirs, merger, paths)
+        if history.context is None:
+            return None, UNREADABLE
+        return Provenance(base, history.context, history), ""
 
-    def _sides(self, merge: MergeCommit) -> Sides | None:
-        """The commits of ours and of theirs since the base, newest first."""
-        answer = self.scratch.git_result("rev-list", "--left-right", f"{merge.ours}...{merge.theirs}")
-        if answer.status:
-            return None
-        lines = answer.output.decode().split("\n")
-        ours, theirs = ([line[1:] for line in lines if line.startswith(mark)] for mark in "<>")
-        return ours, theirs
-
-    def _changes(self, sides: Sides, paths: Sequence[str], merger: Author) -> Changes:
-        ours, theirs = (self._side_changes(side, set(paths), merger) for side in sides)
-        return {path: (ours.get(path, UNKNOWN_CHANGE), theirs.get(path, UNKNOWN_CHANGE)) for path in paths}
-
-    def _side_changes(self, side: Sequence[str], paths: set[str], merger: Author) -> dict[str, SideChange]:
-        """How one side changed each path, as far as its newest commits show."""
-        found: dict[str, SideChange] = {}
-        for start, end in pairwise((0, *NEWEST)):
-            part = side[start:end]
-            if not part or len(found) == len(paths):
-                break
-            touched = self._touched(part)
-            changes = {path: _side_change(touched, path, merger) for path in paths - found.keys()}
-            found |= {path: change for path, change in changes.items() if change != UNKNOWN_CHANGE}
-        return found
-
-    def _touched(self, commits: Sequence[str]) -> list[TreeDiff | None]:
-        """The changes of each commit; some are remembered, because sides of neighbouring merges share commits."""
-        wanted = [commit for commit in commits if commit not in self._remembered]
-        fresh = dict(zip(wanted, self.scratch.changes(wanted), strict=True))
-        touched = [fresh[commit] if commit in fresh else self._remembered[commit] for commit in commits]
-        for commit, diff in fresh.items():
-            if diff is None or len(diff.changes) <= SMALL:
-                self._remembered[commit] = diff
-        while len(self._remembered) > REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
-        return touched
+    def _git(self, words: Sequence[str], stdin: bytes | None) -> bytes | None:
+        answer = self.scratch.git_result(*words, stdin=stdin)
+        return None if answer.status else answer.output
 
 
 def author_of(commit: bytes) -> Author | None:
@@ -146,13 +97,6 @@ def message_of(commit: bytes) -> str:
         return message.decode(encoding[1].decode() if encoding else "utf-8", "replace")
     except (LookupError, UnicodeError):
         return message.decode("utf-8", "replace")
-
-
-def _side_change(commits: Iterable[TreeDiff | None], path: str, merger: Author) -> SideChange:
-    found = [commit for commit in commits if commit is not None and path in commit.changes]
-    if not found:
-        return UNKNOWN_CHANGE
-    return SideChange(len(found), found[0].time, found[0].author == merger.address)
 
 
 def _bases(answer: str) -> list[str | None]:

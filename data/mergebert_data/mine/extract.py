@@ -9,7 +9,7 @@ from hashlib import blake2b
 from itertools import islice
 
 from mergebert.errors import GitError, MarkerError
-from mergebert.example import CLEAN, CONFLICT, ConflictExample, FileExample
+from mergebert.example import CLEAN, CONFLICT, PARENT, ConflictExample, FileExample
 from mergebert.text.candidates import Candidate, candidates, whitespace_key
 from mergebert.text.languages import Language, language_of, language_of_script
 from mergebert.text.markers import Conflict, MergedFile, parse_line_merge
@@ -225,8 +225,8 @@ class Extractor:
         return MineableFile(recognized.file, recognized.language, flags, stages, conflicted, parsed, merged)
 
     def _example(self, mineable: MineableFile, merge: MergeCommit, provenance: Provenance) -> FileExample:
-        ours_change, theirs_change = provenance.change(mineable.file.path)
         assert mineable.file.blobs is not None
+        taken = taken_side(mineable.stages, mineable.merged)
         return FileExample(
             repository=self.repository,
             merge=merge.commit,
@@ -240,20 +240,37 @@ class Extractor:
             conflicted=mineable.conflicted,
             merged=mineable.merged,
             context=provenance.context,
-            conflicts=conflict_examples(mineable.parsed, mineable.merged, mineable.language),
+            conflicts=conflict_examples(mineable.parsed, mineable.merged, mineable.language, taken),
             kind=mineable.kind,
             flags=mineable.flags,
-            ours_change=ours_change,
-            theirs_change=theirs_change,
+            history=provenance.history.of(mineable.file.path, mineable.stages, mineable.parsed.conflicts),
+            taken=taken,
+            is_discarded=bool(taken) and mineable.parsed.side(taken) != mineable.merged,
         )
 
 
-def conflict_examples(conflicted: MergedFile, merged: str, language: Language) -> tuple[ConflictExample, ...]:
-    """The conflicts of a file, each with its resolution and patterns where it is located."""
+def taken_side(stages: ThreeWay[str], merged: str) -> str:
+    """Which side's whole version people committed; empty where it is neither's."""
+    return next((side for side in ("ours", "theirs") if getattr(stages, side) == merged), "")
+
+
+def conflict_examples(
+    conflicted: MergedFile, merged: str, language: Language, taken: str = ""
+) -> tuple[ConflictExample, ...]:
+    """The conflicts of a file, each with its resolution and patterns where it is located.
+
+    Where people committed the whole version of one side, its text is the resolution; nothing has to be located.
+    """
     if not conflicted.conflicts:
         return ()
     found = [_candidates(conflict, language) for conflict in conflicted.conflicts]
-    resolutions = locations(conflicted, merged, [[candidate.text for candidate in some] for some in found])
+    resolutions: Sequence[Location | None]
+    if taken:
+        resolutions = [Location(getattr(one.sides, taken), (PARENT,)) for one in conflicted.conflicts]
+    else:
+        resolutions = locations(
+            conflicted, merged, [[candidate.text for candidate in some] for some in found]
+        )
     return tuple(
         _conflict_example(index, resolution, some)
         for index, (resolution, some) in enumerate(zip(resolutions, found, strict=True))

@@ -47,16 +47,18 @@ def joined(plan: MiningPlan, settings: MiningSettings) -> Statistics:
 
 
 def _distinct(shards: Sequence[Path], statistics: Statistics) -> Iterator[pa.Table]:
-    """The rows of the shards without duplicate files; duplicate conflicts are flagged."""
+    """The rows of the shards without duplicate files; duplicate conflicts are flagged, and twins: files of the same versions
+    that people merged otherwise."""
     seen: set[bytes] = set()
     files: set[bytes] = set()
+    versions: set[tuple[str, ...]] = set()
     for shard in shards:
         if not shard.exists():
             statistics.counts["block: not mined"] += 1
             continue
         table, counts = read_shard(shard)
         statistics.counts.update(counts)
-        flagged, is_new = [], []
+        flagged, is_new, is_twin = [], [], []
         for row in table.select(_KEY_COLUMNS).to_pylist():
             file = _file_key(row)
             is_new.append(file not in files)
@@ -69,10 +71,14 @@ def _distinct(shards: Sequence[Path], statistics: Statistics) -> Iterator[pa.Tab
                 seen.add(key)
             statistics.add(row["repository"], row["language"], row["conflicts"], row["kind"])
             flagged.append(row["conflicts"])
+            blobs = tuple(row["blobs"].values())
+            is_twin.append(blobs in versions)
+            versions.add(blobs)
         table = table.filter(pa.array(is_new, pa.bool_()))
-        at = table.schema.get_field_index("conflicts")
-        column = pa.array(flagged, SCHEMA.field("conflicts").type)
-        yield table.set_column(at, SCHEMA.field("conflicts"), column).select(SCHEMA.names).cast(SCHEMA)
+        for name, values in (("conflicts", flagged), ("is_twin", is_twin)):
+            field = SCHEMA.field(name)
+            table = table.set_column(table.schema.get_field_index(name), field, pa.array(values, field.type))
+        yield table.select(SCHEMA.names).cast(SCHEMA)
 
 
 _KEY_COLUMNS = ["repository", "path", "kind", "language", "blobs", "conflicts", "content_keys"]

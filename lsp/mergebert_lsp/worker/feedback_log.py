@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from mergebert.atomic import write_all
 from mergebert.errors import GitError, InputError, MarkerError
-from mergebert.example import ConflictExample, FileExample, MergeContext
+from mergebert.example import ConflictExample, FileExample
 from mergebert.git.index_stages import git_folder
 from mergebert.regular_files import regular
 from mergebert.strict_json import json_text
+from mergebert.text.history import MergeContext
 from mergebert.text.languages import language_of
 from mergebert.text.markers import Conflict, Markers, MergedFile, parse, render
 from mergebert.text.threeway import ThreeWay

@@ -36,6 +36,7 @@ def test_every_conflict_is_a_row_with_its_texts_labels_and_provenance() -> None:
         None,
     )
     assert first["flags"] == ("generated",)
+    assert (first["ours_superseded"], first["theirs_superseded"]) == (-1, 3)
 
 
 def test_rows_have_the_columns_of_the_schema() -> None:

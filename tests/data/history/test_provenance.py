@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mergebert.example import UNKNOWN_CHANGE, SideChange
-from mergebert_data.history import provenance
+from mergebert.text.history import PastVersions, SideChange
 from mergebert_data.history.merges import MergeCommit
 from mergebert_data.history.provenance import (
     UNREADABLE,
@@ -73,9 +72,9 @@ def test_how_each_side_changed_a_file(repository: Repository, asking: Asking) ->
     found, _ = asking.told(merge, "a.py", "b.py", "none.py")
     assert found is not None
     assert found.base == root
-    assert found.change("a.py") == (SideChange(2, 300, False), SideChange(1, 500, True))
-    assert found.change("b.py") == (UNKNOWN_CHANGE, SideChange(1, 500, True))
-    assert found.change("none.py") == found.change("never asked.py") == (UNKNOWN_CHANGE, UNKNOWN_CHANGE)
+    assert found.history.changes.get("a.py") == (SideChange(2, 300, False), SideChange(1, 500, True))
+    assert found.history.changes.get("b.py") == (SideChange(), SideChange(1, 500, True))
+    assert found.history.changes["none.py"] == (SideChange(), SideChange())
     context = found.context
     assert (context.base_time, context.ours_time, context.theirs_time) == (100, 400, 500)
     assert (context.ours_commits, context.theirs_commits) == (3, 1)
@@ -83,22 +82,16 @@ def test_how_each_side_changed_a_file(repository: Repository, asking: Asking) ->
     assert (context.ours_branch, context.theirs_branch) == ("main", "theirs")
 
 
-def test_only_the_newest_commits_are_looked_through(
-    repository: Repository, asking: Asking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provenance, "NEWEST", (2, 4))
-    monkeypatch.setattr(provenance, "REMEMBERED", 1)
-    repository.commit("base", {"base.py": "1\n"})
+def test_the_texts_that_a_file_had_on_each_side(repository: Repository, asking: Asking) -> None:
+    commit_by(repository, "a@x", 100, {"a.py": "1\n"})
     repository.git("branch", "theirs")
-    for number in range(6):
-        commit_by(repository, "a@x", number, {f"{number}.py": "1\n", "often.py": f"{number}\n"})
+    for number in (2, 3):
+        commit_by(repository, "a@x", 100 * number, {"a.py": f"{number}\n"})
     repository.git("checkout", "--quiet", "theirs")
-    commit_by(repository, "a@x", 9, {"other.py": "1\n"})
-    found, _ = asking.told(merged(repository), "5.py", "3.py", "1.py", "often.py")
+    commit_by(repository, "a@x", 400, {"a.py": "4\n"})
+    found, _ = asking.told(merged(repository), "a.py")
     assert found is not None
-    ours = [found.change(path)[0] for path in ("5.py", "3.py", "1.py", "often.py")]
-    assert ours == [SideChange(1, 5, False), SideChange(1, 3, False), UNKNOWN_CHANGE, SideChange(2, 5, False)]
-    assert found.context.ours_commits == 6
+    assert found.history.past["a.py"] == PastVersions(("3\n", "2\n"), ("4\n",))
 
 
 def test_the_base_is_the_one_git_names_first(repository: Repository, asking: Asking) -> None:

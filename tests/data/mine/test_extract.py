@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import GitError
-from mergebert.example import FileExample, SideChange
+from mergebert.example import FileExample
+from mergebert.text.history import SideChange
 from mergebert.text.markers import parse
 from mergebert_data.dataset.content_key import content_key
 from mergebert_data.history.merges import MergeCommit, merge_listing
@@ -62,8 +63,8 @@ def test_an_example_with_its_provenance(repository: Repository) -> None:
     assert (context.ours_is_merger, context.theirs_is_merger) == (False, True)
     assert (context.ours_time, context.base_time <= context.merge_time) == (1577836800, True)
     assert (context.ours_branch, context.theirs_branch) == ("main", "theirs")
-    assert example.ours_change == SideChange(1, 1577836800, False)
-    assert example.theirs_change == SideChange(1, context.theirs_time, True)
+    assert example.history.ours_change == SideChange(1, 1577836800, False)
+    assert example.history.theirs_change == SideChange(1, context.theirs_time, True)
     assert (example.kind, example.flags) == ("conflict", ())
     (conflict,) = example.conflicts
     assert (conflict.resolution, conflict.grade) == ("    return 2 * x\n", "a")
@@ -221,7 +222,7 @@ def test_quotes_and_blanks_in_a_path_are_nothing_special(repository: Repository)
     resolve(repository, {name: OURS})
     (example,), dropped = extracted(repository)
     assert (example.path, example.merged, dropped) == (name, OURS, {})
-    assert example.ours_change.commits == 1
+    assert example.history.ours_change.commits == 1
 
 
 def test_links_and_submodules_are_dropped(repository: Repository) -> None:
@@ -357,7 +358,7 @@ def test_files_merged_cleanly_are_sampled(repository: Repository, monkeypatch: p
         assert example.path in names
         assert (example.conflicted, example.merged, example.conflicts) == (both, both, ())
         assert list(example.stages) == [BASE, top, end]
-        assert example.theirs_change.commits == 1
+        assert example.history.theirs_change.commits == 1
     assert found == extracted(repository)[0]
 
 

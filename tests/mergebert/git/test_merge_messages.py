@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mergebert_data.history.messages import branches_of
+from mergebert.git.merge_messages import branches_of
 
 
 @pytest.mark.parametrize(
