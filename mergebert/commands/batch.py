@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO
 
-from mergebert.commands.offers import conflicts_json, load_resolver, ranked_conflicts
+from mergebert.commands.offers import ConflictOffers, conflicts_json, load_resolver
 from mergebert.commands.workfile import merged_text
 from mergebert.errors import InputError, MergebertError
+from mergebert.git.known_history import history_of_commits
 from mergebert.settings import Settings
 from mergebert.strict_json import json_text
 from mergebert.terminal import Progress
 from mergebert.text.conflicted_text import ConflictedText
+from mergebert.text.history import UNKNOWN_MERGE, MergeHistory, joined_history
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
@@ -35,17 +39,40 @@ _AHEAD = 8  # lines parsed before they are answered; bounds memory
 _FEW = 4_000_000  # bytes of such lines, beyond which no further one is
 _READ = 2  # lines read before they are parsed
 _PIECE = 1_000_000  # bytes of a line too long that are read at a time
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+CONFLICTS_AT_ONCE = 60  # of one merge; evidence beyond so many adds nothing
 _LONGEST_ID = 10_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """One line of a batch: whose it is, and the file to merge or why it cannot be."""
+    """One line of a batch: whose it is, and the file to merge or why it cannot be.
+
+    `merge` are a repository and the commits of ours and theirs in it, where the line names them.
+    """
 
     id: object
     path: str
     versions: ThreeWay[str] | None
     error: str = ""
+    merge: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MergedLine:
+    """A request with its line merge, or what is wrong with it."""
+
+    request: BatchRequest
+    merged: MergedRequest | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRequest:
+    """The line merge of a request's file, and what history tells of its merge."""
+
+    text: ConflictedText
+    history: MergeHistory
 
 
 def run_batch(name: str, settings: Settings, count: int) -> int:
@@ -91,15 +118,39 @@ def batch(
 ) -> Iterator[dict[str, object]]:
     """An answer for every line, in order; what is wrong with a line is said in its answer.
 
-    git merges the next files by lines while the model ranks this one; only a few are held at a time.
+    git merges the next files by lines while the model ranks this one; only a few are held at a time. Neighbouring lines
+    of one named merge are ranked together, once a line that is not of it has come.
     """
     with ThreadPoolExecutor(_MERGERS) as mergers:
-        for request, merging in _merged_ahead(mergers, lines):
-            yield _response(
-                request,
-                merging,
-                lambda text: conflicts_json(ranked_conflicts(text, lambda: resolver, max_error), count),
-            )
+        for group in _by_merge(_merged_lines(_merged_ahead(mergers, lines))):
+            yield from _answers(group, resolver, max_error, count)
+
+
+def _merged_lines(
+    merging: Iterable[tuple[BatchRequest, Future[MergedRequest] | None]],
+) -> Iterator[MergedLine]:
+    for request, future in merging:
+        try:
+            yield MergedLine(request, future.result() if future else None, request.error)
+        except MergebertError as error:
+            yield MergedLine(request, None, str(error))
+
+
+def _by_merge(merged: Iterable[MergedLine]) -> Iterator[list[MergedLine]]:
+    """The lines in order, those of one merge together as far as a person could have to do with them at once."""
+    group: list[MergedLine] = []
+    for line in merged:
+        merge = line.request.merge
+        size = sum(len(one.merged.text.open_conflicts) for one in [*group, line] if one.merged)
+        if group and (merge is None or merge != group[-1].request.merge or size > CONFLICTS_AT_ONCE):
+            yield group
+            group = []
+        group.append(line)
+        if merge is None:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def request_of(number: int, line: bytes) -> BatchRequest:
@@ -124,16 +175,33 @@ def request_of(number: int, line: bytes) -> BatchRequest:
         return BatchRequest(
             row.get("id"), "", None, f"line {number}: path, base, ours and theirs must be texts."
         )
+    named = [row.get(name) for name in ("repository", "ours_commit", "theirs_commit")]
+    if any(named) and not all(isinstance(one, str) for one in named):
+        return BatchRequest(
+            row.get("id"),
+            "",
+            None,
+            f"line {number}: repository, ours_commit and theirs_commit go together, and are texts.",
+        )
     base, ours, theirs = map(str, texts)
-    return BatchRequest(row.get("id"), path, ThreeWay(base, ours, theirs))
+    repository, *commits = map(str, named)
+    if any(named) and not all(map(_COMMIT.fullmatch, commits)):
+        return BatchRequest(
+            row.get("id"),
+            "",
+            None,
+            f"line {number}: ours_commit and theirs_commit must be whole ids of commits.",
+        )
+    merge = (repository, commits[0], commits[1]) if any(named) else None
+    return BatchRequest(row.get("id"), path, ThreeWay(base, ours, theirs), merge=merge)
 
 
 def _merged_ahead(
     mergers: ThreadPoolExecutor, lines: Iterable[bytes]
-) -> Iterator[tuple[BatchRequest, Future[ConflictedText] | None]]:
+) -> Iterator[tuple[BatchRequest, Future[MergedRequest] | None]]:
     """The requests in order, each with its line merge under way; no answer waits for a line to be read."""
     queue = _read_ahead(lines)
-    waiting: deque[tuple[BatchRequest, Future[ConflictedText] | None, int]] = deque()
+    waiting: deque[tuple[BatchRequest, Future[MergedRequest] | None, int]] = deque()
     number, held, is_open = 0, 0, True
     while is_open or waiting:
         while is_open and len(waiting) < _AHEAD and held <= _FEW and not (waiting and queue.empty()):
@@ -168,19 +236,48 @@ def _read_ahead(lines: Iterable[bytes]) -> Queue[bytes | OSError | None]:
     return queue
 
 
-def _start(mergers: ThreadPoolExecutor, request: BatchRequest) -> Future[ConflictedText] | None:
-    return mergers.submit(merged_text, request.path, request.versions) if request.versions else None
+def _start(mergers: ThreadPoolExecutor, request: BatchRequest) -> Future[MergedRequest] | None:
+    return mergers.submit(_merged, request, request.versions) if request.versions else None
 
 
-def _response(
-    request: BatchRequest,
-    merging: Future[ConflictedText] | None,
-    conflicts_of: Callable[[ConflictedText], Sequence[dict[str, object]]],
-) -> dict[str, object]:
-    """The conflicts of a request's file with their resolutions, or what is wrong with it; for JSON."""
-    if merging is None:
-        return {"id": request.id, "error": request.error}
+def _merged(request: BatchRequest, versions: ThreeWay[str]) -> MergedRequest:
+    """The line merge of a request and, where it conflicts and its merge is named, what history tells of that."""
+    text = merged_text(request.path, versions)
+    if request.merge is None or not text.open_conflicts:
+        return MergedRequest(text, UNKNOWN_MERGE)
+    repository, ours, theirs = request.merge
+    return MergedRequest(text, history_of_commits(Path(repository), ours, theirs, [request.path]))
+
+
+def _answers(
+    group: Sequence[MergedLine], resolver: AnyResolver, max_error: float, count: int
+) -> Iterator[dict[str, object]]:
+    """The conflicts of each line with their resolutions, or what is wrong with it; for JSON."""
+    merged = [line.merged for line in group if line.merged]
     try:
-        return {"id": request.id, "conflicts": conflicts_of(merging.result())}
+        offers = iter(_offers(merged, resolver, max_error))
     except MergebertError as error:
-        return {"id": request.id, "error": str(error)}
+        if len(group) > 1:  # one file is no reason to answer none
+            for line in group:
+                yield from _answers([line], resolver, max_error, count)
+        else:
+            yield {"id": group[0].request.id, "error": str(error)}
+        return
+    for line in group:
+        answer = {"conflicts": conflicts_json(next(offers), count)} if line.merged else {"error": line.error}
+        yield {"id": line.request.id, **answer}
+
+
+def _offers(merged: Sequence[MergedRequest], resolver: AnyResolver, max_error: float) -> list[ConflictOffers]:
+    """The open conflicts of each file of one merge with what is offered for them."""
+    texts = [one.text for one in merged]
+    if not any(text.open_conflicts for text in texts):
+        return [[] for _ in texts]
+    from mergebert.ranking.open_merge import OpenMerge
+
+    history = joined_history([one.history for one in merged])
+    offers = OpenMerge(texts, resolver, max_error, history).offers({})
+    return [
+        [(conflict, offers[at, conflict.index]) for conflict in text.open_conflicts]
+        for at, text in enumerate(texts)
+    ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
     from mergebert.ranking.open_merge import Offers, OpenMerge
     from mergebert.ranking.resolution import AnyResolver, RankedConflict
+    from mergebert.text.history import MergeHistory
 
 ConflictOffers = list[tuple[OpenConflict, "RankedConflict"]]
 
@@ -35,15 +36,19 @@ def noticed_offers(merge: OpenMerge, answers: Mapping[ConflictKey, str]) -> Offe
 
 
 def ranked_conflicts(
-    text: ConflictedText, load: Callable[[], AnyResolver], max_error: float
+    text: ConflictedText,
+    load: Callable[[], AnyResolver],
+    max_error: float,
+    history: MergeHistory | None = None,
 ) -> ConflictOffers:
     """The open conflicts of one text with what is offered for each; without any no resolver is loaded."""
     conflicts = text.open_conflicts
     if not conflicts:
         return []
     from mergebert.ranking.open_merge import OpenMerge
+    from mergebert.text.history import UNKNOWN_MERGE
 
-    offers = noticed_offers(OpenMerge([text], load(), max_error), {})
+    offers = noticed_offers(OpenMerge([text], load(), max_error, history or UNKNOWN_MERGE), {})
     return [(one, offers[0, one.index]) for one in conflicts]
 
 
@@ -63,11 +68,13 @@ def conflict_json(index: int, offer: RankedConflict, count: int) -> dict[str, ob
         "accepted": offer.accepted,
         "candidates": [
             {
-                "text": resolution.text,
-                "confidence": round(resolution.confidence, 6),
-                "pattern": resolution.pattern,
-                "method": resolution.method,
+                "text": candidate.text,
+                "confidence": round(candidate.confidence, 6),
+                "pattern": candidate.pattern,
+                "method": candidate.method,
+                "class": number,
             }
-            for resolution in offer.resolutions[:count]
+            for number, resolution in enumerate(offer.resolutions[:count])
+            for candidate in (resolution, *resolution.variants)
         ],
     }

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 from mergebert.commands.offers import load_resolver, noticed_offers
 from mergebert.commands.solve_note import note_solved
-from mergebert.commands.workfile import PathConflictError, WorkFile, open_work_files, write_work_file
+from mergebert.commands.workfile import (
+    PathConflictError,
+    WorkFile,
+    known_history,
+    open_work_files,
+    write_work_file,
+)
 from mergebert.driver.own_resolutions import BY_HAND
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
@@ -109,7 +115,7 @@ def _ranked(
         return {}, {}
     from mergebert.ranking.open_merge import OpenMerge
 
-    merge = OpenMerge([file.text for file in files], load(), max_error)
+    merge = OpenMerge([file.text for file in files], load(), max_error, known_history(files))
     if not is_interactive:
         return {}, noticed_offers(merge, {})
     from mergebert.commands.interactive import NamedMerge, ask

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.commands.offers import conflicts_json, load_resolver, ranked_conflicts
-from mergebert.commands.workfile import merged_text, open_work_files
+from mergebert.commands.workfile import known_history, merged_text, open_work_files
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.strict_json import json_text
 from mergebert.terminal import percent, shown_lines, visible
 from mergebert.text.conflicted_text import ConflictedText
+from mergebert.text.history import UNKNOWN_MERGE, MergeHistory
 from mergebert.text.threeway import ThreeWay
 from mergebert.text_files import read_version
 
@@ -72,8 +73,8 @@ def _check(arguments: Namespace) -> None:
 
 def suggest(arguments: Namespace, settings: Settings, load: Callable[[], AnyResolver]) -> None:
     """Prints the ranked resolutions of one file."""
-    text = _conflicted_text(arguments)
-    found = ranked_conflicts(text, load, settings.max_error)
+    text, history = _asked(arguments)
+    found = ranked_conflicts(text, load, settings.max_error, history)
     name = arguments.path or str(arguments.file or arguments.ours)
     if arguments.json:
         count = arguments.k or FOR_PROGRAMS
@@ -86,14 +87,16 @@ def suggest(arguments: Namespace, settings: Settings, load: Callable[[], AnyReso
         print(f"{visible(name)}: no conflicts")
 
 
-def _conflicted_text(arguments: Namespace) -> ConflictedText:
+def _asked(arguments: Namespace) -> tuple[ConflictedText, MergeHistory]:
+    """The text that is asked about, and what history tells of its merge."""
     if arguments.file is not None:
         files, refused = open_work_files([arguments.file])
         if refused:
             raise next(iter(refused.values()))
-        return files[0].text
+        return files[0].text, known_history(files)
     versions = ThreeWay(arguments.base, arguments.ours, arguments.theirs)
-    return merged_text(arguments.path or str(arguments.ours), versions.map(read_version))
+    text = merged_text(arguments.path or str(arguments.ours), versions.map(read_version))
+    return text, UNKNOWN_MERGE
 
 
 def _shown(offer: RankedConflict, count: int) -> list[str]:

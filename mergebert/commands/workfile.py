@@ -20,6 +20,7 @@ from mergebert.text_files import decoded, read_bytes
 if TYPE_CHECKING:
     from mergebert.git.index_stages import UnmergedFile
     from mergebert.text.file_parts import Part
+    from mergebert.text.history import MergeHistory
 
 _PERFORCE = "\n>>>> ORIGINAL //"  # the first line of a conflict that `p4 resolve` left
 
@@ -52,6 +53,16 @@ def open_work_files(paths: Sequence[Path]) -> tuple[list[WorkFile], dict[Path, M
         except (GitError, InputError, MarkerError) as error:
             refused[path] = error
     return files, refused
+
+
+def known_history(files: Sequence[WorkFile]) -> MergeHistory:
+    """What history tells of the merge of these files; nothing of files of several work trees."""
+    from mergebert.git.known_history import history_of_waiting
+    from mergebert.text.history import UNKNOWN_MERGE
+
+    roots = {file.index.root for file in files if file.index}
+    names = [file.index.name for file in files if file.index and file.text.open_conflicts]
+    return history_of_waiting(roots.pop(), names) if len(roots) == 1 else UNKNOWN_MERGE
 
 
 def read_work_file(path: Path) -> WorkFile:

@@ -340,6 +340,7 @@ def _resolved_json(
         marker_size=request.marker_size,
         options=merge.options,
         in_git=request.in_git,
+        caller=merge.caller,
     )
     resolved = resolved_merge(job, settings)
     if resolved is None:
@@ -349,7 +350,7 @@ def _resolved_json(
     if not is_read_only(merge.caller):
         from mergebert.driver.resolved_merge import journal_fields
 
-        fields |= journal_fields(job, resolved, merge.caller)
+        fields |= journal_fields(job, resolved)
     return json_text(fields).encode("ascii")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from mergebert.driver.journal import (
@@ -17,9 +19,10 @@ from mergebert.driver.journal import (
     now,
     place_for,
 )
-from mergebert.errors import InputError
+from mergebert.errors import GitError, InputError
 from mergebert.git.byte_merge import ByteMerge, Labels
 from mergebert.git.index_stages import marker_size_of, repository_root
+from mergebert.git.known_history import history_of_called
 from mergebert.git.line_merge import parsed_merge
 from mergebert.git.merge_options import MergeOptions
 from mergebert.git.operation import called_operation
@@ -27,6 +30,7 @@ from mergebert.ranking.open_merge import OpenMerge
 from mergebert.ranking.resolver import Resolver
 from mergebert.settings import Settings
 from mergebert.text.conflicted_text import ConflictedText
+from mergebert.text.history import UNKNOWN_MERGE, MergeHistory
 from mergebert.text.markers import (
     DEFAULT_MARKER_SIZE,
     Conflict,
@@ -57,6 +61,7 @@ class MergeJob:
     marker_size: int
     options: MergeOptions
     in_git: bool
+    caller: Sequence[str] = ()  # the git command that merges
 
     @property
     def shown(self) -> bytes:
@@ -89,7 +94,9 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
     if len(merged.conflicts) > CONFLICT_LIMIT:
         raise InputError(f"{job.path} has more than {CONFLICT_LIMIT} conflicts; none of them is guessed.")
     conflicted = ConflictedText(job.path, reconciled(_shown(job), merged), stages)
-    offers = OpenMerge([conflicted], Resolver.load(settings.bundle), settings.max_error).offers({})
+    told = _Told(job)
+    resolver = Resolver.load(settings.bundle)
+    offers = OpenMerge([conflicted], resolver, settings.max_error, told.history()).offers({})
     best = {index: offer.resolutions[0] for (_, index), offer in offers.items() if offer.accepted}
     text, applied = conflicted.resolved({index: one.text for index, one in best.items()})
     if not applied:
@@ -101,7 +108,28 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
     return Resolved(text, conflicted.line_merge.conflicts, resolutions)
 
 
-def journal_fields(job: MergeJob, resolved: Resolved, caller: Sequence[str]) -> dict[str, str]:
+class _Told:
+    """What history tells of a merge; git is asked while the model is loaded, which takes longer."""
+
+    def __init__(self, job: MergeJob) -> None:
+        self._job = job
+        self._history = UNKNOWN_MERGE
+        self._thread = Thread(target=self._ask, daemon=True)
+        if job.caller:
+            self._thread.start()
+
+    def history(self) -> MergeHistory:
+        """What git told, nothing where it could not."""
+        if self._job.caller:
+            self._thread.join()
+        return self._history
+
+    def _ask(self) -> None:
+        with suppress(GitError, OSError):
+            self._history = history_of_called(self._job.caller, Path.cwd(), [self._job.path])
+
+
+def journal_fields(job: MergeJob, resolved: Resolved) -> dict[str, str]:
     """The journal's entry for a merge whose resolved text is about to be written, its id, and where it belongs.
 
     The place is empty where the journal can take no entry.
@@ -112,7 +140,7 @@ def journal_fields(job: MergeJob, resolved: Resolved, caller: Sequence[str]) -> 
         id=new_id(),
         time=now(),
         by=DRIVER,
-        operation=called_operation(caller, here),
+        operation=called_operation(job.caller, here),
         work_tree=str(root or ""),
         path=job.path,
         conflicts=len(resolved.conflicts),

@@ -25,13 +25,12 @@ Curve = Annotated[tuple[tuple[Share, Share], ...], msgspec.Meta(min_length=1)]
 class Calibration:
     """Curves from the ranker's score to a probability, measured on repositories the ranker did not learn from.
 
-    `best` maps the ranker's probability of its best candidate, `other` that of the others, both as (score,
-    probability) points joined by straight lines. `risk` holds (threshold, coverage, error) of applying every best
+    `best` maps the ranker's probability of its best class of candidates, as (score, probability) points joined by straight
+    lines; the others share what it leaves. `risk` holds (threshold, coverage, error) of applying every best
     candidate whose calibrated probability is at least the threshold, highest threshold first.
     """
 
     best: Curve
-    other: Curve
     risk: Annotated[tuple[tuple[Share, Share, Share], ...], msgspec.Meta(min_length=1)]
 
     def threshold(self, max_error: float) -> float:

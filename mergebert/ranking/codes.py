@@ -10,7 +10,8 @@ from functools import cache
 from mergebert.ranking.classifier import CLASSIFIER_FEATURES
 from mergebert.ranking.columns import CHANGE_TYPES, CONFLICT_CLASSES, EDIT_TYPES, SPECIAL_TOKENS
 from mergebert.ranking.evidence import FileEvidence, FileMerge
-from mergebert.ranking.features import CONTEXT_FEATURES, candidate_features
+from mergebert.ranking.features import candidate_features
+from mergebert.ranking.history_features import CONTEXT_FEATURES, HISTORY_FEATURES
 from mergebert.ranking.neighbours import GROUP_OF, GROUPS, KINDS, NEIGHBOUR_FEATURES
 from mergebert.text.candidates import Candidate, ConflictDiff, Origin
 from mergebert.text.languages import LANGUAGES, TEXT
@@ -54,4 +55,4 @@ def feature_names() -> tuple[str, ...]:
     options = [Candidate("", (Origin("empty"),))]
     file = FileEvidence(FileMerge("", MergedFile((conflict,))))
     [own, _] = candidate_features(file, 0, ConflictDiff(conflict, TEXT), options)
-    return (*own, *CONTEXT_FEATURES, *NEIGHBOUR_FEATURES, *CLASSIFIER_FEATURES)
+    return (*own, *CONTEXT_FEATURES, *HISTORY_FEATURES, *NEIGHBOUR_FEATURES, *CLASSIFIER_FEATURES)

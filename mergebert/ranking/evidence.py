@@ -13,7 +13,7 @@ from mergebert.text.markers import Conflict, MergedFile, lines_of
 from mergebert.text.threeway import ThreeWay
 
 if TYPE_CHECKING:
-    from mergebert.example import MergeContext
+    from mergebert.text.history import FileHistory, MergeContext
 
 _WORD = re.compile(r"[^\W\d]\w+")
 _DISTINCTIVE = re.compile(r"[^\W_][\W_]*[^\W_][\W_]*[^\W_]")
@@ -30,6 +30,7 @@ class FileMerge:
     merged: MergedFile
     stages: ThreeWay[str] | None = None
     context: MergeContext | None = None
+    history: FileHistory | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log1p, nan
-from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import Indel
 
@@ -20,16 +19,12 @@ from mergebert.text.languages import LANGUAGES
 from mergebert.text.patterns import Pattern
 from mergebert.text.tokens import is_word
 
-if TYPE_CHECKING:
-    from mergebert.example import MergeContext
-
 Values = dict[str, float]
 
 _LANGUAGES = {language.name: float(at) for at, language in enumerate(LANGUAGES)}
 _IMPORT = ("import ", "from ", "using ", "#include", "use ", "require", "package ", "export ")
 _COMMENT = ("//", "#", "*", "/*", "--")
 _BRACKETS = (("(", ")"), ("{", "}"), ("[", "]"))
-_DAY = 86400.0
 LONG_TEXT = 4000  # tokens; longer texts are compared by their bags of tokens instead of their order
 
 # Compared with the best of the conflict's other candidates: what matters is being better than the rest.
@@ -84,38 +79,6 @@ def candidate_features(
 def language_number(name: str) -> float:
     """The number that stands for a language; -1 for one that is not in the table."""
     return _LANGUAGES.get(name, -1.0)
-
-
-def context_features(context: MergeContext | None) -> Values:
-    """Facts of the merge: how old and how long each side is, and whether the person merging wrote it."""
-    if context is None:
-        return dict.fromkeys(CONTEXT_FEATURES, nan)
-    ours, theirs = max(context.ours_commits, 0), max(context.theirs_commits, 0)
-    ages = [
-        (context.merge_time - time) / _DAY
-        for time in (context.ours_time, context.theirs_time, context.base_time)
-    ]
-    values = (
-        log1p(ours),
-        log1p(theirs),
-        log1p(ours) - log1p(theirs),
-        *(log1p(max(age, 0.0)) for age in ages),
-    )
-    mergers = (float(context.ours_is_merger), float(context.theirs_is_merger))
-    return dict(zip(CONTEXT_FEATURES, (*values, (ages[0] - ages[1]), *mergers), strict=True))
-
-
-CONTEXT_FEATURES = (
-    "ours_commits",
-    "theirs_commits",
-    "commits_ratio",
-    "ours_age",
-    "theirs_age",
-    "base_age",
-    "age_difference",
-    "ours_is_merger",
-    "theirs_is_merger",
-)
 
 
 class _Edits:

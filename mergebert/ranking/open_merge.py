@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mergebert.ranking.evidence import ConflictKey, FileMerge
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
+from mergebert.text.history import UNKNOWN_MERGE, MergeHistory
 from mergebert.text.imports import clashing_imports
 from mergebert.text.languages import Language, language_of
 from mergebert.text.nested_markers import has_written_base, nests
@@ -20,12 +21,18 @@ Offers = dict[ConflictKey, "RankedConflict"]
 
 
 class OpenMerge:
-    """The conflicted texts of one merge and the resolver that ranks their resolutions."""
+    """The conflicted texts of one merge and the resolver that ranks their resolutions; `history` tells of the merge."""
 
-    def __init__(self, texts: Sequence[ConflictedText], resolver: AnyResolver, max_error: float) -> None:
+    def __init__(
+        self,
+        texts: Sequence[ConflictedText],
+        resolver: AnyResolver,
+        max_error: float,
+        history: MergeHistory = UNKNOWN_MERGE,
+    ) -> None:
         self._resolver = resolver
         self._max_error = max_error
-        self._files = [FileMerge(text.path, text.line_merge, text.stages) for text in texts]
+        self._files = [_file_merge(text, history) for text in texts]
         self.conflicts: dict[ConflictKey, OpenConflict] = {
             (at, one.index): one for at, text in enumerate(texts) for one in text.open_conflicts
         }
@@ -45,6 +52,11 @@ class OpenMerge:
             (at, index): _offer(one, ranked[at][index], language_of(self._files[at].path))
             for (at, index), one in conflicts.items()
         }
+
+
+def _file_merge(text: ConflictedText, history: MergeHistory) -> FileMerge:
+    known = history.of(text.path, text.stages, text.line_merge.conflicts)
+    return FileMerge(text.path, text.line_merge, text.stages, history.context, known)
 
 
 def _offer(one: OpenConflict, ranked: RankedConflict, language: Language) -> RankedConflict:

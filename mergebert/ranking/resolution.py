@@ -12,17 +12,21 @@ from mergebert.text.markers import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A text for a conflict, how it was made, and the calibrated probability that it is what a person would commit."""
+    """A text for a conflict, how it was made, and the calibrated probability that a person would commit it or its like.
+
+    `variants` are other texts that are the same resolution, likeliest first; they share the one confidence.
+    """
 
     text: str
     pattern: str
     method: str
     confidence: float
+    variants: tuple[Resolution, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RankedConflict:
-    """A conflict with its resolutions, best first, and whether the best one is sure enough to apply."""
+    """A conflict with its resolutions, no two of them the same, best first; and whether the best is sure enough to apply."""
 
     conflict: Conflict
     resolutions: tuple[Resolution, ...]

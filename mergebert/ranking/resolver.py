@@ -5,7 +5,7 @@ neighbours; what is sure enough is accepted, the rest stays an ordinary git conf
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mergebert.ranking.acceptance import checked, keeping_turned_space
 from mergebert.ranking.bundle import FIRST, MODEL, RANKER, TOKENIZER, Bundle, load_bundle
+from mergebert.ranking.classes import fullest
 from mergebert.ranking.classifier import (
     CLASSIFIER_FEATURES,
     Classifier,
@@ -158,14 +159,37 @@ class Resolver:
         if probabilities is None:
             return RankedConflict(one.conflict, (), accepted=False)
         calibration = self.bundle.manifest.calibration
-        order = np.argsort(-probabilities, kind="stable")
-        best = float(_calibrated(probabilities[order[:1]], calibration.best)[0])
-        others = np.minimum(_calibrated(probabilities[order], calibration.other), best)
-        resolutions = []
-        for rank, at in enumerate(order):
-            option, confidence = one.options[at], float(others[rank]) if rank else best
-            resolutions.append(Resolution(option.text, option.pattern, option.method, confidence))
-        return RankedConflict(one.conflict, tuple(resolutions), best >= calibration.threshold(max_error))
+        classes = np.array(one.classes)
+        totals = np.bincount(classes, probabilities).astype(np.float64)
+        order = np.argsort(-totals, kind="stable")
+        confidences = _confidences(totals[order], calibration.best)
+        resolutions = tuple(
+            _resolution(one, np.flatnonzero(classes == number), probabilities, float(confidence))
+            for number, confidence in zip(order, confidences, strict=True)
+        )
+        accepted = bool(confidences[0] >= calibration.threshold(max_error))
+        return RankedConflict(one.conflict, resolutions, accepted)
+
+
+def _resolution(
+    one: ModelInput, members: NDArray[np.int64], probabilities: NDArray[np.float64], confidence: float
+) -> Resolution:
+    """The options of one class as one resolution: the one that loses least of what people wrote, then the likeliest."""
+    ordered = members[np.argsort(-probabilities[members], kind="stable")]
+    options = [one.options[at] for at in ordered]
+    taken = fullest([option.text for option in options], one.conflict.sides, one.passage)
+    found = [Resolution(option.text, option.pattern, option.method, confidence) for option in options]
+    first = found.pop(taken)
+    return replace(first, variants=tuple(found))
+
+
+def _confidences(totals: NDArray[np.float64], best: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """The calibrated probability of each class, best first: that of the best by its curve, and the others share what it
+    leaves, with "none of these", as they did before; together at most one."""
+    known, values = zip(*best, strict=True)
+    first = float(np.interp(totals[0], known, values))
+    left = (1.0 - first) / max(1.0 - float(totals[0]), 1e-12)
+    return np.append(first, np.minimum(totals[1:] * left, first))
 
 
 def _predictions(
@@ -177,11 +201,6 @@ def _predictions(
         answer = None if text is None else chosen_distribution(one.model_input.options, text)
         found.append(Prediction(key[0], one.kinds, one.first, answer))
     return found
-
-
-def _calibrated(scores: NDArray[np.float64], points: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    known, values = zip(*points, strict=True)
-    return np.asarray(np.interp(scores, known, values))
 
 
 def _no_subwords(token: str) -> Sequence[int]:

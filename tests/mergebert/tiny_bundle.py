@@ -23,7 +23,6 @@ STEPS = 8  # of a feature between two whole numbers
 STRAIGHT = [(0.0, 0.0), (1.0, 1.0)]
 CALIBRATION = {
     "best": STRAIGHT,
-    "other": STRAIGHT,
     "risk": [(0.9, 0.2, 0.01), (0.5, 0.6, 0.04), (0.3, 0.8, 0.3)],
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mergebert.errors import InputError
+from mergebert.text.history import UNKNOWN_MERGE, MergeHistory
 from mergebert.text.markers import MergedFile
 from mergebert.text_files import decoded, read_bytes
 from mergebert_lsp.worker.messages import LARGEST_TEXT, EditorText
@@ -106,6 +107,11 @@ class Merges:
         """The work trees around these folders, each once."""
         around = [self._repositories.around(Path(folder)) for folder in folders]
         yield from dict.fromkeys(found for found in around if found is not None)
+
+    def history(self, root: Path | None) -> MergeHistory:
+        """What history tells of the merge that waits in a work tree; nothing outside of one."""
+        repository = self._repositories.around(root) if root else None
+        return repository.history() if repository else UNKNOWN_MERGE
 
     def rest(
         self, repository: Repository, items: Sequence[MergeText], check: Callable[[], None]

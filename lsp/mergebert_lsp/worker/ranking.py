@@ -196,7 +196,8 @@ class Ranking:
         if not merge.open_conflicts:
             return grouped
         resolver, max_error = self._models.of(merge.root)
-        work = OpenMerge([here.file for here in merge.reconciled], resolver, max_error)
+        files = [here.file for here in merge.reconciled]
+        work = OpenMerge(files, resolver, max_error, self._merges.history(merge.root))
         for (at, index), offer in work.offers({}, wanted).items():
             grouped[at][index] = offer
         return grouped

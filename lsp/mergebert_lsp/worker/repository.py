@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mergebert.driver.journal import journal_folder
@@ -15,9 +15,12 @@ from mergebert.driver.own_resolutions import own_resolutions
 from mergebert.errors import GitError, InputError, MarkerError
 from mergebert.git.command import git_output
 from mergebert.git.index_stages import marker_size_of, repository_root, stage_texts, unmerged_entries
+from mergebert.git.known_history import history_of_waiting
 from mergebert.git.line_merge import line_merge
 from mergebert.git.matching_merge import matching_merge
+from mergebert.git.operation import Operation, noted_operation
 from mergebert.regular_files import LARGEST_TEXT, bytes_in
+from mergebert.text.history import MergeHistory
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
 
@@ -49,6 +52,14 @@ class _CachedOwn:
     own: OwnResolutions
 
 
+@dataclass(frozen=True, slots=True)
+class _CachedHistory:
+    read_at: _Stamp | None  # the index at that time
+    operation: Operation
+    names: frozenset[str]
+    history: MergeHistory
+
+
 class Repository:
     """One work tree."""
 
@@ -61,6 +72,7 @@ class Repository:
         self._names: dict[Path, str] = {}
         self._journal = journal_folder(root)
         self._own: dict[str, _CachedOwn] = {}
+        self._history: _CachedHistory | None = None
 
     def name_of(self, path: Path) -> str:
         """The name git has for the file, by whatever links it was reached; empty where it lies elsewhere after all."""
@@ -104,6 +116,20 @@ class Repository:
             own = own_resolutions(name, self.root, logger.warning, self._journal)
             cached = self._own[name] = _CachedOwn(read_at, own)
         return cached.own
+
+    def history(self) -> MergeHistory:
+        """What history tells of the merge that waits here; asked again for another merge, or of files that are new in it."""
+        self._refresh()
+        names = frozenset(self._entries)
+        cached = self._history
+        if cached is not None and cached.read_at == self._stamp:
+            return cached.history
+        operation = noted_operation(self.root)
+        if cached is None or cached.operation != operation or not names <= cached.names:
+            history = history_of_waiting(self.root, sorted(names))
+            cached = _CachedHistory(self._stamp, operation, names, history)
+        self._history = replace(cached, read_at=self._stamp)
+        return cached.history
 
     @property
     def journal_stamp(self) -> _Stamp | None:

@@ -19,7 +19,6 @@ def bundle(tmp_path: Path) -> Path:
         (folder / name).write_bytes(b"trees of " + name.encode())
     calibration = {
         "best": [[0, 0], [1, 1]],
-        "other": [[0, 0], [1, 1]],
         "risk": [[0.95, 0.1, 0.02], [0.9, 0.25, 0.04], [0.5, 0.8, 0.2]],
     }
     features = {"first": ["is none"], "ranker": ["is none"]}

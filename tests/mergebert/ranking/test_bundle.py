@@ -21,6 +21,7 @@ from mergebert.ranking.bundle import (
     load_bundle,
 )
 from mergebert.ranking.codes import codes, feature_names
+from mergebert.ranking.history_features import HISTORY_FEATURES
 from tests.mergebert.tiny_bundle import CALIBRATION, STRAIGHT, write_bundle
 
 
@@ -186,8 +187,10 @@ def test_other_special_tokens_are_told(
     assert f"{bundle / TOKENIZER} {sentence}" in refusal(bundle)
 
 
-def test_the_shipped_ranker_reads_every_feature() -> None:
-    assert load_bundle().manifest.features.ranker == feature_names()
+def test_the_shipped_ranker_reads_every_feature_but_those_of_history() -> None:
+    """Which came when it had been trained."""
+    known = tuple(name for name in feature_names() if name not in HISTORY_FEATURES)
+    assert load_bundle().manifest.features.ranker == known
 
 
 @pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "..\\evil", "a/b"])
@@ -240,14 +243,13 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
                 {},
                 {"best": STRAIGHT},
                 {**CALIBRATION, "best": 3},
-                {**CALIBRATION, "other": [["a", 1]]},
-                {**CALIBRATION, "other": [[0.0, 0.1, 0.2]]},
+                {**CALIBRATION, "best": [["a", 1]]},
+                {**CALIBRATION, "best": [[0.0, 0.1, 0.2]]},
                 {**CALIBRATION, "risk": [[0.9, 0.1]]},
                 {**CALIBRATION, "best": []},
-                {**CALIBRATION, "other": []},
                 {**CALIBRATION, "risk": []},
                 {**CALIBRATION, "best": [[0.0, 0.1], [1.0, 7.0]]},
-                {**CALIBRATION, "other": [[-1.0, 0.1]]},
+                {**CALIBRATION, "best": [[-1.0, 0.1]]},
                 {**CALIBRATION, "risk": [[0.9, 7, 0.01]]},
             )
         ),
@@ -282,7 +284,6 @@ def test_a_wrong_digest_is_no_digest(bundle: Path) -> None:
     [
         {**CALIBRATION, "best": STRAIGHT[::-1]},
         {**CALIBRATION, "best": [[0.5, 0.1], [0.5, 0.2]]},
-        {**CALIBRATION, "other": STRAIGHT[::-1]},
     ],
 )
 def test_a_calibration_must_be_in_order(bundle: Path, calibration: object) -> None:
@@ -291,16 +292,16 @@ def test_a_calibration_must_be_in_order(bundle: Path, calibration: object) -> No
 
 
 def test_the_threshold_is_the_least_that_errs_little_enough() -> None:
-    calibration = Calibration((), (), ((0.9, 0.1, 0.01), (0.7, 0.3, 0.05), (0.4, 0.6, 0.2)))
+    calibration = Calibration((), ((0.9, 0.1, 0.01), (0.7, 0.3, 0.05), (0.4, 0.6, 0.2)))
     assert calibration.threshold(0.05) == 0.7
     assert calibration.threshold(0.2) == 0.4
     assert calibration.threshold(1.0) == 0.4
     assert calibration.threshold(0.0) > 1.0
-    assert Calibration((), (), ()).threshold(1.0) > 1.0
+    assert Calibration((), ()).threshold(1.0) > 1.0
 
 
 def test_no_error_at_all_is_never_promised() -> None:
     """Not even where none was measured."""
-    calibration = Calibration((), (), ((0.9, 0.1, 0.0),))
+    calibration = Calibration((), ((0.9, 0.1, 0.0),))
     assert calibration.threshold(0.0) > 1.0
     assert calibration.threshold(0.001) == 0.9

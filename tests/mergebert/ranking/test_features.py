@@ -6,18 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mergebert.example import MergeContext
 from mergebert.ranking.evidence import FileEvidence, FileMerge
 from mergebert.ranking.features import (
-    CONTEXT_FEATURES,
     RELATIVE,
     Bag,
     Values,
     candidate_features,
-    context_features,
 )
+from mergebert.ranking.history_features import CONTEXT_FEATURES, HISTORY_FEATURES
 from mergebert.ranking.model_input import model_inputs
 from mergebert.text.candidates import ConflictDiff, candidates
+from mergebert.text.history import MergeContext
 from mergebert.text.markers import Conflict, MergedFile, render, resolved
 from mergebert.text.threeway import ThreeWay
 from tests.mergebert.strategies import conflict_of, merged_files
@@ -172,31 +171,6 @@ def test_a_renaming_elsewhere_is_evidence() -> None:
     assert (theirs["theirs_new_in_theirs"], theirs["theirs_gone_in_theirs"]) == (1.0, 1.0)
 
 
-def test_the_facts_of_a_merge() -> None:
-    facts = context_features(CONTEXT)
-    assert tuple(facts) == CONTEXT_FEATURES
-    assert (facts["ours_commits"], facts["theirs_commits"]) == (
-        pytest.approx(log1p(3)),
-        pytest.approx(log1p(1)),
-    )
-    assert facts["theirs_age"] == 0.0  # clocks differ: written after the merge
-    assert facts["base_age"] == pytest.approx(log1p(1.0))
-    assert facts["age_difference"] > 0
-    assert (facts["ours_is_merger"], facts["theirs_is_merger"]) == (1.0, 0.0)
-
-
-def test_an_unknown_merge_has_unknown_facts() -> None:
-    facts = context_features(None)
-    assert tuple(facts) == CONTEXT_FEATURES
-    assert all(map(isnan, facts.values()))
-
-
-@given(*[st.integers(-(2**40), 2**40)] * 4, st.integers(-3, 2**31), st.integers(-3, 2**31))
-def test_any_merge_has_facts(ours: int, theirs: int, base: int, merge: int, mine: int, other: int) -> None:
-    facts = context_features(MergeContext(ours, theirs, base, merge, mine, other, False, False))
-    assert all(map(isfinite, facts.values()))
-
-
 @pytest.mark.parametrize(("words", "is_a_bag"), [(1900, False), (2100, True)])
 def test_texts_of_together_more_than_4000_tokens_are_compared_as_bags(words: int, is_a_bag: bool) -> None:
     text = " ".join(f"word{at}" for at in range(words)) + "\n"
@@ -243,7 +217,7 @@ def test_a_described_file_has_all_that_is_known_of_each_conflict(merged: MergedF
     assert [one.conflict for one in found] == list(merged.conflicts)
     for one in found:
         assert len(one.features) == len(one.options) + 1
-        assert all(set(CONTEXT_FEATURES) <= row.keys() for row in one.features)
+        assert all({*CONTEXT_FEATURES, *HISTORY_FEATURES} <= row.keys() for row in one.features)
         assert len({option.text for option in one.options}) == len(one.options) > 0
         assert not any(value in (inf, -inf) for row in one.features for value in row.values())
 
