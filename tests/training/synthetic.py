@@ -11,9 +11,10 @@ from random import Random
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mergebert.example import CLEAN, ConflictExample, FileExample, MergeContext
+from mergebert.example import CLEAN, ConflictExample, FileExample
 from mergebert.git.line_merge import line_merge
 from mergebert.text.candidates import candidates
+from mergebert.text.history import FileHistory, MergeContext, SideChange, Superseded
 from mergebert.text.languages import language_of
 from mergebert.text.markers import Conflict, render, resolved
 from mergebert.text.threeway import ThreeWay
@@ -55,7 +56,13 @@ def example(repository: str, number: int, conflicts: int = 2) -> FileExample:
         merged=render(resolved(merged, texts)),
         context=MergeContext(time - 900, time - 500, time - 9000, time, 3, number + 1, True, number % 3 == 0),
         conflicts=tuple(known),
+        history=_history(number, len(known)),
     )
+
+
+def _history(number: int, conflicts: int) -> FileHistory:
+    change = SideChange(1 + number % 3, 1_000_000 * number, bool(number % 2))
+    return FileHistory(change, change, Superseded(-1, -1), (Superseded(number % 4 - 1, -1),) * conflicts)
 
 
 def examples(repository: str, count: int) -> list[FileExample]:

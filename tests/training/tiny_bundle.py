@@ -28,7 +28,7 @@ def write_tiny_bundle(folder: Path, *, known: tuple[str, ...] = ()) -> Path:
         {
             "languages": ["java", "python"],
             "features": {"first": FEATURES, "ranker": FEATURES},
-            "calibration": {"best": line, "other": line, "risk": [[0.1, 1.0, 0.04]]},
+            "calibration": {"best": line, "risk": [[0.1, 1.0, 0.04]]},
             "training": {"repositories": {"train": list(known), "development": [], "test": []}},
         },
     )

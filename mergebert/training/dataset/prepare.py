@@ -21,19 +21,22 @@ from mergebert.ranking.evidence import FileEvidence, FileMerge
 from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
 from mergebert.ranking.ranker import matrix
-from mergebert.text.candidates import whitespace_key
+from mergebert.text.equivalence import Level, strictest_levels
 from mergebert.text.markers import parse_line_merge
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.storage import write_arrays
 
 CONFLICTS_A_MERGE = 60  # a few merges hold thousands of alike conflicts; more than this says nothing new
 
+LEVELS = tuple(Level)
+UNLIKE = len(LEVELS)  # no level at which a candidate is what people committed
 _PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
 
 
 def file_merge(example: FileExample) -> FileMerge:
     """A mined example as the resolver would meet it."""
-    return FileMerge(example.path, parse_line_merge(example.conflicted), example.stages, example.context)
+    merged = parse_line_merge(example.conflicted)
+    return FileMerge(example.path, merged, example.stages, example.context, example.history)
 
 
 def capped(examples: Iterable[FileExample]) -> list[list[FileExample]]:
@@ -62,7 +65,7 @@ def prepare(examples: Sequence[FileExample], subwords: Subwords, target: Path) -
     for merge, group in enumerate(capped(examples)):
         for example in group:
             evidence = FileEvidence(file_merge(example))
-            arrays.start_file()
+            arrays.start_file(example.is_cleaned)
             for one, mined in zip(model_inputs(evidence, subwords), example.conflicts, strict=True):
                 arrays.add(one, mined, merge)
     arrays.write(target)
@@ -76,10 +79,12 @@ class _Arrays:
     rows: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     names: tuple[str, ...] = ()
     file: int = -1
+    is_cleaned: bool = True
     count: int = 0
 
-    def start_file(self) -> None:
+    def start_file(self, is_cleaned: bool) -> None:
         self.file += 1
+        self.is_cleaned = is_cleaned
 
     def add(self, one: ModelInput, mined: ConflictExample, merge: int) -> None:
         rows = self.rows
@@ -89,6 +94,7 @@ class _Arrays:
         rows["located"].append(mined.resolution is not None)
         rows["grade"].append(np.int8(GRADES.index(mined.grade) if mined.grade else -1))
         rows["duplicate"].append(mined.duplicate)
+        rows["cleaned"].append(self.is_cleaned)
         rows["ids"].append(one.columns.ids.astype(np.int16))
         rows["kinds"].append(one.columns.kinds.astype(np.int8))
         rows["heads"].append(np.array(one.columns.heads, np.int16))
@@ -108,14 +114,13 @@ class _Arrays:
         self.count += 1
 
     def _add_targets(self, one: ModelInput, mined: ConflictExample) -> None:
-        right = np.zeros(len(one.options), bool)
-        exact = np.zeros(len(one.options), bool)
+        sameness = np.full(len(one.options), UNLIKE, np.int8)
         if mined.resolution is not None:
-            key = whitespace_key(mined.resolution)
-            right[:] = [whitespace_key(option.text) == key for option in one.options]
-            exact[:] = [option.text == mined.resolution for option in one.options]
-        self.rows["right"].append(right)
-        self.rows["exact"].append(exact)
+            texts = [option.text for option in one.options]
+            levels = strictest_levels(texts, mined.resolution, one.passage)
+            sameness[:] = [UNLIKE if level is None else LEVELS.index(level) for level in levels]
+        self.rows["sameness"].append(sameness)
+        self.rows["class_of"].append(np.array(one.classes, np.int16))
 
     def write(self, target: Path) -> None:
         """The arrays as one compressed file; ragged rows are flat and `..._sizes` tells their lengths."""

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from mergebert.example import GRADES
 from mergebert.ranking.columns import CONFLICT_CLASSES
-from mergebert.ranking.features import CONTEXT_FEATURES, language_number
+from mergebert.ranking.history_features import CONTEXT_FEATURES, HISTORY_FEATURES
 from mergebert.repository_names import repository_name
+from mergebert.text.equivalence import Level
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import TRAIN, main_languages, repositories_of
+from mergebert.training.dataset.prepare import LEVELS
 from mergebert.training.dataset.subsets import subset
 from mergebert.training.storage import Arrays, read_arrays
 from mergebert.training.workspace import Workspace
@@ -49,10 +51,12 @@ def split_rows(flat: NDArray[Any], sizes: NDArray[Any]) -> list[NDArray[Any]]:
     return np.split(flat, np.cumsum(sizes)[:-1]) if len(sizes) else []
 
 
-def located(arrays: Arrays, grades: str = EVERY_GRADE) -> NDArray[np.bool_]:
-    """The conflicts whose resolution was located with one of `grades` and whose content was not seen before."""
+def located(arrays: Arrays, grades: str = EVERY_GRADE, is_cleaned: bool = False) -> NDArray[np.bool_]:
+    """The conflicts whose resolution was located with one of `grades` and whose content was not seen before; where these
+    are to be cleaned, none of a file whose merge was thrown away, or is resolved otherwise elsewhere."""
     wanted = [GRADES.index(grade) for grade in grades]
-    return np.asarray(np.isin(arrays["grade"], wanted) & ~arrays["duplicate"])
+    found = np.isin(arrays["grade"], wanted) & ~arrays["duplicate"]
+    return np.asarray(found & arrays["cleaned"] if is_cleaned else found)
 
 
 def first_of_each_merge(order: Iterable[int], merges: Sequence[Hashable], most: int) -> list[int]:
@@ -74,6 +78,11 @@ def repeated(option: NDArray[np.int64], classes: NDArray[Any]) -> NDArray[np.boo
     return ~first & (classes != CONFLICT_CLASSES.index("tokens"))
 
 
+def right_options(arrays: Arrays, level: Level = Level.CODE) -> list[NDArray[np.bool_]]:
+    """Which candidates of each conflict are what people committed, at a level of sameness."""
+    return [row <= LEVELS.index(level) for row in ragged_rows(arrays, "sameness")]
+
+
 class PreparedRepository:
     """The conflicts of one repository as the ranker sees them: a row a candidate, and one for "none of these"."""
 
@@ -86,45 +95,42 @@ class PreparedRepository:
         self.merge, self.file = arrays["merge"], arrays["file_number"]
         self.located = located(arrays)
         self.kinds = ragged_rows(arrays, "kind_of")
-        starts = np.cumsum(self.sizes) - self.sizes
-        is_python = self.features[starts, self.names.index("language")] == language_number("python")
-        right = _strict(ragged_rows(arrays, "right"), ragged_rows(arrays, "exact"), is_python)
-        self.right = _with_none(right, self.located)
+        self.classes = ragged_rows(arrays, "class_of")
+        self.sameness = ragged_rows(arrays, "sameness")
+        self.right = _with_none(right_options(arrays), self.located)
         self.arrays: Arrays = {name: arrays[name] for name in _CLASSIFIER_ARRAYS}
 
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def counted(self, most: int, seed: int, grades: str = EVERY_GRADE) -> NDArray[np.bool_]:
+    def counted(
+        self, most: int, seed: int, grades: str = EVERY_GRADE, is_cleaned: bool = False
+    ) -> NDArray[np.bool_]:
         """The located conflicts that count: of those with one of `grades` at most `most` of one merge, by chance."""
-        order = np.flatnonzero(located(self.arrays, grades))
+        order = np.flatnonzero(located(self.arrays, grades, is_cleaned))
         random.Random(f"{seed} {self.name}").shuffle(order)  # type: ignore[arg-type]
         kept = np.zeros(len(self), bool)
         kept[first_of_each_merge(order, self.merge.tolist(), most)] = True
         return kept
 
     def forget_context(self, share: float, seed: int) -> None:
-        """Makes the context features unknown in all but `share` of the merges, so that the trees learn to do without."""
-        columns = [self.names.index(name) for name in CONTEXT_FEATURES]
-        draw = np.random.default_rng(seed).random(int(self.merge.max(initial=0)) + 1)
-        forgotten = np.repeat(draw[self.merge] >= share, self.sizes)
-        self.features[np.ix_(forgotten, np.array(columns))] = np.nan
+        """Makes what history tells unknown in all but `share` of the merges, so that the trees learn to do without.
+
+        The context of the merge and the history of its files are forgotten each for itself: either may be known alone.
+        """
+        draw = np.random.default_rng(seed)
+        for names in (CONTEXT_FEATURES, HISTORY_FEATURES):
+            columns = [self.names.index(name) for name in names]
+            drawn = draw.random(int(self.merge.max(initial=0)) + 1)
+            forgotten = np.repeat(drawn[self.merge] >= share, self.sizes)
+            self.features[np.ix_(forgotten, np.array(columns))] = np.nan
 
 
 _CLASSIFIER_ARRAYS = (
     *("ids", "ids_sizes", "kinds", "kinds_sizes", "heads", "heads_sizes"),
     *("origins", "origin_class", "origin_patterns", "origin_patterns_sizes"),
-    *("grade", "duplicate"),
+    *("grade", "duplicate", "cleaned"),
 )
-
-
-def _strict(
-    right: Sequence[NDArray[np.bool_]], exact: Sequence[NDArray[np.bool_]], where: NDArray[np.bool_]
-) -> list[NDArray[np.bool_]]:
-    """Where white space has meaning and a candidate equals the resolution to the byte, only such candidates are right."""
-    return [
-        two if strict and two.any() else one for one, two, strict in zip(right, exact, where, strict=True)
-    ]
 
 
 def _with_none(right: Sequence[NDArray[np.bool_]], located: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,18 +15,22 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from mergebert.text.equivalence import Level
+
 CONFLICTS_A_MERGE = 10  # a few merges hold thousands of alike conflicts
 BINS = 15  # of equal mass, for the calibration error
 RESAMPLES = 1000
 LEAST_REPOSITORIES = 3  # an interval over fewer says nothing
 INTERVAL = (2.5, 97.5)
-PRECISIONS = (0.90, 0.95, 0.99)
+PRECISIONS = (0.80, 0.90, 0.95, 0.97, 0.99)
 SUMMARY = ("accuracy@1", "accuracy@3", "ceiling", "coverage at 90%", "coverage at 95%")
 TOP = (0.02, 0.05, 0.1)  # shares of the conflicts, the most confident first
 SIX_LANGUAGES = ("java", "javascript", "typescript", "csharp", "python", "go")
 SIX, ALL = "six languages", "all languages"
 
 _CHUNK = 4_000_000  # numbers held at once while intervals are drawn
+
+LEVELS = tuple(Level)
 
 Floats = NDArray[np.float64]
 
@@ -35,8 +39,9 @@ Floats = NDArray[np.float64]
 class Outcome:
     """What a tool made of one located conflict.
 
-    `right` and `exact` tell by rank which of its resolutions are what people committed, but for white space
-    and to the byte; both are empty where it gave none. `confidence` is that of the best.
+    `levels` tell by rank the strictest level at which each of its resolutions is what people committed, None where it is not;
+    empty where it gave none. `confidence` is that of the best. `is_cleaned`: nobody threw the merge away, and nobody
+    resolved it otherwise elsewhere.
     `parses`: with the best one in place the file has no more syntax errors than with the better side there.
     `intact`: with all that was applied in the file it has no more than with the better side everywhere.
     None means that it is unknown, or that nothing was applied.
@@ -45,17 +50,34 @@ class Outcome:
     repository: str
     merge: str
     language: str
-    right: tuple[bool, ...]
-    exact: tuple[bool, ...] = ()
+    levels: tuple[Level | None, ...]
     confidence: float = 1.0
     accepted: bool = False
     parses: bool | None = None
     intact: bool | None = None
+    is_cleaned: bool = True
 
     @property
     def is_answered(self) -> bool:
         """Whether the tool gave a resolution at all."""
-        return bool(self.right)
+        return bool(self.levels)
+
+    def right(self, level: Level = Level.CODE) -> tuple[bool, ...]:
+        """By rank which resolutions are what people committed, at a level of sameness."""
+        return tuple(
+            found is not None and LEVELS.index(found) <= LEVELS.index(level) for found in self.levels
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How outcomes are counted: at which level of sameness, and whether each merge or each conflict has one vote."""
+
+    level: Level = Level.CODE
+    is_by_merge: bool = False
+
+
+STANDARD = View()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +120,18 @@ def by_language(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     return {name: group for name, group in groups.items() if group}
 
 
-def figures(outcomes: Sequence[Outcome], seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Figure]:
+def cleaned(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The outcomes of conflicts whose labels are cleaned."""
+    return [one for one in outcomes if one.is_cleaned]
+
+
+def figures(
+    outcomes: Sequence[Outcome], seed: int = 0, resamples: int = RESAMPLES, view: View = STANDARD
+) -> dict[str, Figure]:
     """Every figure by name, each with its interval but the calibration error."""
     if not outcomes:
         return {}
-    sample = _Sample(outcomes)
+    sample = _Sample(outcomes, view)
     values = sample.values(np.ones((1, sample.repositories)))
     draws = sample.values(_draws(sample.repositories, seed, resamples))
     found = {name: _figure(float(values[name][0]), draws[name]) for name in values}
@@ -123,7 +152,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
 def _top_precision(outcomes: Sequence[Outcome], share: float) -> float | None:
     """The share that is right of the most confident ones."""
     order = sorted(outcomes, key=lambda one: -one.confidence)[: max(1, round(share * len(outcomes)))]
-    return sum(one.right[0] for one in order) / len(order) if order else None
+    return sum(one.right()[0] for one in order) / len(order) if order else None
 
 
 def differences(
@@ -167,7 +196,7 @@ def reliability(outcomes: Sequence[Outcome], bins: int = BINS) -> list[Bin]:
     if not answered:
         return []
     confidence = np.array([one.confidence for one in answered])
-    right = np.array([one.right[0] for one in answered], float)
+    right = np.array([one.right()[0] for one in answered], float)
     edges = np.unique(np.quantile(confidence, np.linspace(0, 1, bins + 1)[1:-1], method="lower"))
     of = np.searchsorted(edges, confidence, side="left")
     count, sums, hits = (np.bincount(of, weights) for weights in (None, confidence, right))
@@ -187,8 +216,10 @@ def risk_coverage(outcomes: Sequence[Outcome]) -> tuple[Floats, Floats]:
 class _Sample:
     """Outcomes as arrays, every figure a function of how often each repository is drawn."""
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, outcomes: Sequence[Outcome], view: View = STANDARD) -> None:
         self.outcomes = outcomes
+        self.right = [one.right(view.level) for one in outcomes]
+        self.votes = self._share_of_merge if view.is_by_merge else np.ones(len(outcomes))
         self.repository = _numbers([(one.repository,) for one in outcomes])  # [conflicts]
         self.repositories = int(self.repository.max(initial=-1)) + 1
 
@@ -202,27 +233,22 @@ class _Sample:
     def cumulated(self, weights: Floats) -> tuple[Floats, Floats]:
         """How many are applied, and how many right, [draws, thresholds], strictest threshold first."""
         order, ends = self._thresholds
-        drawn = weights[:, self.repository[order]]
+        drawn = weights[:, self.repository[order]] * self.votes[order]
         hits = drawn * self._first[order]
         return np.cumsum(drawn, axis=1)[:, ends], np.cumsum(hits, axis=1)[:, ends]
 
     @cached_property
     def _shares(self) -> Mapping[str, tuple[Floats, Floats]]:
         """What is counted, and out of what, for every figure that is a share."""
-        one, accepted = np.ones(len(self.outcomes)), _flags([one.accepted for one in self.outcomes])
-        best, third = self._hits("right", 1), self._hits("right", 3)
-        share = self._share_of_merge
+        votes, accepted = self.votes, self.votes * _flags([one.accepted for one in self.outcomes])
+        answered = _flags([one.is_answered for one in self.outcomes])
         return {
-            "accuracy@1": (best, one),
-            "accuracy@3": (third, one),
-            "ceiling": (self._hits("right", None), one),
-            "per merge @1": (best * share, share),
-            "per merge @3": (third * share, share),
-            "exact@1": (self._hits("exact", 1), one),
-            "exact@3": (self._hits("exact", 3), one),
-            "answered": (_flags([one.is_answered for one in self.outcomes]), one),
-            "coverage": (accepted, one),
-            "precision": (accepted * best, accepted),
+            "accuracy@1": (votes * self._hits(1), votes),
+            "accuracy@3": (votes * self._hits(3), votes),
+            "ceiling": (votes * self._hits(None), votes),
+            "answered": (votes * answered, votes),
+            "coverage": (accepted, votes),
+            "precision": (accepted * self._hits(1), accepted),
             "parses": self._verdicts("parses"),
             "intact": self._verdicts("intact"),
         }
@@ -238,12 +264,13 @@ class _Sample:
 
     def _coverage(self, weights: Floats) -> Floats:
         counts, hits = self.cumulated(weights)
-        total = weights @ self._by_repository(np.ones(len(self.outcomes)))
+        total = weights @ self._by_repository(self.votes)
         columns = []
         for precision in PRECISIONS:
             # A hair of room, for sums of floats that should be equal.
             enough = (hits >= precision * counts - 1e-9) & (counts > 0)
-            columns.append(np.where(enough, counts, 0.0).max(axis=1, initial=0.0) / np.maximum(total, 1))
+            most = np.where(enough, counts, 0.0).max(axis=1, initial=0.0)
+            columns.append(np.divide(most, total, out=np.zeros_like(most), where=total > 0))
         return np.stack(columns, axis=1)
 
     @cached_property
@@ -257,19 +284,20 @@ class _Sample:
 
     @cached_property
     def _first(self) -> Floats:
-        return self._hits("right", 1)
+        return self._hits(1)
 
     @cached_property
     def _share_of_merge(self) -> Floats:
         merges = _numbers([(one.repository, one.merge) for one in self.outcomes])
         return 1 / np.bincount(merges)[merges]
 
-    def _hits(self, kind: str, depth: int | None) -> Floats:
-        return _flags([any(getattr(one, kind)[:depth]) for one in self.outcomes])
+    def _hits(self, depth: int | None) -> Floats:
+        return _flags([any(right[:depth]) for right in self.right])
 
     def _verdicts(self, kind: str) -> tuple[Floats, Floats]:
         found = [getattr(one, kind) for one in self.outcomes]
-        return _flags([verdict is True for verdict in found]), _flags(
+        votes = self.votes
+        return votes * _flags([verdict is True for verdict in found]), votes * _flags(
             [verdict is not None for verdict in found]
         )
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from mergebert.example import ConflictExample, FileExample
 from mergebert.ranking.evidence import FileMerge
 from mergebert.ranking.resolution import AnyResolver, RankedConflict
-from mergebert.text.candidates import ConflictDiff, Origin, candidates, whitespace_key
+from mergebert.text.candidates import ConflictDiff, Origin, candidates
+from mergebert.text.equivalence import strictest_levels
 from mergebert.text.languages import Language, language_of
+from mergebert.text.lexemes import passages
 from mergebert.text.markers import Conflict, MergedFile, render, resolved
 from mergebert.text.syntax import error_count
 from mergebert.training.dataset.prepare import file_merge
@@ -104,6 +106,7 @@ class FileEvaluator:
         self.example = example
         self.language = language_of(example.path)
         self.syntax = FileSyntax(merged, self.language)
+        self.passages = passages(merged.parts, self.language)
 
     def outcomes(self, answers: Sequence[Proposal], indices: Sequence[int]) -> list[Outcome]:
         """The outcomes of a tool that answers every conflict of the file, at the conflicts that count."""
@@ -117,16 +120,15 @@ class FileEvaluator:
         example, resolution = self.example, self.example.conflicts[index].resolution
         if resolution is None:
             raise ValueError("nobody knows what is right where the resolution was not located")
-        key = whitespace_key(resolution)
         return Outcome(
             repository=example.repository,
             merge=example.merge,
             language=example.language,
-            right=tuple(whitespace_key(text) == key for text in answer.texts),
-            exact=tuple(text == resolution for text in answer.texts),
+            levels=tuple(strictest_levels(answer.texts, resolution, self.passages[index])),
             confidence=answer.confidence,
             accepted=answer.accepted,
             parses=self.syntax.parses(index, answer.texts[0]) if answer.texts else None,
+            is_cleaned=example.is_cleaned,
         )
 
 
@@ -169,7 +171,7 @@ class FileSyntax:
 
 def _file_merge(example: FileExample, options: EvaluationOptions) -> FileMerge:
     file = file_merge(example)
-    return file if options.with_context else replace(file, context=None)
+    return file if options.with_context else replace(file, context=None, history=None)
 
 
 def _ranked(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from mergebert.text.equivalence import Level
 from mergebert.training.evaluation.metrics import (
     ALL,
     CONFLICTS_A_MERGE,
     SIX,
     Outcome,
+    View,
     by_language,
+    cleaned,
     differences,
     figures,
     reliability,
@@ -26,28 +29,34 @@ DIGITS = 4
 ACCURACY = {
     "@1": ("accuracy@1", True),
     "@3": ("accuracy@3", True),
-    "@1 by merge": ("per merge @1", True),
-    "@3 by merge": ("per merge @3", True),
-    "@1 exact": ("exact@1", False),
-    "@3 exact": ("exact@3", False),
     "ceiling": ("ceiling", False),
     "parses": ("parses", False),
 }
 APPLYING = {
     "applied": ("coverage", True),
     "right": ("precision", True),
+    "at 80 %": ("coverage at 80%", True),
     "at 90 %": ("coverage at 90%", True),
     "at 95 %": ("coverage at 95%", True),
-    "at 99 %": ("coverage at 99%", True),
+    "at 97 %": ("coverage at 97%", True),
     "calibration": ("calibration error", False),
     "intact": ("intact", False),
+}
+VIEWED = {
+    "@1": ("accuracy@1", True),
+    "@3": ("accuracy@3", True),
+    **{name: APPLYING[name] for name in ("applied", "right", "at 80 %", "at 90 %", "at 95 %")},
 }
 COMPARED = ("accuracy@1", "accuracy@3", "coverage at 90%", "coverage at 95%")
 
 NOTES = f"""\
 Every located conflict counts, at most {CONFLICTS_A_MERGE} of a merge; brackets hold 95 % intervals.
-@1, @3      what people committed comes first, or in the first three, white space aside (exact: to the byte)
-by merge    the mean over merges of the share within each
+right       the same code as what people committed, but for comments, white space and optional commas
+@1, @3      the right one comes first, or in the first three
+levels      bytes: to the byte; space: but for white space that means nothing; code: right, as above; order: but for the
+            order of imports, modifiers and the like too
+cleaned     without merges that were thrown away, or made otherwise elsewhere; strict: with them
+one vote    each merge counts for one, however many conflicts it has
 ceiling     some candidate is the committed resolution
 parses      the first candidate leaves no more syntax errors in the file than the better side does there
 applied     what is sure enough at this --max-error; right: the share of it that people committed
@@ -68,6 +77,9 @@ def report_of(
         "figures": {
             name: {tool: _plain(figures(groups[tool][name], seed)) for tool in groups} for name in first
         },
+        "views": {
+            name: _plain(figures(found, seed, view=view)) for name, found, view in _viewed(outcomes[TOOL])
+        },
         "differences": _differences(groups, seed),
         "by repository": _by_repository(outcomes[TOOL]),
         "reliability": {
@@ -85,10 +97,28 @@ def text_of(report: Mapping[str, Any]) -> str:
             _heading(report),
             _table("accuracy, %", report, ACCURACY),
             _table(f"applying at --max-error {report['max_error']:g}, %", report, APPLYING),
+            _views(report),
             *([_comparison(report)] if report["differences"] else []),
             NOTES,
         ]
     )
+
+
+def _viewed(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, Sequence[Outcome], View]]:
+    """The outcomes with strict and cleaned labels, at every level, and with one vote a merge."""
+    for labels, found in (("strict", outcomes), ("cleaned", cleaned(outcomes))):
+        for level in Level:
+            yield f"{labels}, {level}", found, View(level)
+        yield f"{labels}, {Level.CODE}, one vote a merge", found, View(is_by_merge=True)
+
+
+def _views(report: Mapping[str, Any]) -> str:
+    """The figures of the tool over all languages, by labels and by level of sameness."""
+    rows = [["labels and level, all languages, %", *VIEWED]]
+    for name, found in report["views"].items():
+        if found:
+            rows.append([f"  {name}", *(cell(found[figure], shown) for figure, shown in VIEWED.values())])
+    return padded_table(rows)
 
 
 def _size(outcomes: Sequence[Outcome]) -> dict[str, int]:

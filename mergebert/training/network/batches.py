@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from mergebert.errors import DatasetError
 from mergebert.ranking.classifier import length_buckets, padded
 from mergebert.ranking.columns import Columns
-from mergebert.training.dataset.prepared import EVERY_GRADE, first_of_each_merge, located, ragged_rows
+from mergebert.training.dataset.prepared import (
+    EVERY_GRADE,
+    first_of_each_merge,
+    located,
+    ragged_rows,
+    right_options,
+)
 from mergebert.training.network.targets import Targets, Ways, targets_of, ways_of
 from mergebert.training.storage import Arrays, read_arrays
 
@@ -84,8 +90,8 @@ class LabelledConflicts(EncodedColumns):
         self.heads += ragged_rows(arrays, "heads")
         self.ways += ways_of(arrays)
         self.merge += [(number, int(merge)) for merge in arrays["merge"]]
-        expressed = np.array([row.any() for row in ragged_rows(arrays, "right")], bool)
-        self.usable += (expressed & located(arrays, grades)).tolist()
+        expressed = np.array([row.any() for row in right_options(arrays)], bool)
+        self.usable += (expressed & located(arrays, grades, is_cleaned=True)).tolist()
 
     def chosen(self, most: int, seed: int) -> list[int]:
         """The usable conflicts, at most `most` of one merge, shuffled."""

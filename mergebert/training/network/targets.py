@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mergebert.ranking.classifier import PRIOR_LOG
-from mergebert.training.dataset.prepared import repeated, split_rows
+from mergebert.training.dataset.prepared import repeated, right_options, split_rows
 from mergebert.training.storage import Arrays
 
 
@@ -66,7 +66,7 @@ def ways_of(arrays: Arrays) -> list[Ways]:
             split_rows(classes[kept], ways),
             split_rows(arrays["origin_patterns"], terms),
             split_rows(sizes[kept], ways),
-            split_rows(arrays["right"], options),
+            right_options(arrays),
             strict=True,
         )
     ]

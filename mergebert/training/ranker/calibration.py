@@ -17,14 +17,8 @@ CAUTION = 0.5  # standard errors, over repositories, added to the measured error
 
 
 def best_curve(ranked: RankedConflicts) -> Curve:
-    """From the probability of the best candidate to how often it is right."""
+    """From the probability of the best class to how often it is right."""
     return _isotonic(ranked.best, ranked.is_right)
-
-
-def other_curve(ranked: RankedConflicts) -> Curve:
-    """The same for the candidates behind the best."""
-    scores = np.concatenate([row[1:] for row in ranked.probabilities])
-    return _isotonic(scores, np.concatenate([row[1:] for row in ranked.right]))
 
 
 def risk_curve(ranked: RankedConflicts, best: Curve) -> list[tuple[float, float, float]]:

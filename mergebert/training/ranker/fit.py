@@ -28,7 +28,7 @@ from mergebert.training.dataset.prepared import (
 from mergebert.training.evaluation.metrics import summary
 from mergebert.training.processes import in_processes
 from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
-from mergebert.training.ranker.calibration import best_curve, other_curve, risk_curve
+from mergebert.training.ranker.calibration import best_curve, risk_curve
 from mergebert.training.ranker.ranked_conflicts import ranked_conflicts
 from mergebert.training.ranker.tables import (
     MergeScope,
@@ -141,17 +141,20 @@ def _on_development(
         return [(part.repository, probabilities_of(booster, part)) for part in parts]
 
     def figures(
-        found: Iterable[tuple[PreparedRepository, NDArray[np.float64]]], grades: str = EVERY_GRADE
+        found: Iterable[tuple[PreparedRepository, NDArray[np.float64]]],
+        grades: str = EVERY_GRADE,
+        is_cleaned: bool = True,
     ) -> Any:
-        return summary(ranked_conflicts(found, config, grades).outcomes())
+        return summary(ranked_conflicts(found, config, grades, is_cleaned).outcomes())
 
     whole, alone = seen(MergeScope.MERGE), seen(MergeScope.FILE)
     both = ranked_conflicts([*whole, *alone], config)  # as `solve` and as the driver see them
     best = best_curve(both)
-    calibration = {"best": best, "other": other_curve(both), "risk": risk_curve(both, best)}
+    calibration = {"best": best, "risk": risk_curve(both, best)}
     metrics = {
         "development, first pass": figures((one, _first_pass(space, one)) for one in repositories),
         "development": figures(whole),
+        "development, strict labels": figures(whole, is_cleaned=False),
         "development, surely located": figures(whole, SURE_GRADES),
         "development, some conflicts answered": figures(seen(MergeScope.ANSWERS)),
         "development, one file at a time": figures(alone),

@@ -123,8 +123,10 @@ def classifier_table(repository: PreparedRepository, scores: Arrays) -> Floats:
 def drawn_conflicts(
     repositories: Iterable[PreparedRepository], config: RankerConfig, seed: int, grades: str = EVERY_GRADE
 ) -> dict[str, NDArray[np.bool_]]:
-    """Which conflicts of each repository the trees learn from."""
-    counted = {one.name: one.counted(config.hunks_a_merge, seed, grades) for one in repositories}
+    """Which conflicts of each repository the trees learn from; their labels are cleaned."""
+    counted = {
+        one.name: one.counted(config.hunks_a_merge, seed, grades, is_cleaned=True) for one in repositories
+    }
     return dict(zip(counted, _at_most(list(counted.values()), config.hunks, seed), strict=True))
 
 

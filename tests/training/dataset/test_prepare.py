@@ -16,10 +16,10 @@ from mergebert.ranking.columns import CONFLICT_CLASSES, MAX_COLUMNS, conflict_cl
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
-from mergebert.text.candidates import whitespace_key
+from mergebert.text.equivalence import strictest_levels
 from mergebert.text.patterns import PATTERNS
-from mergebert.training.dataset.prepare import CONFLICTS_A_MERGE, capped, file_merge, prepare
-from mergebert.training.dataset.prepared import ragged_rows
+from mergebert.training.dataset.prepare import CONFLICTS_A_MERGE, LEVELS, UNLIKE, capped, file_merge, prepare
+from mergebert.training.dataset.prepared import ragged_rows, right_options
 from mergebert.training.network.batches import LabelledConflicts, from_step
 from mergebert.training.network.model import logsumexp_by_group, way_log_probabilities
 from mergebert.training.network.targets import targets_of
@@ -62,7 +62,7 @@ def test_every_conflict_is_a_row(arrays: Arrays, known: list[tuple[ModelInput, F
     assert count > 20
     for name in ("merge", "file_number", "located", "duplicate"):
         assert len(arrays[name]) == count
-    for name in ("ids", "kinds", "heads", "features", "kind_of", "right", "exact"):
+    for name in ("ids", "kinds", "heads", "features", "kind_of", "sameness", "class_of"):
         assert len(arrays[f"{name}_sizes"]) == count
         assert arrays[f"{name}_sizes"].sum() == len(arrays[name])
 
@@ -84,10 +84,10 @@ def test_columns_and_features_are_those_of_the_run_time(
         assert set(names) == set(one.features[0])
 
 
-def test_what_is_right_is_told_but_for_white_space(
+def test_how_much_each_candidate_is_like_what_people_committed(
     arrays: Arrays, known: list[tuple[ModelInput, FileExample, int]]
 ) -> None:
-    right, exact, kinds = (ragged_rows(arrays, name) for name in ("right", "exact", "kind_of"))
+    sameness, classes, kinds = (ragged_rows(arrays, name) for name in ("sameness", "class_of", "kind_of"))
     for row, (one, mined, index) in enumerate(known):
         resolution = mined.conflicts[index].resolution
         assert arrays["located"][row] == (resolution is not None)
@@ -95,10 +95,13 @@ def test_what_is_right_is_told_but_for_white_space(
         grade = mined.conflicts[index].grade
         assert arrays["grade"][row] == (GRADES.index(grade) if grade else -1)
         assert kinds[row].tolist() == [kind_of(option) for option in one.options]
-        for at, option in enumerate(one.options):
-            same = resolution is not None and whitespace_key(option.text) == whitespace_key(resolution)
-            assert right[row][at] == same
-            assert exact[row][at] == (option.text == resolution)
+        assert arrays["cleaned"][row] == mined.is_cleaned
+        assert classes[row].tolist() == list(one.classes)
+        texts = [option.text for option in one.options]
+        levels = (
+            [None] * len(texts) if resolution is None else strictest_levels(texts, resolution, one.passage)
+        )
+        assert [None if at == UNLIKE else LEVELS[at] for at in sameness[row]] == levels
 
 
 def test_the_network_is_taught_what_it_is_believed_at_run_time(
@@ -160,7 +163,7 @@ def test_one_giant_file_is_kept() -> None:
 
 def test_conflicts_to_learn_from(path: Path, arrays: Arrays) -> None:
     found = LabelledConflicts([path, path])
-    hit = np.array([row.any() for row in ragged_rows(arrays, "right")])
+    hit = np.array([row.any() for row in right_options(arrays)])
     usable = arrays["located"] & ~arrays["duplicate"] & hit
     assert found.usable == [*usable, *usable]
     assert 0 < usable.sum() < len(usable)

@@ -4,6 +4,7 @@ import json
 import shutil
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +13,10 @@ import pytest
 
 from mergebert.cli import main
 from mergebert.errors import DatasetError, ModelBundleError
-from mergebert.example import ConflictExample, FileExample, MergeContext
+from mergebert.example import ConflictExample, FileExample
 from mergebert.ranking.bundle import MODEL
+from mergebert.text.equivalence import Level
+from mergebert.text.history import MergeContext
 from mergebert.text.languages import by_name
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
@@ -96,19 +99,32 @@ def python_file(*conflicts: Sides) -> MergedFile:
 def test_each_tool_is_right_where_it_says_what_people_committed() -> None:
     files = example([(CLASH, "total =   3\n"), (CLASH, CLASH[1]), (CLEAN, "f(x, y)\n"), (CLASH, "new = 1\n")])
     found = outcomes_of(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions())
-    first = {tool: [one.right[:1] for one in outcomes] for tool, outcomes in found.items()}
+    first = {tool: [one.right()[:1] for one in outcomes] for tool, outcomes in found.items()}
     assert first[TOOL] == [(True,), (False,), (False,), (False,)]
     assert first[OURS] == [(False,), (True,), (False,), (False,)]
     assert first[THEIRS] == [(True,), (False,), (False,), (False,)]
     assert first[TOKENS] == [(), (), (True,), ()]
     assert first[GIT] == [(), (), (), ()]
-    assert found[TOOL][1].right == (False, True, False, False)
-    assert not any(found[TOOL][3].right)
+    assert found[TOOL][1].right() == (False, True, False, False)
+    assert not any(found[TOOL][3].right())
 
 
-def test_white_space_matters_for_exact_alone() -> None:
-    outcome = outcomes_of(case_of(example([(CLASH, "total =   3\n")])), {}, EvaluationOptions())[THEIRS][0]
-    assert (outcome.right, outcome.exact) == ((True,), (False,))
+def test_each_resolution_is_judged_by_the_strictest_level_at_which_it_is_right() -> None:
+    texts = {
+        "total = 3\n": Level.BYTES,
+        "total =   3\n": Level.SPACE,
+        "total = 3  # c\n": Level.CODE,
+        "x\n": None,
+    }
+    for text, level in texts.items():
+        outcome = outcomes_of(case_of(example([(CLASH, text)])), {}, EvaluationOptions())[THEIRS][0]
+        assert outcome.levels == (level,)
+
+
+def test_merges_that_were_thrown_away_are_told() -> None:
+    files = [replace(example([(CLASH, CLASH[1])], path=f"{at}.py"), is_discarded=bool(at)) for at in range(2)]
+    found = outcomes_of(case_of(*files), {}, EvaluationOptions())[OURS]
+    assert [one.is_cleaned for one in found] == [True, False]
 
 
 def test_only_conflicts_that_count_are_judged() -> None:
@@ -127,7 +143,7 @@ def test_a_merge_is_asked_at_once_and_with_the_whole_versions() -> None:
     ((asked, _),) = resolver.calls
     assert [file.path for file in asked] == ["a.py", "b.py"]
     assert [file.stages for file in asked] == [one.stages for one in files]
-    assert [file.context for file in asked] == [None, None]
+    assert [(file.context, file.history) for file in asked] == [(None, None)] * 2
 
 
 def test_each_file_alone_as_the_driver_does() -> None:
@@ -142,7 +158,8 @@ def test_the_context_is_told_when_asked_to() -> None:
     resolver = FakeResolver()
     one = example([(CLASH, CLASH[1])])
     outcomes_of(case_of(one), {TOOL: resolver}, EvaluationOptions(with_context=True))
-    assert resolver.calls[0][0][0].context == one.context
+    asked = resolver.calls[0][0][0]
+    assert (asked.context, asked.history) == (one.context, one.history)
 
 
 def test_what_is_applied_is_noted_with_its_confidence() -> None:

@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mergebert.text.equivalence import Level
 from mergebert.training.evaluation.metrics import (
     ALL,
     SIX,
     ConflictId,
     Figure,
     Outcome,
+    View,
     by_language,
     calibration_error,
+    cleaned,
     differences,
     figures,
     reliability,
@@ -23,9 +26,15 @@ from mergebert.training.evaluation.metrics import (
     summary,
 )
 
+BY_MERGE = View(is_by_merge=True)
+
 
 def outcome(*right: bool, repository: str = "a/a", merge: str = "1", confidence: float = 0.5) -> Outcome:
-    return Outcome(repository, merge, "java", right, right, confidence)
+    return Outcome(repository, merge, "java", levels(*right), confidence)
+
+
+def levels(*right: bool) -> tuple[Level | None, ...]:
+    return tuple(Level.CODE if one else None for one in right)
 
 
 def drawn(count: int, seed: int = 0) -> list[Outcome]:
@@ -40,8 +49,7 @@ def drawn(count: int, seed: int = 0) -> list[Outcome]:
                 f"o/{draw.randrange(5)}",
                 f"m{number // 7}",
                 draw.choice(("java", "go", "ruby")),
-                right,
-                right,
+                levels(*right),
                 confidence,
                 confidence > 0.8,
             )
@@ -65,27 +73,36 @@ def test_accuracy_counts_conflicts_nobody_answered() -> None:
     assert value(found, "answered") == 0.75
 
 
-def test_exact_is_counted_apart() -> None:
-    found = figures([replace(outcome(True), exact=(False,)), outcome(True)])
-    assert value(found, "accuracy@1") == 1
-    assert value(found, "exact@1") == 0.5
+def test_each_level_of_sameness_has_figures_of_its_own() -> None:
+    ranked = [replace(outcome(), levels=(level,)) for level in (*Level, None)]
+    shares = [value(figures(ranked, view=View(level)), "accuracy@1") for level in Level]
+    assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8])
+
+
+def test_cleaned_labels_leave_out_what_was_thrown_away() -> None:
+    assert cleaned([outcome(True), replace(outcome(False), is_cleaned=False)]) == [outcome(True)]
 
 
 def test_each_merge_weighs_the_same_in_the_mean_over_merges() -> None:
     small, large = outcome(True, merge="1"), [outcome(False, merge="2")] * 3
     found = figures([small, *large])
     assert value(found, "accuracy@1") == 0.25
-    assert value(found, "per merge @1") == pytest.approx(0.5)
+    assert value(figures([small, *large], view=BY_MERGE), "accuracy@1") == pytest.approx(0.5)
     # The same commit in two repositories is two merges.
-    assert (
-        value(figures([small, *(replace(one, merge="1", repository="b/b") for one in large)]), "per merge @1")
-        == 0.5
-    )
+    apart = [small, *(replace(one, merge="1", repository="b/b") for one in large)]
+    assert value(figures(apart, view=BY_MERGE), "accuracy@1") == pytest.approx(0.5)
+
+
+def test_coverage_with_one_vote_a_merge() -> None:
+    sure = [outcome(True, merge="1", confidence=0.9)] * 3
+    unsure = [outcome(False, merge="2", confidence=0.1)]
+    assert value(figures([*sure, *unsure]), "coverage at 90%") == pytest.approx(0.75)
+    assert value(figures([*sure, *unsure], view=BY_MERGE), "coverage at 90%") == pytest.approx(0.5)
 
 
 def test_precision_and_coverage_of_what_is_accepted() -> None:
     sure = replace(outcome(True), accepted=True, intact=True)
-    found = figures([sure, sure, replace(sure, right=(False,), intact=False), outcome(False)])
+    found = figures([sure, sure, replace(sure, levels=(None,), intact=False), outcome(False)])
     assert value(found, "coverage") == 0.75
     assert value(found, "precision") == pytest.approx(2 / 3)
     assert value(found, "intact") == pytest.approx(2 / 3)
@@ -201,7 +218,8 @@ def test_nothing_answered_is_measured_all_the_same() -> None:
 def test_differences_are_paired() -> None:
     ranked = drawn(300)
     better = [
-        replace(one, right=(True, *one.right[1:])) if at % 10 == 0 else one for at, one in enumerate(ranked)
+        replace(one, levels=(Level.CODE, *one.levels[1:])) if at % 10 == 0 else one
+        for at, one in enumerate(ranked)
     ]
     found = differences(better, ranked, resamples=200)["accuracy@1"]
     alone = figures(ranked, resamples=200)["accuracy@1"]

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from mergebert.ranking.acceptance import Calibration
+from mergebert.training.dataset.prepare import UNLIKE
 from mergebert.training.ranker.calibration import (
     LEAST_APPLIED,
     NOTHING_APPLIED,
     POINTS,
     best_curve,
-    other_curve,
     risk_curve,
 )
-from mergebert.training.ranker.ranked_conflicts import RankedConflicts
+from mergebert.training.ranker.ranked_conflicts import CODE, RankedConflicts
 
 
 def drawn(count: int, seed: int = 0, repositories: int = 8, honest: bool = True) -> RankedConflicts:
@@ -28,9 +29,14 @@ def drawn(count: int, seed: int = 0, repositories: int = 8, honest: bool = True)
     probabilities = [
         np.array([one, *sorted(others, reverse=True)]) for one, others in zip(best, rest, strict=True)
     ]
-    right = [np.array([is_right, not is_right and draw.random() < 0.3, False]) for is_right in hit]
+    sameness = [likeness(is_right, not is_right and draw.random() < 0.3, False) for is_right in hit]
     names = [f"own/{at % repositories}" for at in range(count)]
-    return RankedConflicts(probabilities, right, names, range(count), range(count))
+    return RankedConflicts(probabilities, sameness, names, range(count), range(count))
+
+
+def likeness(*right: bool) -> NDArray[np.int8]:
+    """How much each class of candidates is like what people committed: the same code or not at all."""
+    return np.where(right, CODE, UNLIKE).astype(np.int8)
 
 
 def twice(one: RankedConflicts) -> RankedConflicts:
@@ -41,12 +47,12 @@ def twice(one: RankedConflicts) -> RankedConflicts:
 @given(st.integers(0, 20), st.booleans())
 def test_curves_are_increasing_probabilities(seed: int, honest: bool) -> None:
     ranked = drawn(300, seed, honest=honest)
-    for curve in (best_curve(ranked), other_curve(ranked)):
-        scores, values = zip(*curve, strict=True)
-        assert (scores[0], scores[-1]) == (0.0, 1.0)
-        assert (np.diff(scores) > 0).all() and (np.diff(values) > 0).all()
-        assert values[0] > 0.0 and values[-1] < 1.0
-        assert len(curve) <= POINTS + 2
+    curve = best_curve(ranked)
+    scores, values = zip(*curve, strict=True)
+    assert (scores[0], scores[-1]) == (0.0, 1.0)
+    assert (np.diff(scores) > 0).all() and (np.diff(values) > 0).all()
+    assert values[0] > 0.0 and values[-1] < 1.0
+    assert len(curve) <= POINTS + 2
 
 
 def test_an_honest_ranker_is_believed_and_a_boasting_one_is_not() -> None:
@@ -71,16 +77,15 @@ def test_luck_at_the_top_hides_nothing_and_bad_luck_there_forbids_nothing() -> N
     """The error of a threshold is that of all it applies: wrong ones among the surest count for as many as they are."""
     one = drawn(1000, repositories=1000)
     order = np.argsort(-one.best)
-    right = list(one.right)
+    sameness = list(one.sameness)
     for place, at in enumerate(order):
-        is_right = place >= LEAST_APPLIED // 2
-        right[at] = np.array([is_right, False, False])
-    ranked = replace(one, right=right)
+        sameness[at] = likeness(place >= LEAST_APPLIED // 2, False, False)
+    ranked = replace(one, sameness=sameness)
     straight = [(0.0, 0.0), (1.0, 1.0)]
     curve = risk_curve(ranked, straight)
     assert curve[0][2] > 0.4
     assert 0.03 < curve[-1][2] < 0.05
-    assert Calibration((), (), tuple(curve)).threshold(0.05) == curve[-1][0]
+    assert Calibration((), tuple(curve)).threshold(0.05) == curve[-1][0]
 
 
 def test_equal_confidences_are_applied_together() -> None:
@@ -108,7 +113,7 @@ def test_the_error_of_a_threshold_is_what_was_measured_there_and_a_little_more()
 def test_an_error_budget_is_kept_on_other_conflicts() -> None:
     ranked, unseen = drawn(5000, seed=1), drawn(5000, seed=2)
     best = best_curve(ranked)
-    calibration = Calibration(tuple(best), tuple(other_curve(ranked)), tuple(risk_curve(ranked, best)))
+    calibration = Calibration(tuple(best), tuple(risk_curve(ranked, best)))
     for budget in (0.1, 0.2, 0.3):
         scores, values = zip(*best, strict=True)
         applied = np.interp(unseen.best, scores, values) >= calibration.threshold(budget)
@@ -128,7 +133,7 @@ def test_repositories_that_differ_call_for_caution() -> None:
 
 def test_none_wrong_of_a_few_is_not_no_risk() -> None:
     one = drawn(LEAST_APPLIED, repositories=LEAST_APPLIED)
-    ranked = replace(one, right=[np.array([True, False, False])] * LEAST_APPLIED)
+    ranked = replace(one, sameness=[likeness(True, False, False)] * LEAST_APPLIED)
     [(_, coverage, error)] = risk_curve(ranked, best_curve(ranked))[-1:]
     assert coverage == 1.0
     assert error > 1 / (LEAST_APPLIED + 2)
@@ -142,7 +147,7 @@ def test_a_conflict_seen_in_two_views_counts_once() -> None:
     both = twice(enough)
     assert [point[1] for point in risk_curve(both, best_curve(both))] == [1.0]
     # The same number in another repository is another conflict.
-    names = [f"{at}" for at in range(len(both.right))]
+    names = [f"{at}" for at in range(len(both.numbers))]
     apart = replace(both, repositories=names, numbers=[0] * len(names))
     assert len(risk_curve(apart, best_curve(apart))) > 1
 
@@ -152,7 +157,7 @@ def test_too_few_conflicts_allow_nothing() -> None:
     best = best_curve(ranked)
     curve = risk_curve(ranked, best)
     assert curve == [NOTHING_APPLIED]
-    assert Calibration((), (), tuple(curve)).threshold(1.0) > max(probability for _, probability in best)
+    assert Calibration((), tuple(curve)).threshold(1.0) > max(probability for _, probability in best)
 
 
 def test_long_curves_are_thinned_and_keep_their_ends() -> None:

@@ -18,15 +18,17 @@ from mergebert.ranking.classifier import (
 )
 from mergebert.ranking.columns import CONFLICT_CLASSES, conflict_class
 from mergebert.ranking.evidence import FileEvidence
-from mergebert.ranking.features import CONTEXT_FEATURES, language_number
+from mergebert.ranking.history_features import CONTEXT_FEATURES, HISTORY_FEATURES
 from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES, Prediction, kind_of, neighbour_features
 from mergebert.text.candidates import Candidate
+from mergebert.text.equivalence import Level
 from mergebert.text.patterns import PATTERNS, PRIOR
 from mergebert.training.config import RankerConfig
-from mergebert.training.dataset.prepare import capped, file_merge, prepare
+from mergebert.training.dataset.prepare import LEVELS, capped, file_merge, prepare
 from mergebert.training.dataset.prepared import PreparedRepository
 from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
+from mergebert.training.ranker.ranked_conflicts import by_class
 from mergebert.training.ranker.tables import (
     MergeScope,
     Table,
@@ -99,16 +101,23 @@ def test_at_most_some_of_a_merge_count(repository: PreparedRepository) -> None:
 
 
 def test_context_is_forgotten_by_whole_merges(repository: PreparedRepository) -> None:
-    columns = [repository.names.index(name) for name in CONTEXT_FEATURES]
-    assert not np.isnan(repository.features[:, columns]).any()
+    known = [
+        [repository.names.index(name) for name in names]
+        for names in (CONTEXT_FEATURES, ("ours_superseded", "ours_file_commits"))
+    ]
+    assert not any(np.isnan(repository.features[:, columns]).any() for columns in known)
     repository.forget_context(0.5, seed=1)
     merges = np.repeat(repository.merge, repository.sizes)
-    gone = np.isnan(repository.features[:, columns])
-    assert gone.any() and not gone.all()
-    for merge in np.unique(merges):
-        assert len(np.unique(gone[merges == merge])) == 1
+    forgotten = [np.isnan(repository.features[:, columns]) for columns in known]
+    for gone in forgotten:
+        assert gone.any() and not gone.all()
+        for merge in np.unique(merges):
+            assert len(np.unique(gone[merges == merge])) == 1
+    assert (forgotten[0][:, 0] != forgotten[1][:, 0]).any()  # either may be known alone
     repository.forget_context(0.0, seed=1)
-    assert np.isnan(repository.features[:, columns]).all()
+    for names in (CONTEXT_FEATURES, HISTORY_FEATURES):
+        columns = [repository.names.index(name) for name in names]
+        assert np.isnan(repository.features[:, columns]).all()
 
 
 def logits_for(known: Sequence[tuple[ModelInput, FileExample]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -264,29 +273,34 @@ def test_a_table_holds_the_conflicts_that_count(repository: PreparedRepository) 
     assert np.add.reduceat(probabilities, starts) == pytest.approx(np.ones(len(repository)))
 
 
-def test_where_white_space_has_meaning_the_exact_candidate_is_the_right_one(
-    path: Path, tmp_path: Path
-) -> None:
-    """Of two candidates that differ in white space alone; without an exact one both are right."""
+def test_a_candidate_is_right_where_it_is_the_same_code(path: Path, tmp_path: Path) -> None:
     arrays = dict(np.load(path))
-    located = arrays["located"] & ~arrays["duplicate"]
-    starts = np.cumsum(arrays["right_sizes"]) - arrays["right_sizes"]
-    language = list(arrays["names"]).index("language")
-    is_python = arrays["features"][np.cumsum(arrays["features_sizes"]) - 1, language] == language_number(
-        "python"
-    )
-    python, other = (np.flatnonzero(located & chosen) for chosen in (is_python, ~is_python))
-    arrays["right"][:] = arrays["exact"][:] = False
-    for at in (python[0], python[1], other[0]):
-        arrays["right"][starts[at] : starts[at] + 2] = True
-    arrays["exact"][starts[[python[0], other[0]]] + 1] = True
+    at = int(np.flatnonzero(arrays["located"] & ~arrays["duplicate"])[0])
+    start = int(np.cumsum(arrays["sameness_sizes"])[at] - arrays["sameness_sizes"][at])
+    arrays["sameness"][start : start + 4] = [
+        LEVELS.index(level) for level in (Level.ORDER, Level.CODE, Level.SPACE, Level.BYTES)
+    ]
     np.savez(tmp_path / "own+er.npz", **arrays)
-
     repository = PreparedRepository(tmp_path / "own+er.npz")
-
     rows = np.split(repository.right, np.cumsum(repository.sizes)[:-1])
-    found = [np.flatnonzero(rows[at]).tolist() for at in (python[0], python[1], other[0])]
-    assert found == [[1], [0, 1], [0, 1]]
+    assert rows[at][:4].tolist() == [False, True, True, True]
+    assert not rows[at][-1]
+
+
+def test_what_is_thrown_away_is_not_learnt_from(path: Path, tmp_path: Path) -> None:
+    arrays = dict(np.load(path))
+    arrays["cleaned"][arrays["file_number"] % 2 == 0] = False
+    np.savez(tmp_path / "own+er.npz", **arrays)
+    repository = PreparedRepository(tmp_path / "own+er.npz")
+    kept = repository.counted(1000, seed=0, is_cleaned=True)
+    assert kept.any() and (repository.file[kept] % 2 == 1).all()
+    assert (repository.counted(1000, seed=0) == repository.located).all()
+
+
+def test_classes_of_candidates_have_the_sum_of_their_probabilities() -> None:
+    totals, firsts = by_class(np.array([0.1, 0.3, 0.2, 0.25]), np.array([0, 1, 0, 2]))
+    assert totals == pytest.approx([0.3, 0.3, 0.25])
+    assert firsts.tolist() == [2, 1, 3]
 
 
 def test_kinds_are_kept(repository: PreparedRepository, known: list[tuple[ModelInput, FileExample]]) -> None:
