@@ -97,13 +97,14 @@ class Ranking:
         self._read_at = {key: key.journal_stamp for key in merges if isinstance(key, Repository)}
         yield from self._facts(merges)
         self._ranked = {key: merge for key, merge in self._ranked.items() if key in merges}
-        problems = []
+        problems: list[MergebertError] = []
         for key, items in merges.items():
             try:
                 yield from self._steps(key, items)
             except MergebertError as problem:  # a setting of one work tree is no concern of the others
                 problems.append(problem)
         self._keep_feedback()
+        problems += [one.problem for one in self._read_at if one.problem]
         if problems:
             raise problems[0]
 

@@ -20,7 +20,7 @@ from mergebert.git.line_merge import line_merge
 from mergebert.git.matching_merge import matching_merge
 from mergebert.git.operation import Operation, noted_operation
 from mergebert.regular_files import LARGEST_TEXT, bytes_in
-from mergebert.text.history import MergeHistory
+from mergebert.text.history import UNKNOWN_MERGE, MergeHistory
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
 
@@ -61,10 +61,11 @@ class _CachedHistory:
 
 
 class Repository:
-    """One work tree."""
+    """One work tree; `problem` is why git cannot say what is in conflict there, where it cannot."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.problem: GitError | None = None
         self._index = root / _line(git_output(["rev-parse", "--git-path", "index"], root))
         self._stamp: _Stamp | None = None
         self._entries: dict[str, tuple[str, ...]] = {}
@@ -73,6 +74,11 @@ class Repository:
         self._journal = journal_folder(root)
         self._own: dict[str, _CachedOwn] = {}
         self._history: _CachedHistory | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the work tree and git's folder of it still lie on the disk."""
+        return self.root.is_dir() and self._index.parent.is_dir()
 
     def name_of(self, path: Path) -> str:
         """The name git has for the file, by whatever links it was reached; empty where it lies elsewhere after all."""
@@ -124,7 +130,10 @@ class Repository:
         cached = self._history
         if cached is not None and cached.read_at == self._stamp:
             return cached.history
-        operation = noted_operation(self.root)
+        try:
+            operation = noted_operation(self.root)
+        except GitError:  # without it the texts are still worth ranking
+            return UNKNOWN_MERGE
         if cached is None or cached.operation != operation or not names <= cached.names:
             history = history_of_waiting(self.root, sorted(names))
             cached = _CachedHistory(self._stamp, operation, names, history)
@@ -145,9 +154,13 @@ class Repository:
 
     def _refresh(self) -> None:
         stamp = _stamp(self._index)
-        if stamp != self._stamp:
-            self._entries = unmerged_entries(self.root)
-            self._stamp = stamp
+        if stamp == self._stamp:
+            return
+        self._stamp, self._entries, self.problem = stamp, {}, None
+        try:
+            self._entries = unmerged_entries(self.root) if stamp else {}
+        except GitError as problem:  # what the markers show is still worth resolving
+            self.problem = problem
 
 
 class Repositories:
@@ -160,9 +173,13 @@ class Repositories:
     def around(self, path: Path) -> Repository | None:
         """The work tree around a file or folder; None outside of one, and without git."""
         folder = path if path.is_dir() else path.parent
-        if folder not in self._roots:
+        root = self._roots.get(folder)
+        if root in self._found and not self._found[root].is_there:
+            del self._found[root]
+            self._roots = {folder: known for folder, known in self._roots.items() if known != root}
+        if folder not in self._roots and folder.is_dir():
             self._roots[folder] = _root_of(folder)
-        root = self._roots[folder]
+        root = self._roots.get(folder)
         if root is None:
             return None
         if root not in self._found:

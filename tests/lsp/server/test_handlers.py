@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -297,6 +298,26 @@ async def test_the_whole_merge_is_checked_on_request(merging: Repository) -> Non
         assert [one.range.start.line for one in found] == [0]
         assert again["files"] == 1
         assert not one.diagnostics(other)
+
+
+async def test_a_folder_that_was_deleted_takes_no_text_of_the_editor_along(merging: Repository) -> None:
+    path = merging.path / "app.py"
+    uri, marked = path.as_uri(), path.read_text(encoding="utf-8")
+    async with editor(folder=merging.path, cwd=merging.path, options={"feedback": True}) as one:
+        one.open(uri, marked)
+        await one.settled(conflicts=3)
+        before = await one.command("check")
+        shutil.rmtree(merging.path)
+        after = await one.command("check")
+        taken = await one.take(uri, one.line_of(uri, "<<<<<<<"), "Take HEAD")
+        one.save(uri)
+        await one.settled(conflicts=1)
+        assert "Best suggestion" in one.diagnostics(uri)[0].message
+
+    assert (before["files"], after["files"]) == (2, 1)
+    assert taken.startswith("def total(items):\n    return sum(items, start=0)\n")
+    assert one.messages == []
+    assert not merging.path.exists()
 
 
 async def test_of_two_choices_on_their_way_at_once_one_is_refused() -> None:

@@ -233,6 +233,19 @@ async def test_the_end_of_the_editor_ends_a_server_that_waits_for_a_reader() -> 
             one.stdin.close()
 
 
+@pytest.mark.parametrize("module", ["mergebert", "mergebert_lsp"])
+async def test_a_folder_that_is_gone_is_no_obstacle_to_a_start(module: str, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    command = [sys.executable, "-m", module, "--version"]
+    program = f"import os; os.rmdir({str(folder)!r}); os.execv({sys.executable!r}, {command!r})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 async def test_a_log_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     command = [*COMMAND, "--log", str(tmp_path / "nowhere" / "log")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PACKAGES)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mergebert.errors import InputError, ModelBundleError
+from mergebert.errors import GitError, InputError, ModelBundleError
 from mergebert_lsp.worker.feedback_log import feedback_folder
 from mergebert_lsp.worker.messages import EditorText, RankingTask, StaleError, WorkerSettings
 from mergebert_lsp.worker.ranking import NEAR, Ranking
@@ -273,6 +273,20 @@ def test_one_work_tree_with_a_wrong_setting_is_no_concern_of_the_others(
     assert next(reports)["files"][0]["uri"] == "u"
     with pytest.raises(InputError):
         list(reports)
+
+
+def test_a_work_tree_with_a_broken_index_is_no_concern_of_the_others(
+    ask: Asking, merging: Repository
+) -> None:
+    path = merging.path / "app.py"
+    text = saved(path)
+    (merging.path / ".git" / "index").write_bytes(b"broken")
+    ask.ranking.take(RankingTask(1, {path.as_uri(): text, "untitled:1": unsaved(conflict(1))}))
+    reports = ask.ranking.reports()
+    answered: list[str] = []
+    with pytest.raises(GitError, match="index"):
+        answered += (file["uri"] for report in reports for file in report.get("files", ()))
+    assert answered == [path.as_uri(), "untitled:1"]
 
 
 def test_jj_conflicts_are_answered_in_their_place(ask: Asking) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from zlib import crc32
@@ -73,6 +74,26 @@ def test_a_new_index_is_read_and_what_has_not_changed_is_kept(
 def test_outside_of_a_repository_there_are_no_versions(tmp_path: Path) -> None:
     assert Repositories().around(tmp_path / "a.py") is None
     assert Repositories().around(tmp_path / "not there" / "a.py") is None
+
+
+@pytest.mark.parametrize("gone", [".", ".git"])
+def test_a_repository_that_was_deleted_is_found_again_once_it_is_made_anew(
+    gone: str, merging: Repository
+) -> None:
+    path = merging.path / "a.py"
+    repositories = Repositories()
+    before = repositories.around(path)
+    assert before is not None
+    assert before.is_unmerged(path)
+    shutil.rmtree(merging.path / gone)
+    assert repositories.around(path) is None
+    merging.path.mkdir(exist_ok=True)
+    merging.git("init", "--quiet")
+    repositories.forget(frozenset())  # as where a text is closed
+    after = repositories.around(path)
+    assert after is not None
+    assert after is not before
+    assert not after.is_unmerged(path)
 
 
 def test_a_file_that_is_reached_by_a_link_elsewhere_has_no_name(merging: Repository, tmp_path: Path) -> None:
