@@ -14,7 +14,9 @@ import msgspec
 from mergebert.errors import InputError
 from mergebert.regular_files import bytes_in
 
-_LONGEST = 1_000_000  # bytes
+_LONGEST = (
+    20_000  # bytes, many times all settings; reading a name takes memory with the square of its dotted parts
+)
 _MOST = 1_000_000_000  # of anything; more is a slip, and infinity never ends
 Extent = Annotated[float, msgspec.Meta(ge=0, le=_MOST)]
 Amount = Annotated[float, msgspec.Meta(gt=0, le=_MOST)]

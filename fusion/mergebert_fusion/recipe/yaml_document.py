@@ -18,7 +18,9 @@ YamlPath: TypeAlias = tuple[str | int, ...]  # of keys and positions, from the t
 # Anchors can make a small file expand without end.
 _MOST_VALUES = 10_000
 _DEEPEST = 50
-_LONGEST = 1_000_000  # bytes
+_LONGEST = (
+    30 * _MOST_VALUES
+)  # bytes; parsing takes five hundred times as much memory, and a minute for a million
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "float", "int", "map", "null", "seq", "str")}
 
 

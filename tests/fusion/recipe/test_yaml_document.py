@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mergebert_fusion.errors import RecipeError
-from mergebert_fusion.recipe.yaml_document import document
+from mergebert_fusion.recipe.yaml_document import document, text_in
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,9 @@ BOMB = "\n".join(
 def test_what_is_no_plain_yaml_is_refused(text: str, why: str) -> None:
     with pytest.raises(RecipeError, match=why):
         document(text, "r.yaml")
+
+
+def test_a_file_of_more_than_all_values_is_not_parsed(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("- a\n" * 80_000)
+    with pytest.raises(OSError, match="more than 300 kB"):
+        text_in(tmp_path / "r.yaml")
