@@ -20,6 +20,7 @@ _COLOURS = {"-": "\x1b[31m", "+": "\x1b[32m", "@": "\x1b[36m"}
 _PATIENCE = 2.0  # seconds before progress is worth a line
 _STEP = 0.2  # seconds between two updates
 _LONGEST_DIFF = 2000  # lines of a side; difflib is quadratic
+LONG_DIFF = f"(more than {_LONGEST_DIFF} lines: too many to compare here)"
 
 
 def visible(text: str) -> str:
@@ -42,11 +43,16 @@ def shown_lines(text: str) -> list[str]:
     return [visible(line.removesuffix("\n")) for line in lines]
 
 
+def is_long_diff(before: str, after: str) -> bool:
+    """Whether comparing two texts would take too long and too much memory."""
+    return max(before.count("\n"), after.count("\n")) > _LONGEST_DIFF
+
+
 def small_diff(before: str, after: str) -> list[str]:
     """What a side changed, as the lines of a unified diff without its header."""
+    if is_long_diff(before, after):
+        return [LONG_DIFF]
     old, new = shown_lines(before), shown_lines(after)
-    if max(len(old), len(new)) > _LONGEST_DIFF:
-        return [f"({len(old)} lines became {len(new)}: too many to compare here)"]
     return list(unified_diff(old, new, n=2, lineterm=""))[3:] or (["(unchanged)"] if old else ["(empty)"])
 
 

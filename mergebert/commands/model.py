@@ -42,7 +42,9 @@ def run(arguments: Namespace) -> int:
         print(f"{visible(str(folder))}: all {len(files)} files are whole.")
         return 0
     bundle = load_bundle(folder)
-    print(json_text(bundle.facts, indent=2) if arguments.json else "\n".join(_described(bundle)))
+    # A line at a time, and JSON in one: indenting what is nested deeply would take gigabytes.
+    for line in [json_text(bundle.facts)] if arguments.json else _described(bundle):
+        print(line)
     return 0
 
 

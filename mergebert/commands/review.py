@@ -22,7 +22,7 @@ from mergebert.driver.journal import (
 from mergebert.driver.undo import undo
 from mergebert.errors import InputError
 from mergebert.strict_json import json_text
-from mergebert.terminal import one_line, visible
+from mergebert.terminal import LONG_DIFF, is_long_diff, one_line, visible
 from mergebert.text.markers import lines_of
 
 
@@ -90,6 +90,8 @@ def described(entry: Entry) -> str:
 
 
 def _diff(change: AppliedResolution) -> str:
+    if is_long_diff(change.before, change.after):
+        return LONG_DIFF
     lines = difflib.unified_diff(
         lines_of(change.before), lines_of(change.after), "conflict", "resolution", n=9999
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.cli import main
-from mergebert.ranking.bundle import FIRST, RANKER, write_manifest
+from mergebert.ranking.bundle import FIRST, MANIFEST, RANKER, write_manifest
 from tests.mergebert.tiny_bundle import write_bundle
 
 
@@ -45,6 +45,17 @@ def test_info_for_people(bundle: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_info_for_programs(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["model", "info", "--json", str(bundle)]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"] == {"accuracy@1": 0.64}
+
+
+def test_facts_nested_deeply_take_no_more_room_than_they_need(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each of their values, each indented by a thousand blanks, would be a thousand times the bundle."""
+    manifest = bundle / MANIFEST
+    nested = "[" * 500 + "0," * 5000 + "0" + "]" * 500
+    manifest.write_text(manifest.read_text().replace("{", f'{{"made_by": {nested}, ', 1))
+    assert main(["model", "info", "--json", str(bundle)]) == 0
+    assert len(capsys.readouterr().out) < 2 * manifest.stat().st_size
 
 
 def test_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

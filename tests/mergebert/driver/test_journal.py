@@ -339,6 +339,14 @@ def test_an_entry_is_shown_as_a_diff_with_its_confidence() -> None:
     assert shown.endswith("`mergebert review 0000abcd --undo` puts git's own conflict back.")
 
 
+def test_a_conflict_of_thousands_of_lines_is_not_compared() -> None:
+    """It would take minutes and gigabytes."""
+    long = replace(CHANGE, before="a\n" * 2001, after="b\n" * 2001)
+    assert "\n(more than 2000 lines: too many to compare here)\n" in described(
+        replace(entry(1), changes=(long,))
+    )
+
+
 def test_nothing_in_an_entry_steers_the_terminal() -> None:
     steering = AppliedResolution(0, SIDES, "\x1b[31m\n", "\x07", "\x1b", "\x9b", 0.5)
     shown = described(replace(entry(1, "a\x1b]0;x.py"), changes=(steering,)))
