@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mergebert.git.command import git_result
+from mergebert.git.index_stages import are_of_usual_size
 from mergebert.git.operation import Noted, Operation
 from mergebert.git.work_tree import blob_id, mode_at_hand
 from mergebert.text.threeway import ThreeWay
@@ -68,6 +69,8 @@ def _file_in(commit: str, name: str, text: bytes, root: Path) -> tuple[str, str]
 
 def _is_normalised(blob: str, stored: str, name: str, root: Path) -> bool:
     """Whether `blob` is what git merges in the place of a stored one that is renormalised."""
+    if not are_of_usual_size([stored], root):
+        return False
     code, content, _ = git_result(["cat-file", "--filters", f"--path={name}", stored], root)
     return code == 0 and blob_id(content, root, f"--path={name}") == blob
 

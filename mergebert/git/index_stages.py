@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mergebert.errors import GitError
 from mergebert.git.command import git_output, git_result, refused
+from mergebert.regular_files import LARGEST_TEXT
 from mergebert.text.threeway import ThreeWay
 
 _DIGITS_OF_A_SIZE = 6
@@ -85,15 +87,22 @@ def stage_texts(entries: tuple[str, ...], name: str, root: Path) -> ThreeWay[str
     """Base, ours and theirs of the path with these unmerged entries, as they would stand in the work tree.
 
     The base of a file that both sides added is empty. None where the index holds no conflict with two sides
-    for this path, and where a version is binary.
+    for this path, and where a version is binary or larger than texts are.
     """
     blobs = _blobs(entries)
-    if "2" not in blobs or "3" not in blobs:
+    if "2" not in blobs or "3" not in blobs or not are_of_usual_size(blobs.values(), root):
         return None
     texts = [_content(blobs[stage], name, root) if stage in blobs else b"" for stage in "123"]
-    if any(b"\0" in text for text in texts):
+    if any(b"\0" in text or len(text) > LARGEST_TEXT for text in texts):  # filters may have made it longer
         return None
     return ThreeWay(*(_text(text) for text in texts))
+
+
+def are_of_usual_size(blobs: Iterable[str], root: Path) -> bool:
+    """Whether these blobs are there and none is larger than a text can be."""
+    asked = "".join(f"{blob}\n" for blob in blobs).encode("ascii")
+    sizes = git_output(["cat-file", "--batch-check=%(objectsize)"], root, asked).split(b"\n")[:-1]
+    return all(size.isdigit() and int(size) <= LARGEST_TEXT for size in sizes)
 
 
 def marker_size_of(name: str, root: Path) -> int | None:

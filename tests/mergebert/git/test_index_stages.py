@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.errors import GitError
+from mergebert.git import index_stages
 from mergebert.git.index_stages import (
     git_folder,
     marker_size_of,
@@ -115,3 +116,24 @@ def test_the_length_of_markers_is_an_attribute(repository) -> None:
 def test_markers_that_nobody_reads_have_no_size(repository, given: str, size: int | None) -> None:
     repository.write({".gitattributes": f"* conflict-marker-size={given}\n"})
     assert marker_size_of("a.py", repository.path) == size
+
+
+@pytest.mark.parametrize("stage", range(3))
+def test_a_version_larger_than_texts_are_is_not_read(
+    stage: int, repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file with markers can stand in the place of versions that fill memory."""
+    monkeypatch.setattr(index_stages, "LARGEST_TEXT", 99)
+    texts = ["a\n", "b\n", "c\n"]
+    texts[stage] += "x" * 100
+    repository.diverge(*({"a.py": text} for text in texts))
+    assert repository.run("merge", "theirs").returncode == 1
+    assert stages_of(repository.path / "a.py") is None
+
+
+def test_nor_is_one_that_grows_in_the_work_tree(repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_stages, "LARGEST_TEXT", 99)
+    repository.commit("attributes", {".gitattributes": "* ident\n"})
+    repository.diverge(*({"a.py": f"{at}\n" + "$Id$\n" * 3} for at in range(3)))
+    assert repository.run("merge", "theirs").returncode == 1
+    assert stages_of(repository.path / "a.py") is None
