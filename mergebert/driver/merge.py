@@ -14,22 +14,31 @@ from __future__ import annotations
 import os
 
 from mergebert.atomic import overwrite, refuse_links, replace_file, write_all, write_atomically
-from mergebert.git.byte_merge import DEFAULT_MARKER_SIZE, ByteMerge, Labels, byte_merge, is_binary
+from mergebert.git.byte_merge import (
+    DEFAULT_MARKER_SIZE,
+    LARGEST_MERGE,
+    ByteMerge,
+    Labels,
+    byte_merge,
+    is_binary,
+    refuse_large,
+)
 from mergebert.git.caller import git_caller, is_made_anew, is_read_only, is_shown_again
 from mergebert.git.config import config_entries, values_in_force
 from mergebert.git.merge_options import DIFF3, MERGE_CONFIG, MYERS, MergeOptions, options_of
+from mergebert.regular_files import LARGEST_TEXT, bytes_in
 
 TYPE_CHECKING = False  # typing itself costs milliseconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mergebert.git.blob_merge import Texts
     from mergebert.settings import Settings
 
 # 129 is git's own for a wrong command line.
 MERGED, CONFLICTS, USAGE, INTERRUPTED, NOTHING_WRITTEN = 0, 1, 129, 130, 255
 LARGEST_MARKER = 1_000_000  # a repository's attributes can ask for more, and for all memory there is
 _TWO_SECONDS = 2_000_000_000  # in nanoseconds; no file system that git runs on tells times less finely
-SIZE_LIMIT = 10_000_000  # bytes of one version; beyond it nobody wrote the file by hand
 
 HELP = """\
 usage: mergebert merge BASE OURS THEIRS [-o OUT | --git] [-p PATH] [options]
@@ -98,8 +107,7 @@ class DriverMerge:
     def __init__(self, request: MergeRequest) -> None:
         self.request = request
         self.caller = (git_caller() or ()) if request.in_git else ()
-        base, ours, theirs = map(_content, request.files)
-        self.texts = (base, ours, theirs)
+        self.texts = base, _, _ = _contents(request.files)
         if request.in_git and _is_remembered(base, request.marker_size):
             # Whatever command replays a resolution, git merges it as `git rerere` does.
             self.caller = ("rerere",)
@@ -221,7 +229,7 @@ def _is_for_the_model(merge: DriverMerge) -> bool:
     return (
         os.environ.get("MERGEBERT") != "0"
         and not merge.is_replay
-        and max(map(len, merge.texts)) <= SIZE_LIMIT
+        and max(map(len, merge.texts)) <= LARGEST_TEXT
     )
 
 
@@ -370,14 +378,11 @@ def _marker_size(text: str) -> int:
     return size or DEFAULT_MARKER_SIZE
 
 
-def _content(path: str) -> bytes:
-    """The content of a file; the null device is an empty one, as everywhere in git."""
-    if path == os.devnull:
-        return b""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(f"{path} is not a regular file;")
-    with open(path, "rb") as file:
-        return file.read()
+def _contents(files: Labels) -> Texts:
+    """The contents of the three versions; the null device is an empty file, as everywhere in git."""
+    refuse_large(sum(map(os.path.getsize, files)))
+    base, ours, theirs = (b"" if path == os.devnull else bytes_in(path, LARGEST_MERGE) for path in files)
+    return base, ours, theirs
 
 
 def _reason(error: BaseException) -> str:

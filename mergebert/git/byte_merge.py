@@ -22,6 +22,7 @@ Labels = tuple[str, str, str]  # of base, ours and theirs, as everywhere
 DEFAULT_MARKER_SIZE = 7
 _MARKS = b"<|=>"
 _BINARY_PROBE = 8000  # git looks for a NUL byte no further than here
+LARGEST_MERGE = 500_000_000  # bytes of three versions, and of their merge; a process of ours holds them twice
 MOST_CONFLICTS = 127  # git merge-file counts conflicts up to here; above it, it failed
 _UNKNOWN_OPTION = 129  # git's exit code for a wrong command line
 # More lines without a letter or digit than a merge joins two conflicts over; `git merge-file` joins over any number.
@@ -41,9 +42,14 @@ class ByteMerge:
         self.size = size
 
     def marked(self, labels: Labels, marker_size: int) -> bytes:
-        """The merge as it stands in a file, between markers of this size with these labels."""
+        """The merge as it stands in a file, between markers of this size with these labels.
+
+        Raises OSError where that would take all memory there is.
+        """
         if not self.has_conflicts:
             return self.content
+        longest = marker_size + max(map(len, labels))
+        refuse_large(len(self.content) + 4 * longest * self.content.count(b"<" * self.size))
         import re  # not at the top: most merges have no conflict
 
         base, ours, theirs = (os.fsencode(f" {label}" if label else "") for label in labels)
@@ -57,11 +63,13 @@ def byte_merge(
 ) -> ByteMerge | None:
     """git's line merge of `texts`, which `files` hold already where these are given; None where git merges them not.
 
-    Raises OSError where there is no room for what has to be written on the way.
+    Raises OSError where there is no room for what has to be written on the way, or for the merge.
     """
     if any(map(is_binary, texts)):
         return None
     size = clear_size(texts)
+    # A line can be a conflict of its own, between markers longer than any run of such letters in the texts.
+    refuse_large(sum(map(len, texts)) + 4 * size * min(text.count(b"\n") for text in texts[1:]))
     code, content = _by_merge_file(texts, options, size, files)
     if code == _UNKNOWN_OPTION and not options.ignored:
         _refused.add(options.algorithm)
@@ -83,6 +91,12 @@ def clear_size(texts: Texts) -> int:
     while any(bytes([mark]) * size in text for text in texts for mark in _MARKS):
         size += size // 2
     return size
+
+
+def refuse_large(size: int) -> None:
+    """Raises OSError for a merge of so many bytes, where they are more than can be held; git merges it without us."""
+    if size > LARGEST_MERGE:
+        raise OSError(f"the merge of these files may have more than {LARGEST_MERGE // 1_000_000} MB;")
 
 
 def _by_merge_file(

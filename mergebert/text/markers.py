@@ -30,6 +30,9 @@ UNOPENED = "This marker closes a conflict that is not there; restore the others 
 MARKERS_UNFIT = "The markers of this conflict do not fit together; restore them or resolve it by hand."
 SECTIONS_UNFIT = "The sections of this conflict do not fit together; restore them or resolve it by hand."
 
+# Of one file: each takes some fifty kilobytes while it is ranked, and nobody reads as many.
+MOST_CONFLICTS = 10_000
+
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _JJ_INFO = re.compile(r"conflict \d+ of \d+", re.IGNORECASE)
 _JJ_NAME = re.compile(r"\b[k-z]{8} [0-9a-f]{8}\b|^side #\d", re.IGNORECASE)  # a change and a commit; a number

@@ -393,14 +393,23 @@ def test_a_pipe_is_refused_since_git_takes_it_for_an_empty_file(capfd: pytest.Ca
     os.mkfifo("pipe")
     assert main(["base", "ours", "pipe", "-o", "out"]) == NOTHING_WRITTEN
     assert not Path("out").exists()
-    assert "pipe is not a regular file" in capfd.readouterr().err
+    assert "pipe: it is not a regular file; see to it" in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("sure")
 def test_a_huge_file_is_merged_by_git_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "SIZE_LIMIT", 10)
+    monkeypatch.setattr(driver, "LARGEST_TEXT", 10)
     assert main([*put(CONFLICT), "--git"]) == CONFLICTS
     assert Path("ours").read_bytes() == line_merge(CONFLICT, tmp_path / "oracle")[1]
+
+
+def test_versions_larger_than_memory_are_left_to_git(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mergebert.git.byte_merge.LARGEST_MERGE", sum(map(len, CONFLICT)) - 1)
+    assert main([*put(CONFLICT), "--git"]) == NOTHING_WRITTEN
+    assert Path("ours").read_bytes() == CONFLICT[1]
+    assert capfd.readouterr().err.endswith(" MB; git merges without us.\n")
 
 
 @pytest.mark.usefixtures("sure")
@@ -410,7 +419,7 @@ def test_one_huge_version_is_enough(huge: int, tmp_path: Path, monkeypatch: pyte
     versions = [b"one\n", b"two\n", b"sure\n"]
     versions[huge] += b"".join(b"line %d\n" % number for number in range(9))
     given = (versions[0], versions[1], versions[2])
-    monkeypatch.setattr(driver, "SIZE_LIMIT", 20)
+    monkeypatch.setattr(driver, "LARGEST_TEXT", 20)
     assert main([*put(given), "--git"]) == CONFLICTS
     assert Path("ours").read_bytes() == line_merge(given, tmp_path / "oracle")[1]
 

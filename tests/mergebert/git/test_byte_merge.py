@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from mergebert.errors import GitError, InputError
 from mergebert.git import blob_merge as by_blobs
+from mergebert.git import line_merge as line_merges
 from mergebert.git.byte_merge import DEFAULT_MARKER_SIZE, byte_merge, clear_size
+from mergebert.git.line_merge import line_merge
 from mergebert.git.merge_options import MergeOptions
 from mergebert.text import marker_lines
+from mergebert.text.threeway import ThreeWay
 
 LABELS = ("base", "HEAD", "theirs")
 VERSIONS = (b"a\nb\nc\n", b"a\nB\nc\n", b"a\nX\nc\n")
@@ -172,3 +176,29 @@ def test_without_room_for_the_repository_the_system_says_so(monkeypatch: pytest.
     monkeypatch.setattr(os, "mkdir", refuse)
     with pytest.raises(PermissionError, match="mergebert-"):
         by_blobs.blob_merge(VERSIONS, 9, MergeOptions())
+
+
+def test_a_merge_that_would_take_all_memory_is_left_to_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conflicts between markers of millions of letters, whether asked for or because a line has as many."""
+    merged = byte_merge(VERSIONS, MergeOptions())
+    assert merged is not None
+    with pytest.raises(OSError, match="more than 500 MB"):
+        merged.marked(LABELS, 200_000_000)
+    with pytest.raises(OSError, match="more than 500 MB"):
+        merged.marked(("", "", "x" * 200_000_000), 7)
+    lines = b"".join(b"%d\n" % number for number in range(1000))
+    base, ours, theirs = VERSIONS
+    with pytest.raises(OSError, match="more than 500 MB"):
+        byte_merge((base, ours + lines, theirs + lines + b"=" * 200_000), MergeOptions())
+    with pytest.raises(GitError, match=r"more than 500 MB\)\.$"):
+        line_merge(ThreeWay("", lines.decode(), "=" * 200_000 + "\n" * 1000))
+
+
+def test_countless_conflicts_are_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_merges, "MOST_CONFLICTS", 3)
+    texts = [
+        "".join(f"{side}\n" + "".join(f"{at} {line}\n" for line in range(5)) for at in range(4))
+        for side in "abc"
+    ]
+    with pytest.raises(InputError, match="more than 3 conflicts"):
+        line_merge(ThreeWay(*texts))
