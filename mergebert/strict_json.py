@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from mergebert.regular_files import bytes_in
 def json_text(value: object, **layout: Any) -> str:
     """`value` as JSON, laid out as `json.dumps` does; raises ValueError where it holds NaN or an infinity."""
     return json.dumps(value, allow_nan=False, **layout)
+
+
+def print_json(value: object, **layout: Any) -> None:
+    """Prints `value` as `json_text` has it, a piece at a time: of large texts there is no second copy."""
+    json.dump(value, sys.stdout, allow_nan=False, **layout)
+    print(flush=True)
 
 
 def write_json(path: Path, value: object) -> None:

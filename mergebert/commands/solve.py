@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from mergebert.commands.workfile import (
 from mergebert.driver.own_resolutions import BY_HAND
 from mergebert.errors import InputError, MergebertError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
-from mergebert.strict_json import json_text
+from mergebert.strict_json import print_json
 from mergebert.terminal import one_line, percent, shown_lines, visible
 from mergebert.text.nested_markers import has_written_base
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from mergebert.ranking.resolution import AnyResolver, RankedConflict, Resolution
 
 ALL_SOLVED, SOME_LEFT, UNUSABLE = 0, 1, 2
+_TOO_MUCH = " is too much to be asked about with the files before it; solve it after them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +87,48 @@ def run(arguments: Namespace) -> int:
     if arguments.interactive and arguments.json:
         raise InputError("-i talks to a person and --json to a program; choose one.")
     settings = settings_of(arguments)
-    reports = solve(arguments, settings, lambda: load_resolver(settings))
+    worst = ALL_SOLVED
+    for number, report in enumerate(solve(arguments, settings, lambda: load_resolver(settings))):
+        worst = max(worst, exit_code([report]))
+        if arguments.json:
+            print("," if number else '{"files": [')
+            print_json(as_json(report), indent=2)
+        else:
+            _tell(report, arguments.dry_run)
     if arguments.json:
-        print(json_text({"files": [as_json(report) for report in reports]}, indent=2))
-    else:
-        _tell(reports, arguments.dry_run)
-    return exit_code(reports)
+        print("]}")
+    return worst
 
 
-def solve(arguments: Namespace, settings: Settings, load: Callable[[], AnyResolver]) -> list[FileReport]:
-    """A report on every file named, in that order; all are one merge. `load` is called when needed."""
-    files, refused = open_work_files(arguments.files)
-    reports = {path: _refusal(path, reason) for path, reason in refused.items()}
-    chosen, offers = _ranked(files, load, settings.max_error, arguments.interactive)
+def solve(arguments: Namespace, settings: Settings, load: Callable[[], AnyResolver]) -> Iterator[FileReport]:
+    """A report on every file named, in that order, once it is done. `load` is called when needed.
+
+    All files are one merge, unless they are too large to be looked at together.
+    """
+    load_once = cache(load)
+    for number, (files, refused) in enumerate(open_work_files(arguments.files)):
+        reports = {path: _refusal(path, reason) for path, reason in refused.items()}
+        if number and arguments.interactive:  # what was answered before has been written
+            reports |= {file.path: FileReport(file.path, error=f"{file.path}{_TOO_MUCH}") for file in files}
+        else:
+            reports |= _solved(files, arguments, settings.max_error, load_once)
+        files.clear()  # before the next ones are read
+        yield from (reports[path] for path in dict.fromkeys(arguments.files) if path in reports)
+
+
+def _solved(
+    files: Sequence[WorkFile], arguments: Namespace, max_error: float, load: Callable[[], AnyResolver]
+) -> dict[Path, FileReport]:
+    """What came of the files of one merge."""
+    chosen, offers = _ranked(files, load, max_error, arguments.interactive)
     texts = {key: offer.resolutions[0].text for key, offer in offers.items() if offer.accepted} | dict(chosen)
+    reports = {}
     for at, file in enumerate(files):
         here = {index: text for (owner, index), text in texts.items() if owner == at}
         ranked = {index: offer for (owner, index), offer in offers.items() if owner == at}
         by_hand = {index for owner, index in chosen if owner == at}
         reports[file.path] = _finish(file, here, ranked, by_hand, arguments.dry_run)
-    return [reports[path] for path in dict.fromkeys(arguments.files)]
+    return reports
 
 
 def _ranked(
@@ -196,17 +220,16 @@ def _conflict_json(conflict: Solved) -> dict[str, object]:
     return row
 
 
-def _tell(reports: Sequence[FileReport], is_dry: bool) -> None:
-    for report in reports:
-        if report.error:
-            print(one_line(f"mergebert solve: {report.error}"), file=sys.stderr)
-            continue
-        for conflict in report.conflicts:
-            print("\n".join(_lines(report, conflict, is_dry)))
-        if report.wanted:
-            print(visible(report.wanted))
-        if report.conflicts or not report.wanted:
-            print(_summary(report, is_dry))
+def _tell(report: FileReport, is_dry: bool) -> None:
+    if report.error:
+        print(one_line(f"mergebert solve: {report.error}"), file=sys.stderr)
+        return
+    for conflict in report.conflicts:
+        print("\n".join(_lines(report, conflict, is_dry)))
+    if report.wanted:
+        print(visible(report.wanted))
+    if report.conflicts or not report.wanted:
+        print(_summary(report, is_dry))
 
 
 def _lines(report: FileReport, conflict: Solved, is_dry: bool) -> list[str]:

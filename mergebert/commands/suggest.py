@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.commands.offers import conflicts_json, load_resolver, ranked_conflicts
-from mergebert.commands.workfile import known_history, merged_text, open_work_files
+from mergebert.commands.workfile import known_history, merged_text, read_work_file
 from mergebert.errors import InputError
 from mergebert.settings import Settings, add_settings_arguments, settings_of
-from mergebert.strict_json import json_text
+from mergebert.strict_json import print_json
 from mergebert.terminal import percent, shown_lines, visible
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.history import UNKNOWN_MERGE, MergeHistory
@@ -78,7 +78,7 @@ def suggest(arguments: Namespace, settings: Settings, load: Callable[[], AnyReso
     name = arguments.path or str(arguments.file or arguments.ours)
     if arguments.json:
         count = arguments.k or FOR_PROGRAMS
-        print(json_text({"path": name, "conflicts": conflicts_json(found, count)}, indent=2))
+        print_json({"path": name, "conflicts": conflicts_json(found, count)}, indent=2)
         return
     for one, offer in found:
         lines = _shown(offer, arguments.k or FOR_PEOPLE)
@@ -90,10 +90,8 @@ def suggest(arguments: Namespace, settings: Settings, load: Callable[[], AnyReso
 def _asked(arguments: Namespace) -> tuple[ConflictedText, MergeHistory]:
     """The text that is asked about, and what history tells of its merge."""
     if arguments.file is not None:
-        files, refused = open_work_files([arguments.file])
-        if refused:
-            raise next(iter(refused.values()))
-        return files[0].text, known_history(files)
+        file = read_work_file(arguments.file)
+        return file.text, known_history([file])
     versions = ThreeWay(arguments.base, arguments.ours, arguments.theirs)
     text = merged_text(arguments.path or str(arguments.ours), versions.map(read_version))
     return text, UNKNOWN_MERGE

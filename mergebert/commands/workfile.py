@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mergebert.atomic import inner_place, replace_file
 from mergebert.errors import GitError, InputError, MarkerError, MergebertError, MissingGitError
+from mergebert.regular_files import LARGEST_TEXT
 from mergebert.terminal import one_line
 from mergebert.text.conflicted_text import ConflictedText
-from mergebert.text.markers import MergedFile, has_markers, marked_conflicts, marker_size_in, parse
+from mergebert.text.markers import (
+    DEFAULT_MARKER_SIZE,
+    MOST_CONFLICTS,
+    MergedFile,
+    has_markers,
+    marked_conflicts,
+    marker_size_in,
+    parse,
+)
 from mergebert.text.reconcile import unreconciled
 from mergebert.text.threeway import ThreeWay
 from mergebert.text_files import decoded, read_bytes
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from mergebert.text.file_parts import Part
     from mergebert.text.history import MergeHistory
 
+MOST_AT_ONCE = 4 * LARGEST_TEXT  # characters: the largest file there is with its three versions
 _PERFORCE = "\n>>>> ORIGINAL //"  # the first line of a conflict that `p4 resolve` left
 
 
@@ -42,17 +52,33 @@ class WorkFile:
     index: UnmergedFile | None = None  # None where git does not know the file
     wanted: str = ""
 
+    @property
+    def weight(self) -> int:
+        """How much memory it takes while it is ranked, in characters of text."""
+        texts = len(self.content) + sum(map(len, self.text.stages or ()))
+        return texts + len(self.text.open_conflicts) * (MOST_AT_ONCE // MOST_CONFLICTS)
 
-def open_work_files(paths: Sequence[Path]) -> tuple[list[WorkFile], dict[Path, MergebertError]]:
-    """The files that can be worked on, with their versions from git's index, and why the others cannot."""
+
+def open_work_files(paths: Sequence[Path]) -> Iterator[tuple[list[WorkFile], dict[Path, MergebertError]]]:
+    """The files that can be worked on, with their versions from git's index, and why the others cannot.
+
+    As many at a time as memory is sure to hold, mostly all.
+    """
     files: list[WorkFile] = []
     refused: dict[Path, MergebertError] = {}
+    weight = 0
     for path in dict.fromkeys(paths):
         try:
-            files.append(read_work_file(path))
+            file = read_work_file(path)
         except (GitError, InputError, MarkerError) as error:
-            refused[path] = error
-    return files, refused
+            refused[path] = type(error)(*error.args)  # that one holds on to what was read
+            continue
+        weight += file.weight
+        if files and weight > MOST_AT_ONCE:
+            yield files, refused
+            files, refused, weight = [], {}, file.weight
+        files.append(file)
+    yield files, refused
 
 
 def known_history(files: Sequence[WorkFile]) -> MergeHistory:
@@ -131,6 +157,8 @@ def _parsed(path: Path, text: str, stages: ThreeWay[str] | None) -> MergedFile:
     from mergebert.git.index_stages import marker_size_of
 
     size = marker_size_in(text, marker_size_of(path.name, path.parent) if stages else None)
+    if text.count("\n" + "<" * (size or DEFAULT_MARKER_SIZE)) > MOST_CONFLICTS:
+        raise InputError(f"{path} has more than {MOST_CONFLICTS} conflicts; resolve it by hand.")
     try:
         work_tree = parse(text, size, stages)
     except MarkerError as error:

@@ -124,7 +124,9 @@ def _serve(
         connection.send(error)
     except MemoryError:
         connection.send(
-            ModelBundleError(f"{name} takes more than {MEMORY // 1_000_000} MB; use another bundle.")
+            ModelBundleError(
+                f"{name} takes more than {MEMORY // 1_000_000} MB; name smaller files, or another bundle."
+            )
         )
     except BaseException as error:
         reason = str(error).partition("\n")[0]

@@ -147,7 +147,7 @@ def test_versions_of_the_index_are_kept_and_work_trees_share_a_file(
 ) -> None:
     path = conflicted_repository.path / "app.py"
     assert conflicted_repository.run("merge", "theirs").returncode == 1
-    (file,), _ = open_work_files([path])
+    (file,), _ = next(open_work_files([path]))
     assert file.text.stages is not None
     state = tmp_path / "state"
     assert record(Verdict(file.text, 0, "def total(items):\n", "edited"), path, state)

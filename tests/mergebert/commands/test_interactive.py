@@ -29,7 +29,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def named_merge(files: list[Path], resolver: FakeResolver | None = None) -> NamedMerge:
-    found, refused = open_work_files(files)
+    found, refused = next(open_work_files(files))
     assert not refused
     return NamedMerge(OpenMerge([file.text for file in found], resolver or FakeResolver(), 0.05), files)
 
@@ -90,7 +90,7 @@ def test_what_became_sure_is_written_too(files: list[Path], monkeypatch: pytest.
     solve.add_arguments(parser)
     resolver = FakeResolver(sure_after_ours=("ours 1",))
 
-    reports = solve.solve(parser.parse_args(["-i", *map(str, files)]), Settings(), lambda: resolver)
+    reports = list(solve.solve(parser.parse_args(["-i", *map(str, files)]), Settings(), lambda: resolver))
 
     expected = f"between\nours 0\nbetween\nours 1\nbetween\n{conflict('2')}"
     assert files[0].read_text() == expected
@@ -241,7 +241,7 @@ def test_both_never_repeats_lines_outside_the_markers(
     path = repository.path / "a.md"
     marked = path.read_text()
 
-    [file], _ = open_work_files([path])
+    [file], _ = next(open_work_files([path]))
     [chosen] = talk([path], f"{key}\n\n")[0].values()
     text, applied = file.text.resolved({0: chosen})
 
@@ -275,6 +275,6 @@ def test_the_underline_of_a_heading_on_one_side_is_no_separator(
     repository.diverge({"a.rst": MANUAL.format("")}, *({"a.rst": side} for side in sides))
     repository.run("-c", f"merge.conflictStyle={style}", "merge", "theirs")
     path = repository.path / "a.rst"
-    [file], _ = open_work_files([path])
+    [file], _ = next(open_work_files([path]))
     text, _ = file.text.resolved(dict(enumerate(talk([path], f"{key}\n\n")[0].values())))
     assert text == sides["ot".index(key)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mergebert.cli import main
-from mergebert.commands import solve
+from mergebert.commands import solve, workfile
 from mergebert.commands.solve import FileReport, exit_code
 from mergebert.settings import Settings
 from tests.mergebert.fake_resolver import FakeResolver
@@ -37,7 +38,7 @@ def arguments(*words: str | Path) -> Namespace:
 
 
 def solved(resolver: FakeResolver, *words: str | Path) -> list[FileReport]:
-    return solve.solve(arguments(*words), Settings(), lambda: resolver)
+    return list(solve.solve(arguments(*words), Settings(), lambda: resolver))
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_file_without_conflicts_is_left_alone_and_loads_no_model(tmp_path: Pat
     file.write_text("a\n")
     os.utime(file, ns=(1, 1))
 
-    reports = solve.solve(arguments(file), Settings(), lambda: pytest.fail("the model was loaded"))
+    reports = list(solve.solve(arguments(file), Settings(), lambda: pytest.fail("the model was loaded")))
 
     assert exit_code(reports) == 0
     assert file.stat().st_mtime_ns == 1
@@ -160,7 +161,8 @@ def test_without_a_base_a_conflict_is_left_even_if_it_looks_sure(
     file.write_text(TWO_WAY)
 
     reports = solved(FakeResolver(sure=("theirs",)), file)
-    solve._tell(reports, is_dry=False)
+    for report in reports:
+        solve._tell(report, is_dry=False)
 
     assert file.read_text() == TWO_WAY
     assert exit_code(reports) == 1
@@ -273,7 +275,8 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path: Path, capsys: pytest.Captu
     file.write_text(DIFF3)
 
     reports = solved(FakeResolver(sure=("theirs",)), "--dry-run", file)
-    solve._tell(reports, is_dry=True)
+    for report in reports:
+        solve._tell(report, is_dry=True)
 
     shown = capsys.readouterr().out
     assert file.read_text() == DIFF3
@@ -318,7 +321,8 @@ def test_a_file_named_twice_is_done_once(tmp_path: Path) -> None:
 def test_hostile_names_do_not_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a\x1b[2Jb.py"
     file.write_text(DIFF3)
-    solve._tell(solved(FakeResolver(), file, tmp_path / "\x1b[1mnone"), is_dry=False)
+    for report in solved(FakeResolver(), file, tmp_path / "\x1b[1mnone"):
+        solve._tell(report, is_dry=False)
     shown = capsys.readouterr()
     assert "\x1b" not in shown.out + shown.err
 
@@ -462,3 +466,54 @@ def test_a_link_out_of_the_repository_is_not_followed(
         assert report.error == f"{name} cannot be read: a symbolic link leads elsewhere and is not followed."
         assert exit_code([report]) == 2
     assert (outside / "file").read_text() == DIFF3
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files with a conflict each of which two are too large to be looked at together, and one that is none."""
+    files = [tmp_path / name for name in ("a.py", "none", "b.py", "c.py", "d.py")]
+    for file in files:
+        if file.name != "none":
+            file.write_text(DIFF3 * (2 if file.name == "c.py" else 1))
+    monkeypatch.setattr(workfile, "MOST_AT_ONCE", 2 * len(DIFF3) + 5)
+    return files
+
+
+def test_files_too_large_to_be_looked_at_together_are_solved_in_turn(large: list[Path]) -> None:
+    resolver, loaded = FakeResolver(sure=("theirs",)), []
+
+    def load() -> FakeResolver:
+        loaded.append(resolver)
+        return resolver
+
+    reports = list(solve.solve(arguments(*large), Settings(), load))
+
+    assert [[len(file.merged.conflicts) for file in files] for files, _ in resolver.calls] == [
+        [1, 1],
+        [2],
+        [1],
+    ]
+    assert loaded == [resolver]
+    assert [report.path for report in reports] == large
+    assert [bool(report.error) for report in reports] == [False, True, False, False, False]
+    assert all(file.read_text().count("theirs") in (1, 2) for file in large if file.exists())
+
+
+def test_they_are_one_object_of_json(
+    large: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solve, "load_resolver", lambda settings: FakeResolver(sure=("theirs",)))
+    assert solve.run(arguments("--json", *large)) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert [file["path"] for file in found["files"]] == [str(file) for file in large]
+
+
+def test_a_person_is_asked_of_as_many_as_can_be_looked_at_together(
+    large: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C writes nothing: there is no way back once the first ones are written."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("o\n" * 9))
+    reports = solved(FakeResolver(), "-i", *large)
+    assert [report.solved for report in reports] == [1, 0, 1, 0, 0]
+    assert ["too much to be asked about" in report.error for report in reports[3:]] == [True, True]
+    assert large[3].read_text() == 2 * DIFF3

@@ -46,7 +46,7 @@ def test_a_conflict_of_every_style_is_replaced_by_what_is_sure(name: str, tmp_pa
     path = tmp_path / "app.py"
     content = (CASES / name / "text").read_bytes()
     path.write_bytes(content)
-    [file], _ = open_work_files([path])
+    [file], _ = next(open_work_files([path]))
     start, stop = content.index(b"<<<<<<<"), content.rindex(b">>>>>>>")
 
     report = solved(path, FakeResolver(sure=(file.text.line_merge.conflicts[0].sides.theirs,)))
@@ -74,7 +74,7 @@ def test_what_is_not_resolved_stays_byte_for_byte(tmp_path: Path) -> None:
 def test_no_side_of_three_is_dropped_by_an_answer(tmp_path: Path) -> None:
     path = tmp_path / "app.py"
     path.write_text(THREE_SIDES)
-    [file], _ = open_work_files([path])
+    [file], _ = next(open_work_files([path]))
     [slot] = file.text.open_conflicts
     assert not slot.accepts("b\n")
     [offer] = OpenMerge([file.text], FakeResolver(sure=("b\n",)), 0.05).offers({}).values()

@@ -7,6 +7,7 @@ import pytest
 
 from mergebert.commands.workfile import open_work_files, write_work_file
 from mergebert.ranking.open_merge import OpenMerge
+from mergebert.text.markers import MOST_CONFLICTS
 from tests.mergebert.fake_resolver import FakeResolver
 
 TEXT = "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n"
@@ -14,7 +15,7 @@ TEXT = "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n"
 
 def told(path: Path) -> str:
     """The path a resolver is told for the file at `path`."""
-    files, refused = open_work_files([path])
+    files, refused = next(open_work_files([path]))
     assert not refused
     resolver = FakeResolver()
     OpenMerge([file.text for file in files], resolver, 0.05).offers({})
@@ -56,7 +57,7 @@ def test_outside_of_a_repository_folders_of_the_machine_stay_unknown(
 def test_wide_text_is_named_and_what_to_do_with_it(encoding: str, name: str, tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_bytes("Grüße\r\n".encode(encoding))
-    _, refused = open_work_files([file])
+    _, refused = next(open_work_files([file]))
     said = str(refused[file])
     assert said.startswith(
         f"{file} is {name}, which git merges as binary: convert all three versions to UTF-8"
@@ -68,7 +69,7 @@ def test_text_that_git_keeps_as_utf8_is_edited_where_it_stands(repository) -> No
     repository.write({".gitattributes": "*.txt working-tree-encoding=UTF-16\n"})
     file = repository.path / "a.txt"
     file.write_bytes("a\n<<<<<<< HEAD\n".encode("utf-16"))
-    _, refused = open_work_files([file])
+    _, refused = next(open_work_files([file]))
     assert str(refused[file]).startswith(f"{file} is UTF-16, as its `working-tree-encoding` asks: resolve")
 
 
@@ -77,14 +78,14 @@ def test_text_that_git_keeps_as_utf8_is_edited_where_it_stands(repository) -> No
 )
 def test_other_bytes_are_binary(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(content)
-    _, refused = open_work_files([tmp_path / "a"])
+    _, refused = next(open_work_files([tmp_path / "a"]))
     assert "is binary" in str(refused[tmp_path / "a"])
 
 
 def test_a_file_that_nobody_wrote_by_hand_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "a").open("wb") as sparse:
         sparse.truncate(10_000_001)
-    _, refused = open_work_files([tmp_path / "a"])
+    _, refused = next(open_work_files([tmp_path / "a"]))
     assert "has more than 10 MB" in str(refused[tmp_path / "a"])
 
 
@@ -95,7 +96,7 @@ def test_fixtures_with_markers_of_another_length_are_left_alone(fixture: str, re
     repository.diverge(*({"a.py": text} for text in texts))
     repository.run("merge", "theirs")
 
-    [file], refused = open_work_files([repository.path / "a.py"])
+    [file], refused = next(open_work_files([repository.path / "a.py"]))
 
     assert not refused
     assert [one.conflict.sides.ours for one in file.text.open_conflicts] == ["a = 1\n"]
@@ -106,8 +107,27 @@ def test_names_that_are_not_utf_8_are_names(repository) -> None:
     name = os.fsdecode(b"caf\xe9.py")
     repository.diverge(*({name: f"a = {number}\n"} for number in range(3)))
     repository.run("merge", "theirs")
-    [file], _ = open_work_files([repository.path / name])
+    [file], _ = next(open_work_files([repository.path / name]))
     assert file.text.path == name
     assert [one.conflict.sides.base for one in file.text.open_conflicts] == ["a = 0\n"]
     assert write_work_file(file, "a = 3\n")
     assert repository.read(name) == b"a = 3\n"
+
+
+@pytest.mark.parametrize("size", [7, 20])
+def test_a_file_of_countless_conflicts_is_refused(size: int, tmp_path: Path) -> None:
+    conflict = "".join(mark * size + "\n" for mark in "<=>")
+    (tmp_path / "a").write_text("x\n" + conflict * (MOST_CONFLICTS + 1))
+    files, refused = next(open_work_files([tmp_path / "a"]))
+    assert not files
+    assert (
+        str(refused[tmp_path / "a"]) == f"{tmp_path / 'a'} has more than 10000 conflicts; resolve it by hand."
+    )
+
+
+def test_a_refusal_holds_on_to_nothing_that_was_read(tmp_path: Path) -> None:
+    for name, content in (("binary", b"\0"), ("latin", b"\xe9"), ("torn", b"<<<<<<< a\n")):
+        (tmp_path / name).write_bytes(content)
+    _, refused = next(open_work_files([*tmp_path.iterdir(), tmp_path / "none"]))
+    assert len(refused) == 4
+    assert all(one.__traceback__ is one.__cause__ is one.__context__ is None for one in refused.values())

@@ -17,7 +17,7 @@ def test_a_process_that_holds_much_already_can_go_on_and_not_without_end() -> No
     program = """
 from mergebert.ranking import limits
 held = bytearray(200_000_000)
-limits.MEMORY = 100_000_000
+limits.MEMORY = limits.ROOM = 100_000_000
 limits.limit_memory()
 more = bytearray(50_000_000)
 try:
