@@ -21,8 +21,9 @@ from mergebert.commands.offers import ConflictOffers, conflicts_json, load_resol
 from mergebert.commands.workfile import merged_text
 from mergebert.errors import InputError, MergebertError
 from mergebert.git.known_history import history_of_commits
+from mergebert.regular_files import LARGEST_TEXT
 from mergebert.settings import Settings
-from mergebert.strict_json import json_text
+from mergebert.strict_json import json_text, print_json
 from mergebert.terminal import Progress
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.history import UNKNOWN_MERGE, MergeHistory, joined_history
@@ -32,13 +33,12 @@ if TYPE_CHECKING:
     from mergebert.ranking.resolution import AnyResolver
 
 _MERGERS = 2  # threads that wait for git while the model works
-LONGEST = (
-    32_000_000  # bytes of a line: three versions of 10 MB each, the most there is of a file, and their names
-)
+LONGEST = 3 * LARGEST_TEXT + 2_000_000  # bytes of a line: three versions of a file and their names
 _AHEAD = 8  # lines parsed before they are answered; bounds memory
 _FEW = 4_000_000  # bytes of such lines, beyond which no further one is
 _READ = 2  # lines read before they are parsed
 _PIECE = 1_000_000  # bytes of a line too long that are read at a time
+_MERGE = ("repository", "ours_commit", "theirs_commit")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 CONFLICTS_AT_ONCE = 60  # of one merge; evidence beyond so many adds nothing
 _LONGEST_ID = 10_000  # characters
@@ -81,7 +81,7 @@ def run_batch(name: str, settings: Settings, count: int) -> int:
     with _batch_lines(name) as lines:
         answers = batch(bounded_lines(lines), load_resolver(settings), settings.max_error, count)
         for done, answer in enumerate(answers, start=1):
-            print(json_text(answer), flush=True)
+            print_json(answer)
             progress.show(done)
     progress.close()
     return 0
@@ -141,8 +141,11 @@ def _by_merge(merged: Iterable[MergedLine]) -> Iterator[list[MergedLine]]:
     group: list[MergedLine] = []
     for line in merged:
         merge = line.request.merge
-        size = sum(len(one.merged.text.open_conflicts) for one in [*group, line] if one.merged)
-        if group and (merge is None or merge != group[-1].request.merge or size > CONFLICTS_AT_ONCE):
+        held = [one for one in [*group, line] if one.merged]
+        size = sum(len(one.merged.text.open_conflicts) for one in held if one.merged)
+        weight = sum(map(len, (text for one in held for text in one.request.versions or ())))
+        is_full = size > CONFLICTS_AT_ONCE or weight > _FEW
+        if group and (merge is None or merge != group[-1].request.merge or is_full):
             yield group
             group = []
         group.append(line)
@@ -175,25 +178,18 @@ def request_of(number: int, line: bytes) -> BatchRequest:
         return BatchRequest(
             row.get("id"), "", None, f"line {number}: path, base, ours and theirs must be texts."
         )
-    named = [row.get(name) for name in ("repository", "ours_commit", "theirs_commit")]
-    if any(named) and not all(isinstance(one, str) for one in named):
-        return BatchRequest(
-            row.get("id"),
-            "",
-            None,
-            f"line {number}: repository, ours_commit and theirs_commit go together, and are texts.",
-        )
-    base, ours, theirs = map(str, texts)
-    repository, *commits = map(str, named)
-    if any(named) and not all(map(_COMMIT.fullmatch, commits)):
-        return BatchRequest(
-            row.get("id"),
-            "",
-            None,
-            f"line {number}: ours_commit and theirs_commit must be whole ids of commits.",
-        )
-    merge = (repository, commits[0], commits[1]) if any(named) else None
-    return BatchRequest(row.get("id"), path, ThreeWay(base, ours, theirs), merge=merge)
+    versions = ThreeWay(*map(str, texts))
+    if any(len(text.encode("utf-8", "surrogatepass")) > LARGEST_TEXT for text in versions):
+        reason = f"line {number}: a version has more than {LARGEST_TEXT // 1_000_000} MB."
+        return BatchRequest(row.get("id"), "", None, reason)
+    named = [row.get(name) for name in _MERGE]
+    if not any(named):
+        return BatchRequest(row.get("id"), path, versions)
+    repository, ours, theirs = (one if isinstance(one, str) else "" for one in named)
+    if not (repository and _COMMIT.fullmatch(ours) and _COMMIT.fullmatch(theirs)):
+        reason = f"line {number}: {', '.join(_MERGE)} go together: a folder of git and two whole ids."
+        return BatchRequest(row.get("id"), "", None, reason)
+    return BatchRequest(row.get("id"), path, versions, merge=(repository, ours, theirs))
 
 
 def _merged_ahead(

@@ -71,7 +71,8 @@ def open_work_files(paths: Sequence[Path]) -> Iterator[tuple[list[WorkFile], dic
         try:
             file = read_work_file(path)
         except (GitError, InputError, MarkerError) as error:
-            refused[path] = type(error)(*error.args)  # that one holds on to what was read
+            error.__cause__ = error.__context__ = None  # which hold on to what was read
+            refused[path] = error.with_traceback(None)
             continue
         weight += file.weight
         if files and weight > MOST_AT_ONCE:

@@ -30,6 +30,9 @@ from mergebert.text.tokens import is_space, tokenize
 from mergebert.text.turned_space import turned_space
 
 TOKEN_LIMIT = 60_000  # tokens of all three sides together; beyond it only whole lines are combined
+# Characters of all three sides together; beyond it ours and theirs alone are offered: a dozen ways of joining them would
+# take a gigabyte.
+LARGEST_JOINED = 2_000_000
 UNION_LINES = 200  # longer lists of lines are no imports and are not sorted
 _BOM = "\ufeff"
 SEAM = 3  # tokens on either side of a seam that could become others together
@@ -116,9 +119,14 @@ class ConflictDiff:
         return three_way_diff(self.tokens.map(lambda units: units.keys), trims_insertions=False)
 
     @cached_property
+    def size(self) -> int:
+        """The characters of all three sides."""
+        return sum(map(len, self.conflict.sides))
+
+    @property
     def is_small(self) -> bool:
         """Whether tokens are worth comparing at all; a bound on time and memory."""
-        return sum(len(text) for text in self.conflict.sides) <= 4 * TOKEN_LIMIT
+        return self.size <= 4 * TOKEN_LIMIT
 
 
 def whitespace_key(text: str) -> str:
@@ -199,8 +207,11 @@ def _identity(conflict: Conflict, language: Language) -> Callable[[str], str]:
 
 
 def _proposals(diff: ConflictDiff, scores: Sequence[Sequence[float]] | None) -> Iterator[tuple[str, Origin]]:
-    for pattern in PATTERNS:
+    are_joined = diff.size <= LARGEST_JOINED
+    for pattern in PATTERNS if are_joined else (Pattern.TAKE_OURS, Pattern.TAKE_THEIRS):
         yield _whole(diff, pattern), Origin("lines", (pattern,))
+    if not are_joined:
+        return
     if diff.is_small:
         yield from _merges(diff, "tokens", scores)
         yield from _merges(diff, "line merge", None)

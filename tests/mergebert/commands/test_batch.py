@@ -272,6 +272,15 @@ def test_an_id_of_what_is_no_number_is_refused(number: str) -> None:
     assert answer == {"id": None, "error": "line 1 has a number in its id that is none."}
 
 
+@pytest.mark.parametrize("side", ["base", "ours", "theirs"])
+@pytest.mark.parametrize("text", ["x" * 10_000_001, "\U0001f600" * 2_500_001])
+def test_a_version_larger_than_texts_are_is_refused(side: str, text: str) -> None:
+    line = json.dumps(row(**{side: text}), ensure_ascii=False).encode()
+    [answer, following] = answered(line + b"\n", row(2))
+    assert answer == {"id": 1, "error": "line 1: a version has more than 10 MB."}
+    assert following["id"] == 2
+
+
 def test_an_id_that_is_a_book_is_refused() -> None:
     [answer] = answered(row("x" * 20_000))
     assert answer == {"id": None, "error": "line 1 has an id of more than 10000 characters."}

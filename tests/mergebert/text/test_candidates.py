@@ -284,3 +284,10 @@ def test_a_huge_hunk_is_combined_by_whole_lines_alone() -> None:
     methods = {origin.method for option in candidates(conflict, JAVA) for origin in option.origins}
     assert not methods & {"tokens", "line merge"}
     assert {"lines", "ours then new"} <= methods
+
+
+def test_of_sides_of_megabytes_only_the_sides_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    conflict = conflict_of("a\n", "b\n", "c\n")
+    assert len(candidates(conflict, PYTHON)) > 2
+    monkeypatch.setattr("mergebert.text.candidates.LARGEST_JOINED", 5)
+    assert [one.text for one in candidates(conflict, PYTHON)] == ["b\n", "c\n"]
