@@ -17,6 +17,7 @@ from mergebert.commands import batch as batches
 from mergebert.commands import suggest
 from mergebert.commands.batch import batch, request_of
 from mergebert.errors import GitError, InputError, ModelBundleError
+from tests.conftest import Repository
 from tests.mergebert.fake_resolver import FakeResolver
 from tests.mergebert.two_conflicts import BASE, OURS, THEIRS
 
@@ -328,3 +329,43 @@ def test_memory_is_bounded_whatever_the_lines_hold(kind: str, tmp_path: Path) ->
     )
     assert done.stdout.count(b"\n") == 4
     assert int(done.stderr) < 1_500_000
+
+
+def merged_in(place: Repository, identifier: object, path: str, **changed: object) -> dict[str, object]:
+    """A line that names the merge of two branches of a repository."""
+    ours, theirs = place.git("rev-parse", "main", "theirs").split("\n")
+    named = {"repository": str(place.path), "ours_commit": ours, "theirs_commit": theirs}
+    return row(identifier, path=path) | named | changed
+
+
+def test_neighbouring_lines_of_one_merge_are_ranked_together(repository: Repository) -> None:
+    files = (dict.fromkeys(("a.py", "b.py"), text) for text in (BASE, OURS, THEIRS))
+    repository.diverge(*files)
+    resolver = FakeResolver()
+    found = answered(
+        merged_in(repository, 1, "a.py"), merged_in(repository, 2, "b.py"), row(3), resolver=resolver
+    )
+    assert [answer["id"] for answer in found] == [1, 2, 3]
+    assert [[file.path for file in asked] for asked, _ in resolver.calls] == [["a.py", "b.py"], ["a.py"]]
+    known, unknown = resolver.calls[0][0][0], resolver.calls[1][0][0]
+    assert known.context is not None and known.history is not None
+    assert (known.history.ours_change.commits, known.history.file.ours) == (1, -1)
+    assert unknown.context is None
+
+
+@pytest.mark.parametrize(
+    "changed", [{"ours_commit": None}, {"theirs_commit": "HEAD"}, {"repository": 7}, {"ours_commit": "--all"}]
+)
+def test_a_merge_that_is_named_by_halves_is_refused(
+    repository: Repository, changed: dict[str, object]
+) -> None:
+    repository.diverge({"a.py": BASE}, {"a.py": OURS}, {"a.py": THEIRS})
+    [answer] = answered(merged_in(repository, 1, "a.py", **changed))
+    assert answer["error"].startswith("line 1: repository, ours_commit, theirs_commit go together")
+
+
+def test_a_merge_that_cannot_be_found_is_ranked_without(repository: Repository) -> None:
+    repository.diverge({"a.py": BASE}, {"a.py": OURS}, {"a.py": THEIRS})
+    for changed in ({"repository": "/nowhere"}, {"ours_commit": "0" * 40}):
+        [answer] = answered(merged_in(repository, 1, "a.py", **changed))
+        assert len(answer["conflicts"]) == 2

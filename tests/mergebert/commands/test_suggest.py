@@ -58,7 +58,9 @@ def test_a_file_for_programs(fake: FakeResolver, tmp_path: Path, capsys: pytest.
                 "ours": "ours\n",
                 "theirs": "theirs\n",
                 "accepted": True,
-                "candidates": [{"text": "theirs\n", "confidence": 0.97, "pattern": "b", "method": "lines"}],
+                "candidates": [
+                    {"text": "theirs\n", "confidence": 0.97, "pattern": "b", "method": "lines", "class": 0}
+                ],
             }
         ],
     }
