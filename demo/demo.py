@@ -24,7 +24,7 @@ MERGEBERT = str(Path(sysconfig.get_path("scripts")) / "mergebert")
 
 @dataclass(frozen=True)
 class Outcome:
-    """One conflict, the resolution mergebert ranks first, and whether it is sure enough to apply it."""
+    """One conflict, the resolution mergebert ranks first, and whether it was sure enough to apply it."""
 
     path: str
     sides: dict[str, str]
@@ -68,12 +68,12 @@ def _started(command: tuple[str, ...], stderr: int) -> subprocess.CompletedProce
     )
 
 
-def commit(version: str, message: str) -> None:
-    """Puts one of the three versions into the work tree and commits it."""
+def commit(version: str, message: str, written: str) -> None:
+    """Puts one of the three versions into the work tree and commits it, as written at this time."""
     # copyfile, because the dates of the originals would hide a change of equal length from git
     shutil.copytree(VERSIONS / version, SHOP, copy_function=shutil.copyfile, dirs_exist_ok=True)
     run("git", "add", "--all")
-    run("git", "commit", "--quiet", "--message", message)
+    run("git", "commit", "--quiet", "--message", message, f"--date={written}")
 
 
 def make_repository() -> None:
@@ -85,37 +85,27 @@ def make_repository() -> None:
     run("git", "symbolic-ref", "HEAD", "refs/heads/main")
     run("git", "config", "user.name", "Demo")
     run("git", "config", "user.email", "demo@example.org")
-    commit("base", "A small shop")
+    commit("base", "A small shop", "9 days ago")
     run("git", "branch", "feature")
-    commit("ours", "Work on main")
+    commit("ours", "Work on main", "2 days ago")
     run("git", "checkout", "--quiet", "feature")
-    commit("theirs", "Work on the feature")
+    commit("theirs", "Work on the feature", "1 day ago")
     run("git", "checkout", "--quiet", "main")
 
 
 def outcomes() -> list[Outcome]:
-    """What `mergebert suggest --batch` says of each file's conflicts, in the order of the files."""
-    lines = [json.dumps(request(path)) for path in sorted((VERSIONS / "base").rglob("*.*"))]
-    requests = OUT / "requests.jsonl"
-    requests.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    answers = run(MERGEBERT, "suggest", "--batch", str(requests), "--json").strip()
+    """What became of each conflict: what `mergebert review` says was applied, and the best that `suggest` has for the rest."""
     found = []
-    for answer in map(json.loads, answers.split("\n")):
-        for conflict in answer["conflicts"]:
+    for entry in json.loads(run(MERGEBERT, "review", "--json")):
+        for change in entry["changes"]:
+            best = (change["after"], change["confidence"], change["pattern"])
+            found.append(Outcome(entry["path"], change["sides"], *best, accepted=True))
+    for path in run("git", "diff", "--name-only", "--diff-filter=U").splitlines():
+        for conflict in json.loads(run(MERGEBERT, "suggest", "--json", path))["conflicts"]:
             best = conflict["candidates"][0]
-            sides = {side: conflict[side] for side in ("ours", "base", "theirs")}
-            facts = (best["text"], best["confidence"], best["pattern"], conflict["accepted"])
-            found.append(Outcome(answer["id"], sides, *facts))
-    return found
-
-
-def request(base: Path) -> dict[str, str]:
-    """One line of the batch: a path and its three full texts."""
-    path = base.relative_to(VERSIONS / "base").as_posix()
-    texts = {
-        side: (VERSIONS / side / path).read_text(encoding="utf-8") for side in ("base", "ours", "theirs")
-    }
-    return {"id": path, "path": path, **texts}
+            facts = (best["text"], best["confidence"], best["pattern"])
+            found.append(Outcome(path, conflict, *facts, accepted=False))
+    return sorted(found, key=lambda one: one.path)
 
 
 def indented(text: str) -> str:
@@ -157,8 +147,8 @@ def main() -> None:
     show_run(MERGEBERT, "install", "--local")
     # One in ten may be wrong, instead of the cautious default: a demo should have something to show.
     show_run("git", "config", "mergebert.maxError", "0.1")
-    found = outcomes()
     show_run("git", "merge", "feature")
+    found = outcomes()
     check(found)
     for outcome in found:
         show(outcome)
