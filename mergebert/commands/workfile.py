@@ -14,9 +14,9 @@ from mergebert.regular_files import LARGEST_TEXT
 from mergebert.terminal import one_line
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import (
-    DEFAULT_MARKER_SIZE,
     MOST_CONFLICTS,
     MergedFile,
+    are_countless,
     has_markers,
     marked_conflicts,
     marker_size_in,
@@ -158,7 +158,7 @@ def _parsed(path: Path, text: str, stages: ThreeWay[str] | None) -> MergedFile:
     from mergebert.git.index_stages import marker_size_of
 
     size = marker_size_in(text, marker_size_of(path.name, path.parent) if stages else None)
-    if text.count("\n" + "<" * (size or DEFAULT_MARKER_SIZE)) > MOST_CONFLICTS:
+    if are_countless(text, size):
         raise InputError(f"{path} has more than {MOST_CONFLICTS} conflicts; resolve it by hand.")
     try:
         work_tree = parse(text, size, stages)

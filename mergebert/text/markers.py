@@ -192,6 +192,11 @@ def marker_size_in(text: str, size: int | None) -> int | None:
     return size if is_there else None
 
 
+def are_countless(text: str, size: int | None) -> bool:
+    """Whether more conflicts open in `text` than are ever looked at."""
+    return text.count("\n" + "<" * (size or DEFAULT_MARKER_SIZE)) > MOST_CONFLICTS
+
+
 def split_at(text: str, conflicts: Iterable[MarkedConflict]) -> MergedFile:
     """`text` as the conflicts at these places and the agreed text around them."""
     parts: list[Item] = []

@@ -7,7 +7,8 @@ from contextlib import suppress
 from io import BufferedIOBase
 from typing import BinaryIO
 
-LARGEST_MESSAGE = 1 << 28  # bytes
+# Bytes; a text takes ten times as much memory while it is read, and no editor sends a larger one.
+LARGEST_MESSAGE = 1 << 26
 LONGEST_HEADER = 1 << 12
 NO_MESSAGE = b"null"  # nothing at all would be the end
 _LONGEST_LENGTH = 40  # bytes of a header that names a length

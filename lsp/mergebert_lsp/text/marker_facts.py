@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mergebert.text.markers import MarkedConflict, TornMarkers, marked_conflicts, marker_size_in
+from mergebert.text.markers import (
+    MarkedConflict,
+    TornMarkers,
+    are_countless,
+    marked_conflicts,
+    marker_size_in,
+)
 from mergebert.text.threeway import ThreeWay
 
 
@@ -22,8 +28,12 @@ class MarkerFacts:
     sides: Mapping[str, ThreeWay[str]] = field(default_factory=dict)
 
     def marked(self, text: str) -> tuple[MarkedConflict | TornMarkers, ...]:
-        """The conflicts of `text` and what is left of torn ones, as `marked_conflicts` finds them, with what is known."""
-        found = marked_conflicts(text, marker_size_in(text, self.size))
+        """The conflicts of `text` and what is left of torn ones, as `marked_conflicts` finds them, with what is known.
+
+        None where they are countless.
+        """
+        size = marker_size_in(text, self.size)
+        found = () if are_countless(text, size) else marked_conflicts(text, size)
         if not (self.content or self.sides):
             return found
         named = ((text[one.start : one.end], one) for one in found)

@@ -15,6 +15,7 @@ from mergebert_lsp.worker.reconciled_text import ReconciledText, reconciled_text
 from mergebert_lsp.worker.repository import OwnResolutions, Repositories, Repository, Versions
 
 MOST_CONFLICTS = 1000  # remembered; some hundred kilobytes each at worst
+MOST_CHARACTERS = 40_000_000  # of texts and their versions; each takes up to twenty bytes while it is ranked
 MergeKey = Repository | str  # a work tree, or the URI of a text that belongs to none
 
 
@@ -116,21 +117,24 @@ class Merges:
     def rest(
         self, repository: Repository, items: Sequence[MergeText], check: Callable[[], None]
     ) -> list[MergeText]:
-        """The files of a merge that no editor has open, up to MOST_CONFLICTS conflicts in all."""
+        """The files of a merge that no editor has open, up to MOST_CONFLICTS conflicts and MOST_CHARACTERS in all."""
         held = {repository.name_of(Path(item.editor_text.path or "")) for item in items}
         size = sum(len(resolvable(item.editor_text.text)) for item in items)
+        room = MOST_CHARACTERS - sum(len(item.editor_text.text) for item in items)
         rest = []
         for name in repository.unmerged():
             if name in held:
                 continue
             check()
             path = repository.root / name
-            editor_text = self._files.read(path, name)
-            count = len(resolvable(editor_text.text)) if editor_text else 0
-            if editor_text is None or not (count or repository.versions_of(path)):
+            editor_text = self._files.read(path, name) if room > 0 else None
+            if editor_text is None:
                 continue
-            size += max(count, 1)
-            if size <= MOST_CONFLICTS:
+            versions = repository.versions_of(path)
+            room -= len(editor_text.text) + sum(map(len, versions.stages if versions else ()))
+            count = len(resolvable(editor_text.text))
+            size += max(count, 1) if count or versions else 0
+            if (count or versions) and size <= MOST_CONFLICTS and room > 0:
                 rest.append(MergeText("", editor_text))
         return rest
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from mergebert.text.markers import MOST_CONFLICTS
 from mergebert.text.threeway import ThreeWay
 from tests.lsp.documents import DIFF3, TWO_WAY, applied, document, suggested, suggested_in
 
@@ -120,3 +121,8 @@ def test_conflicts_are_found_by_where_they_stand() -> None:
     assert one.at(first.marked.start, first.marked.start) == (first,)
     assert one.at(first.marked.end, first.marked.end) == ()
     assert one.at(0, len(one.text)) == (first, second)
+
+
+def test_of_countless_conflicts_none_is_shown() -> None:
+    assert len(document(TWO_WAY * 50).conflicts) == 50
+    assert document(TWO_WAY * (MOST_CONFLICTS + 2)).conflicts == ()

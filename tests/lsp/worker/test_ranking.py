@@ -334,6 +334,19 @@ def test_large_and_binary_and_torn_texts_are_left_alone(ask: Asking, monkeypatch
     assert ask({"u": unsaved(conflict(1))}) == []
 
 
+def test_of_a_merge_no_more_is_read_than_memory_holds(
+    ask: Asking, merging: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    b = merging.path / "b.py"
+    both = len(b.read_text()) + len("b = 0\n") * 3
+    for room, wanted in ((both + 1, ["app.py", "b.py"]), (both, ["app.py"]), (0, ["app.py"])):
+        text = saved(merging.path / "app.py")
+        monkeypatch.setattr("mergebert_lsp.worker.merges.MOST_CHARACTERS", room + len(text.text))
+        report = ask({"file:a": text})[-1]
+        assert [Path(file["path"]).name for file in report["files"]] == wanted
+        ask({"file:a": None})
+
+
 def test_memory_is_given_back_when_texts_are_closed(ask: Asking, merging: Repository) -> None:
     ask({"file:a": saved(merging.path / "app.py"), "u": unsaved(conflict(1))})
     ask({"file:a": None, "u": None})
