@@ -50,7 +50,8 @@ class FileExample:
     committed. The n-th of `conflicts` belongs to the n-th conflict of `conflicted`; a file of the kind `clean` has none.
     `flags` are the reasons why it would usually be left out: generated, vendored. `taken` is `ours` or `theirs` where
     people committed that whole version, `is_discarded` whether git had merged in changes of the other side that went with
-    it, `is_twin` whether another example merges the same three versions.
+    it, `is_twin` whether another example merges the same three versions. `conflicted_files` counts what git left in
+    conflict in the whole merge, also the files that were not mined.
     """
 
     repository: str
@@ -72,6 +73,7 @@ class FileExample:
     taken: str = ""
     is_discarded: bool = False
     is_twin: bool = False
+    conflicted_files: int = 1
 
     @property
     def is_cleaned(self) -> bool:
@@ -129,4 +131,5 @@ _PLAIN = (
     "taken",
     "is_discarded",
     "is_twin",
+    "conflicted_files",
 )

@@ -42,6 +42,7 @@ examples = st.builds(
     taken=st.sampled_from(["", "ours", "theirs"]),
     is_discarded=st.booleans(),
     is_twin=st.booleans(),
+    conflicted_files=st.integers(1, 9),
     conflicts=st.lists(conflicts, max_size=3).map(tuple),
 )
 

@@ -18,6 +18,7 @@ from mergebert_data.history.licences import UNKNOWN
 
 CONTEXT_LINES = 20
 _PROVENANCE = (*COMMITS, "path", "language")
+_MERGED = ("flags", "taken", "is_discarded", "is_twin", "conflicted_files")
 _TEXTS = ("base", "ours", "theirs", "resolution", "context_before", "context_after")
 
 SCHEMA = pa.schema(
@@ -37,6 +38,7 @@ SCHEMA = pa.schema(
         *fields(INTEGER, "ours_superseded", "theirs_superseded"),
         ("taken", STRING),
         *fields(BOOLEAN, "is_discarded", "is_twin"),
+        ("conflicted_files", INTEGER),
     ]
 )
 
@@ -66,7 +68,7 @@ def flat_rows(row: Mapping[str, Any], metadata: RowMetadata) -> Iterator[dict[st
         **row["context"],
         **_change("ours", row["history"]["ours_change"]),
         **_change("theirs", row["history"]["theirs_change"]),
-        **{name: row[name] for name in ("flags", "taken", "is_discarded", "is_twin")},
+        **{name: row[name] for name in _MERGED},
         "split": metadata.split(repository),
         "licence": metadata.licence(repository),
     }

@@ -58,6 +58,7 @@ SCHEMA = pa.schema(
         ("history", _HISTORY),
         ("taken", STRING),
         *fields(BOOLEAN, "is_discarded", "is_twin"),
+        ("conflicted_files", INTEGER),
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )

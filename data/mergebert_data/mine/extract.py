@@ -113,7 +113,7 @@ class Extractor:
             self.scratch.require_source()
             self.dropped[reason] += 1
             return []
-        return [self._example(file, replay.merge, provenance) for file in files]
+        return [self._example(file, replay, provenance) for file in files]
 
     def _conflicted_files(self, replay: Replay, attributes: Attributes) -> Iterator[MineableFile]:
         """The files in conflict that are mined; counts the others."""
@@ -224,8 +224,9 @@ class Extractor:
         flags = tuple(dict.fromkeys((*recognized.flags, *flags)))
         return MineableFile(recognized.file, recognized.language, flags, stages, conflicted, parsed, merged)
 
-    def _example(self, mineable: MineableFile, merge: MergeCommit, provenance: Provenance) -> FileExample:
+    def _example(self, mineable: MineableFile, replay: Replay, provenance: Provenance) -> FileExample:
         assert mineable.file.blobs is not None
+        merge = replay.merge
         taken = taken_side(mineable.stages, mineable.merged)
         return FileExample(
             repository=self.repository,
@@ -246,6 +247,7 @@ class Extractor:
             history=provenance.history.of(mineable.file.path, mineable.stages, mineable.parsed.conflicts),
             taken=taken,
             is_discarded=bool(taken) and mineable.parsed.side(taken) != mineable.merged,
+            conflicted_files=len(replay.conflicts or ()),
         )
 
 

@@ -141,6 +141,17 @@ def test_a_file_missing_from_the_merge_is_dropped(repository: Repository) -> Non
     assert extracted(repository) == ([], {"file: absent from the merge commit": 1})
 
 
+def test_files_in_conflict_that_are_not_mined_are_counted(repository: Repository) -> None:
+    repository.diverge(
+        {"a.py": BASE, "notes.txt": "base\n", "clean.py": BASE},
+        {"a.py": OURS, "notes.txt": "ours\n", "added.py": OURS},
+        {"a.py": THEIRS, "notes.txt": "theirs\n", "added.py": THEIRS, "clean.py": OURS},
+    )
+    resolve(repository, {"a.py": OURS, "notes.txt": "both\n", "added.py": OURS})
+    (example,), _ = extracted(repository)
+    assert (example.path, example.conflicted_files) == ("a.py", 3)
+
+
 def test_the_same_merge_twice_is_one_example(repository: Repository) -> None:
     repository.diverge({"a.py": BASE}, {"a.py": OURS}, {"a.py": THEIRS})
     resolve(repository, {"a.py": OURS})
