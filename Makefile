@@ -13,7 +13,7 @@ demo: $(DEMO_VENV)/.installed ## Install the package alone and merge conflicts i
 	$(DEMO_VENV)/bin/python -I demo/demo.py
 
 test: lint ## Run the linters, the type checker and the tests but the slow ones
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.installed ## Run ruff, mypy and import-linter
 	$(VENV)/bin/ruff check .
