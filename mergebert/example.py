@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from mergebert.errors import DatasetError
-from mergebert.text.history import UNKNOWN_HISTORY, FileHistory, MergeContext, SideChange, Superseded
+import msgspec
+
+from mergebert.errors import DatasetError, MarkerError
+from mergebert.text.history import UNKNOWN_HISTORY, FileHistory, MergeContext
+from mergebert.text.markers import MergedFile, parse_line_merge
 from mergebert.text.threeway import ThreeWay
 
 CONFLICT, CLEAN = "conflict", "clean"  # kinds of a FileExample
@@ -86,50 +89,25 @@ class FileExample:
 
 
 def example_from_json(row: Mapping[str, Any]) -> FileExample:
-    """The example of a row as `FileExample.to_json` wrote it; raises DatasetError where fields are missing."""
+    """The example of a row as `FileExample.to_json` wrote it; raises DatasetError where a value is missing or another's."""
     try:
-        plain = {key: row[key] for key in _PLAIN}
-        return FileExample(
-            **plain,
-            blobs=ThreeWay(**row["blobs"]),
-            stages=ThreeWay(**row["stages"]),
-            context=MergeContext(**row["context"]),
-            conflicts=tuple(map(_conflict, row["conflicts"])),
-            flags=tuple(row["flags"]),
-            history=_history(row["history"]),
-        )
-    except (KeyError, TypeError) as error:
+        return msgspec.convert({name: row[name] for name in _FIELDS}, FileExample)
+    except (KeyError, ValueError) as error:  # msgspec's own errors are ValueErrors
         raise DatasetError(
             f"This row is no mined example ({error}); mine again with this version."
         ) from error
 
 
-def _history(row: Mapping[str, Any]) -> FileHistory:
-    return FileHistory(
-        SideChange(**row["ours_change"]),
-        SideChange(**row["theirs_change"]),
-        Superseded(**row["file"]),
-        tuple(Superseded(**one) for one in row["conflicts"]),
-    )
+def labelled_merge(conflicted: str, labels: int) -> MergedFile:
+    """The line merge of a mined file of so many labels; raises DatasetError where it is none, or has other conflicts."""
+    try:
+        merged = parse_line_merge(conflicted)
+    except MarkerError as error:
+        raise DatasetError(f"A mined file is no line merge ({error}); mine it again.") from error
+    if len(merged.conflicts) != labels:
+        found = len(merged.conflicts)
+        raise DatasetError(f"A mined file has {found} conflicts and labels for {labels}; mine it again.")
+    return merged
 
 
-def _conflict(row: Mapping[str, Any]) -> ConflictExample:
-    return ConflictExample(**{**row, **{name: tuple(row[name]) for name in ("proof", "dissent", "patterns")}})
-
-
-_PLAIN = (
-    "kind",
-    "repository",
-    "merge",
-    "ours_commit",
-    "theirs_commit",
-    "base_commit",
-    "path",
-    "language",
-    "conflicted",
-    "merged",
-    "taken",
-    "is_discarded",
-    "is_twin",
-    "conflicted_files",
-)
+_FIELDS = tuple(field.name for field in fields(FileExample))

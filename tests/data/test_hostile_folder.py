@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mergebert.cli import main
+from mergebert_data.dataset.store import SCHEMA
 from tests.data.mined_rows import file_of, mined_folder, numbered
 from tests.training.tiny_bundle import write_tiny_bundle
 
+Row = dict[str, Any]
 REPOSITORIES = ("own/train", "own/development", "own/test")
 READERS = {
     "stats": "stats {mined} --repositories",
@@ -140,6 +146,80 @@ def test_evaluation_of_a_file_that_is_none(
     (mined / name).unlink()
     KINDS[kind](mined / name)
     refused_or_done(["evaluate", str(mined), "-j", "1", "--bundle", str(bundle)], capsys)
+
+
+def fields_of(row: object, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The steps to every value of a row, of lists to that of the first item."""
+    if steps:
+        yield steps
+    if isinstance(row, dict):
+        for name, value in row.items():
+            yield from fields_of(value, (*steps, name))
+    elif isinstance(row, list | tuple) and row:
+        yield from fields_of(row[0], (*steps, 0))
+
+
+def with_value(row: Row, steps: tuple[str | int, ...], value: object) -> Row:
+    """A copy of a row with another value at the end of these steps."""
+    spot = copy = json.loads(json.dumps(row))
+    for step in steps[:-1]:
+        spot = spot[step]
+    spot[steps[-1]] = value
+    return copy
+
+
+def write_rows(mined: Path, rows: list[Row]) -> None:
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), mined / "examples.parquet")
+
+
+ROW = json.loads(json.dumps(file_of(REPOSITORIES[0], [numbered(0), numbered(7)]).to_json()))
+GOOD = [file_of(name, [numbered(at)], merge=at).to_json() for at, name in enumerate(REPOSITORIES)]
+SPOILT = {
+    **{f"no {'.'.join(map(str, steps))}": with_value(ROW, steps, None) for steps in fields_of(ROW)},
+    "no labels": ROW | {"conflicts": []},
+    "a label too many": ROW | {"conflicts": [*ROW["conflicts"], ROW["conflicts"][0]]},
+    "labels in another order": ROW | {"conflicts": ROW["conflicts"][::-1]},
+    "an unknown language": ROW | {"language": "klingon"},
+    "an unknown kind": ROW | {"kind": "other"},
+    "an unknown side": ROW | {"taken": "base"},
+    "no conflict": ROW | {"conflicted": "text\n"},
+    "half a conflict": ROW | {"conflicted": "<<<<<<< ours\ntext\n"},
+    "an id that is none": with_value(ROW, ("blobs", "base"), "zz"),
+    "history of fewer conflicts": with_value(ROW, ("history", "conflicts"), []),
+    "a method nobody knows": with_value(ROW, ("conflicts", 0, "proof"), ["guessed"]),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_rows_that_lack_a_value_or_hold_another(
+    reader: str, mined: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, row in enumerate(SPOILT.values()):
+        write_rows(mined, [row, *GOOD])
+        read(reader, mined, number, capsys)
+
+
+def test_evaluation_of_rows_that_lack_a_value_or_hold_another(
+    mined: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_tiny_bundle(mined.parent / "bundle")
+    for row in SPOILT.values():
+        write_rows(mined, [row | ({"repository": REPOSITORIES[2]} if row["repository"] else {}), *GOOD])
+        refused_or_done(["evaluate", str(mined), "-j", "1", "--bundle", str(bundle)], capsys)
+
+
+@pytest.mark.slow
+def test_training_on_rows_that_lack_a_value_or_hold_another(
+    mined: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work, config = mined.parent / "work", mined.parent / "training.toml"
+    config.write_text(f"examples = {str(mined)!r}\nworkspace = {str(work)!r}\n")
+    assert main(["train", str(config), "--stage", "tokenizer", "--jobs", "1"]) == 0
+    for row in [ROW, *SPOILT.values()]:
+        write_rows(mined, [row, *GOOD])
+        for made in work.glob("*/"):
+            shutil.rmtree(made)
+        refused_or_done(["train", str(config), "--stage", "prepare", "--jobs", "1"], capsys)
 
 
 @pytest.mark.parametrize("kind", KINDS)

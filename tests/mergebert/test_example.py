@@ -73,15 +73,16 @@ def test_rows_that_lack_a_field_are_no_examples(example: FileExample, data: st.D
     [
         ("blobs", None),
         ("blobs", {"base": "a", "ours": "b"}),
-        ("stages", {"base": "a", "ours": "b", "theirs": "c", "other": "d"}),
         ("context", {"ours_time": 1}),
         ("conflicts", [{"index": 0}]),
         ("conflicts", [None]),
         ("conflicts", None),
         ("conflicts", [{"index": 0, "resolution": "", "proof": "both", "duplicate": False, "patterns": []}]),
         ("flags", None),
+        ("path", 3),
+        ("merged", None),
         ("history", None),
-        ("history", {"ours_change": {"commits": 1}}),
+        ("history", {"ours_change": {"commits": "one"}}),
     ],
 )
 def test_rows_of_another_shape_are_no_examples(name: str, value: object) -> None:

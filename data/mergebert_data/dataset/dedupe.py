@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from mergebert.example import labelled_merge
 from mergebert.markdown import markdown_table
 from mergebert.text.languages import by_name
-from mergebert.text.markers import parse_line_merge
 from mergebert_data.dataset.duplicate_index import EXACT, NEAR, DuplicateIndex, conflict_content
 from mergebert_data.dataset.splits import DEVELOPMENT, TEST, TRAIN
 from mergebert_data.dataset.store import (
@@ -28,7 +27,6 @@ from mergebert_data.dataset.store import (
     batches,
     fields,
     numbered_rows,
-    opened,
     remove_halves,
     rewrite,
     write_parquet,
@@ -110,15 +108,14 @@ def found_duplicates(
     """
     found = FoundDuplicates(threshold)
     rows, indices, splits = array("q"), array("q"), array("b")
-    with opened(out) as file, DuplicateIndex(threshold) as seen:
+    with DuplicateIndex(threshold) as seen:
         for split in ORDER:
-            is_here = {name for name in _repositories(file) if split_of.get(name, TRAIN) == split}
-            for number, row in rows_of(file, is_here, _READ):
+            is_here = {name for name in _repositories(out) if split_of.get(name, TRAIN) == split}
+            for number, row in rows_of(out, is_here, _READ):
                 language = by_name(row["language"])
                 found.conflicts[row["language"]] += len(row["conflicts"])
-                for conflict, known in zip(
-                    parse_line_merge(row["conflicted"]).conflicts, row["conflicts"], strict=False
-                ):
+                merged = labelled_merge(row["conflicted"], len(row["conflicts"]))
+                for conflict, known in zip(merged.conflicts, row["conflicts"], strict=True):
                     content = conflict_content(conflict, known["resolution"], language)
                     match = seen.match(content, len(rows), is_kept=split != TRAIN)
                     if match:
@@ -180,23 +177,20 @@ def duplicate_tables(figures: Mapping[str, Any]) -> str:
 
 
 def rows_of(
-    file: pq.ParquetFile, wanted: Collection[str], columns: Collection[str]
+    out: Path, wanted: Collection[str], columns: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of these repositories, each with its number; row groups of others are not read."""
+    """The rows of these repositories, each with its number; texts of others are not read."""
+    numbers: set[int] = set()
     first = 0
-    for group in range(file.num_row_groups):
-        names = file.read_row_group(group, columns=["repository"]).column(0).to_pylist()
-        if not set(names).isdisjoint(wanted):
-            found = file.read_row_group(group, columns=list(columns)).to_pylist()
-            yield from (pair for pair in enumerate(found, start=first) if pair[1]["repository"] in wanted)
+    for batch in batches(out, 4096, ["repository"]):
+        names = batch.column(0).to_pylist()
+        numbers.update(number for number, name in enumerate(names, start=first) if name in wanted)
         first += len(names)
+    return numbered_rows(out, numbers, columns)
 
 
-def _repositories(file: pq.ParquetFile) -> set[str]:
-    names: set[str] = set()
-    for batch in batches(file, 4096, ["repository"]):
-        names |= set(batch.column(0).to_pylist())
-    return names
+def _repositories(out: Path) -> set[str]:
+    return {name for batch in batches(out, 4096, ["repository"]) for name in batch.column(0).to_pylist()}
 
 
 def names_of(out: Path, numbers: Collection[int]) -> dict[int, tuple[str, ...]]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mergebert_data.dataset.repositories import read_facts
 from mergebert_data.dataset.splits import assigned, linked, members_of
-from mergebert_data.dataset.store import batches, opened
+from mergebert_data.dataset.store import batches
 
 SMALLEST_BLOB = 200  # bytes; an empty `__init__` and one line that re-exports another stand everywhere
 # A few equal files may be copied samples. Among the 88 unrelated repositories of data/README.md no two share one.
@@ -32,14 +32,13 @@ def sharing(examples: Path) -> list[tuple[str, str]]:
 
     Files count where both sides changed them, by the blob of their base; small, generated and vendored ones do not.
     """
-    holders: dict[bytes, set[str]] = defaultdict(set)
-    with opened(examples) as file:
-        for batch in batches(file, 256, ("repository", "flags", "blobs.base", "stages.base")):
-            sizes = pc.binary_length(batch["stages"].field("base")).to_pylist()
-            blobs = batch["blobs"].field("base").to_pylist()
-            rows = zip(batch["repository"].to_pylist(), batch["flags"].to_pylist(), blobs, sizes, strict=True)
-            for repository, flags, blob, size in rows:
-                if size >= SMALLEST_BLOB and not flags:
-                    holders[bytes.fromhex(blob)].add(repository)
+    holders: dict[str, set[str]] = defaultdict(set)
+    for batch in batches(examples, 256, ("repository", "flags", "blobs.base", "stages.base")):
+        sizes = pc.binary_length(batch["stages"].field("base")).to_pylist()
+        blobs = batch["blobs"].field("base").to_pylist()
+        rows = zip(batch["repository"].to_pylist(), batch["flags"].to_pylist(), blobs, sizes, strict=True)
+        for repository, flags, blob, size in rows:
+            if size >= SMALLEST_BLOB and not flags:
+                holders[blob].add(repository)
     shared = Counter(pair for names in holders.values() for pair in combinations(sorted(names), 2))
     return sorted(pair for pair, count in shared.items() if count > MOST_SHARED)

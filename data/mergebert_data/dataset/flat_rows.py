@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import chain, repeat
 from typing import Any
 
 import pyarrow as pa
 
-from mergebert.text.markers import Conflict, lines_of, parse_line_merge
+from mergebert.example import labelled_merge
+from mergebert.text.markers import Conflict, lines_of
 from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.repositories import RepositoryFacts
 from mergebert_data.dataset.splits import TRAIN
@@ -17,6 +19,7 @@ from mergebert_data.dataset.store import BOOLEAN, COMMITS, INTEGER, NUMBERS, STR
 from mergebert_data.history.licences import UNKNOWN
 
 CONTEXT_LINES = 20
+_UNKNOWN = {"ours": None, "theirs": None}
 _PROVENANCE = (*COMMITS, "path", "language")
 _MERGED = ("flags", "taken", "is_discarded", "is_twin", "conflicted_files")
 _TEXTS = ("base", "ours", "theirs", "resolution", "context_before", "context_after")
@@ -72,10 +75,10 @@ def flat_rows(row: Mapping[str, Any], metadata: RowMetadata) -> Iterator[dict[st
         "split": metadata.split(repository),
         "licence": metadata.licence(repository),
     }
-    parts = parse_line_merge(row["conflicted"]).parts
+    parts = labelled_merge(row["conflicted"], len(row["conflicts"])).parts
     numbers = [at for at, part in enumerate(parts) if isinstance(part, Conflict)]
-    superseded = row["history"]["conflicts"]
-    for at, known, past in zip(numbers, row["conflicts"], superseded, strict=True):
+    superseded = chain(row["history"]["conflicts"], repeat(_UNKNOWN))  # a shallow clone tells of none
+    for at, known, past in zip(numbers, row["conflicts"], superseded, strict=False):
         conflict = parts[at]
         assert isinstance(conflict, Conflict)
         yield same | _labels(known) | {

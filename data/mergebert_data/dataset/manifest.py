@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec import Meta
 
 from mergebert.errors import DatasetError
+from mergebert.example import labelled_merge
 from mergebert.git.pack import object_name
 from mergebert.regular_files import regular
-from mergebert.text.markers import lines_of, parse_line_merge
+from mergebert.text.history import FileHistory, MergeContext
+from mergebert.text.markers import lines_of
+from mergebert.text.threeway import ThreeWay
 from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.store import (
     BOOLEAN,
@@ -26,7 +32,7 @@ from mergebert_data.dataset.store import (
     STRING,
     STRINGS,
     arrow_file,
-    batches,
+    batches_of_group,
     fields,
     read_rows,
     write_json_lines,
@@ -48,6 +54,44 @@ MANIFEST_SCHEMA = pa.schema(
         ("conflicts", pa.list_(_CONFLICT)),
     ]
 )
+_Id = Annotated[str, Meta(pattern=r"\A[0-9a-f]*\Z")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    index: int
+    first_line: int | None
+    lines: int | None
+    proof: tuple[str, ...]
+    dissent: tuple[str, ...]
+    duplicate: bool
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ManifestRow:
+    """What a row of a manifest has to hold, wherever it is from."""
+
+    repository: str
+    merge: _Id
+    ours_commit: _Id
+    theirs_commit: _Id
+    base_commit: _Id
+    path: str
+    kind: str
+    language: str
+    flags: tuple[str, ...]
+    blobs: ThreeWay[_Id]
+    context: MergeContext
+    history: FileHistory
+    taken: Literal["", "ours", "theirs"]
+    is_discarded: bool
+    is_twin: bool
+    conflicted_files: int
+    merged_blob: _Id
+    conflicted_sha256: str
+    split: str | None
+    conflicts: tuple[_Label, ...]
 
 
 def write_manifest(
@@ -75,12 +119,13 @@ def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
     try:
         if path.suffix == ".jsonl":
             with regular(path).open(encoding="utf-8", newline="\n") as lines:
-                yield from (_checked(json.loads(line), path) for line in lines)
+                yield from (_checked(json.loads(line)) for line in lines)
             return
         with arrow_file(regular(path)) as source, pq.ParquetFile(source) as file:
-            for batch in batches(file, 500):
-                yield from (_checked(row, path) for row in batch.to_pylist())
-    except (OSError, ValueError, RecursionError) as error:  # pyarrow's own errors are ValueErrors
+            for group in range(file.num_row_groups):
+                for batch in batches_of_group(file, group, 500):
+                    yield from map(_checked, batch.to_pylist())
+    except (OSError, ValueError, NotImplementedError, RecursionError) as error:  # of pyarrow too
         raise DatasetError(
             f"{path} is no manifest ({error}); give what mergebert dataset manifest wrote."
         ) from error
@@ -129,7 +174,8 @@ def _label(conflict: Mapping[str, Any], span: Span | None) -> dict[str, Any]:
 
 def _resolutions(row: Mapping[str, Any], conflicted: str, lines: Sequence[str]) -> Iterator[str | None]:
     if row["taken"]:
-        yield from (getattr(one.sides, row["taken"]) for one in parse_line_merge(conflicted).conflicts)
+        conflicts = labelled_merge(conflicted, len(row["conflicts"])).conflicts
+        yield from (getattr(one.sides, row["taken"]) for one in conflicts)
     else:
         yield from (_text(lines, one) for one in row["conflicts"])
 
@@ -141,10 +187,9 @@ def _text(lines: Sequence[str], label: Mapping[str, Any]) -> str | None:
     return "".join(lines[first : first + label["lines"]])
 
 
-def _checked(row: dict[str, Any], path: Path) -> dict[str, Any]:
-    missing = next((name for name in MANIFEST_SCHEMA.names if name not in row), None)
-    if missing:
-        raise DatasetError(
-            f"{path} is no manifest (it has no {missing!r}); give what mergebert dataset manifest wrote."
-        )
+def _checked(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, which has every value that a row needs; raises ValueError for any other."""
+    labels = msgspec.convert(row, _ManifestRow).conflicts
+    if any((one.first_line is None) != (one.lines is None) for one in labels):
+        raise ValueError("a resolution without its lines")
     return row

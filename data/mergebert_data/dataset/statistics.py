@@ -47,7 +47,7 @@ class Statistics:
             return
         conflicts = list(conflicts)
         self.agreement.add(language, conflicts)
-        tally: Counter[str] = Counter(files=1)
+        tally = Counter(files=1, hunks=0, located=0, distinct=0, by_candidate=0)
         for conflict in conflicts:
             tally.update(self._conflict(language, conflict))
         self.languages.setdefault(language, Counter()).update(tally)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from mergebert.errors import DatasetError
+from mergebert.example import labelled_merge
 from mergebert.text.candidates import whitespace_key
-from mergebert.text.markers import lines_of, parse_line_merge
+from mergebert.text.markers import lines_of
 from mergebert_data.locate.context_lines import LineKeys, Span, context_lines_of
 
 NEAR = 8  # context lines on either side, which tell the copies of a text apart
@@ -58,7 +59,7 @@ def resolution_spans(conflicted: str, merged: str, resolutions: Sequence[str | N
     merged_lines = _MergedLines(merged)
     spans: list[Span | None] = []
     end = 0
-    for text, near in zip(resolutions, _neighbours(conflicted), strict=True):
+    for text, near in zip(resolutions, _neighbours(conflicted, len(resolutions)), strict=True):
         if text is None:
             spans.append(None)
             continue
@@ -78,9 +79,9 @@ def _span(merged: _MergedLines, wanted: Sequence[str], near: _Neighbours, end: i
     return max(found, key=lambda span: (span[0] >= end, merged.shared_context(span, near), -span[0]))
 
 
-def _neighbours(conflicted: str) -> list[_Neighbours]:
+def _neighbours(conflicted: str, labels: int) -> list[_Neighbours]:
     """The context lines around each conflict, those beyond the next conflict too."""
-    context = context_lines_of(parse_line_merge(conflicted), LineKeys())
+    context = context_lines_of(labelled_merge(conflicted, labels), LineKeys())
     return [
         _Neighbours(context.keys[max(0, at - NEAR) : at][::-1], context.keys[at : at + NEAR])
         for at in context.positions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +17,7 @@ from mergebert.regular_files import regular
 from mergebert.strict_json import json_in
 
 TRAIN, DEVELOPMENT, TEST = "train", "development", "test"
+_ROWS = 16  # read at once
 
 
 def repository_splits(examples: Path) -> Mapping[str, str]:
@@ -36,20 +38,33 @@ def examples_of(
     examples: Path, wanted: Collection[str], kind: str = CONFLICT
 ) -> Iterator[tuple[str, list[FileExample]]]:
     """The mined examples of one kind of each wanted repository, one repository in memory at a time."""
-    table = _table(examples)
-    rows = (row for number in range(table.num_row_groups) for row in _rows(table, number, wanted, kind))
+    rows = _rows(examples, wanted, kind)
     for repository, group in groupby(rows, key=lambda row: str(row["repository"])):
         yield repository, [example_from_json(row) for row in group]
 
 
-def _rows(table: Any, number: int, wanted: Collection[str], kind: str) -> Iterator[dict[str, Any]]:
-    """The rows of a row group that are wanted; texts are read only where there are some."""
-    if "kind" not in table.schema_arrow.names:
-        raise DatasetError("These examples do not say of which kind they are; mine again with this version.")
-    places = table.read_row_group(number, columns=["repository", "kind"]).to_pylist()
-    keep = [at for at, row in enumerate(places) if row["repository"] in wanted and row["kind"] == kind]
-    if keep:
-        yield from table.read_row_group(number).take(keep).to_pylist()
+def _rows(examples: Path, wanted: Collection[str], kind: str) -> Iterator[dict[str, Any]]:
+    """The rows that are wanted; texts are read only of row groups that have some."""
+    with _table(examples) as table:
+        for number in range(table.num_row_groups):
+            places = _batches(table, number, ["repository", "kind"])
+            if any(_wanted(batch, wanted, kind) for batch in places):
+                for batch in _batches(table, number):
+                    yield from batch.take(_wanted(batch, wanted, kind)).to_pylist()
+
+
+def _wanted(batch: Any, wanted: Collection[str], kind: str) -> list[int]:
+    pairs = zip(batch["repository"].to_pylist(), batch["kind"].to_pylist(), strict=True)
+    return [at for at, pair in enumerate(pairs) if pair[0] in wanted and pair[1] == kind]
+
+
+def _batches(table: Any, number: int, columns: Sequence[str] | None = None) -> Iterator[Any]:
+    """The rows of a row group, a few at once: a text that it repeats a thousand times it holds but once."""
+    for batch in table.iter_batches(_ROWS, row_groups=[number], columns=columns):
+        batch.validate(full=True)  # that its texts are UTF-8, too
+        if any(column.null_count for column in batch.columns):
+            raise ValueError("a row without a value")
+        yield batch
 
 
 def conflicted_files(examples: Path, wanted: Collection[str]) -> int:
@@ -69,19 +84,26 @@ def main_languages(examples: Path) -> Mapping[str, str]:
 
 def _counts(examples: Path, columns: Sequence[str]) -> Counter[tuple[str, ...]]:
     """How many files there are for each combination of values of some columns."""
-    grouped = _table(examples).read(columns).group_by(columns).aggregate([([], "count_all")])
-    return Counter({tuple(row[name] for name in columns): row["count_all"] for row in grouped.to_pylist()})
+    counts: Counter[tuple[str, ...]] = Counter()
+    with _table(examples) as table:
+        for number in range(table.num_row_groups):
+            for batch in _batches(table, number, columns):
+                counts.update(zip(*(batch[name].to_pylist() for name in columns), strict=True))
+    return counts
 
 
-def _table(examples: Path) -> Any:
+@contextmanager
+def _table(examples: Path) -> Iterator[Any]:
+    """The file of the examples; raises DatasetError where it cannot be read, and for what is damaged in it."""
     import pyarrow
     import pyarrow.parquet as parquet
 
     path = examples / "examples.parquet"
     try:
         # By a name alone pyarrow opens none that is not UTF-8.
-        return parquet.ParquetFile(pyarrow.OSFile(os.fsencode(regular(path))))
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        with pyarrow.OSFile(os.fsencode(regular(path))) as source, parquet.ParquetFile(source) as table:
+            yield table
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:  # what pyarrow raises
         raise _unreadable(path) from error
 
 

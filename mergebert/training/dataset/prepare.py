@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mergebert.example import GRADES, ConflictExample, FileExample
+from mergebert.errors import DatasetError
+from mergebert.example import GRADES, ConflictExample, FileExample, labelled_merge
 from mergebert.ranking.columns import Subwords, conflict_class
 from mergebert.ranking.evidence import FileEvidence, FileMerge
 from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
 from mergebert.ranking.ranker import matrix
 from mergebert.text.equivalence import Level, strictest_levels
-from mergebert.text.markers import parse_line_merge
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.storage import write_arrays
 
@@ -34,8 +34,12 @@ _PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
 
 
 def file_merge(example: FileExample) -> FileMerge:
-    """A mined example as the resolver would meet it."""
-    merged = parse_line_merge(example.conflicted)
+    """A mined example as the resolver would meet it; raises DatasetError where its labels are of another text."""
+    if [one.index for one in example.conflicts] != list(range(len(example.conflicts))):
+        raise DatasetError(
+            f"The labels of {example.path} in {example.repository} are out of order; mine it again."
+        )
+    merged = labelled_merge(example.conflicted, len(example.conflicts))
     return FileMerge(example.path, merged, example.stages, example.context, example.history)
 
 

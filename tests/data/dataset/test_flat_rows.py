@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mergebert.text.history import UNKNOWN_HISTORY
 from mergebert_data.dataset.flat_rows import SCHEMA, RowMetadata, conflict_id, flat_rows
 from mergebert_data.dataset.repositories import RepositoryFacts
 from tests.data.mined_rows import AFTER, BEFORE, Hunk, file_of, numbered, with_flags
@@ -68,6 +69,15 @@ def test_identity_tells_conflicts_apart_and_stays() -> None:
     other = file_of("a/a", [numbered(1)], merge=2).to_json()
     assert len({conflict_id(row, 0), conflict_id(row, 1), conflict_id(other, 0)}) == 3
     assert conflict_id(row, 0) == conflict_id(file_of("a/a", [numbered(7)]).to_json(), 0)
+
+
+def test_what_a_shallow_clone_does_not_tell_is_empty() -> None:
+    row = replace(file_of("a/b", [numbered(1), numbered(2)]), history=UNKNOWN_HISTORY).to_json()
+    found = list(flat_rows(row, RowMetadata()))
+    assert [(one["index"], one["ours_superseded"], one["theirs_superseded"]) for one in found] == [
+        (0, None, None),
+        (1, None, None),
+    ]
 
 
 def test_a_file_without_conflicts_has_no_rows() -> None:
