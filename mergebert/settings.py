@@ -10,24 +10,26 @@ from typing import TYPE_CHECKING
 
 from mergebert.errors import InputError
 from mergebert.git.config import config_entries, values_in_force
+from mergebert.tiers import USUAL_BUDGETS, ErrorBudgets
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from mergebert.git.config import ConfigEntry
 
-MAX_ERROR = 0.05  # one applied resolution in twenty may be wrong
 # Seconds; long enough for a cold start on a busy laptop, short enough for a merge of many files.
 TIMEOUT = 10.0
 SHORTEST, LONGEST = 0.001, 86_400  # a timer of less never rings, one of many years at once
 
 _ENVIRONMENT = {
     "max_error": "MERGEBERT_MAX_ERROR",
+    "draft_error": "MERGEBERT_DRAFT_ERROR",
     "bundle": "MERGEBERT_BUNDLE",
     "timeout": "MERGEBERT_TIMEOUT",
 }
 _GIT_CONFIG = {
     "max_error": "mergebert.maxError",
+    "draft_error": "mergebert.draftError",
     "bundle": "mergebert.bundle",
     "timeout": "mergebert.timeout",
 }
@@ -43,9 +45,15 @@ _YES = frozenset({"true", "yes", "on", "1"})
 class Settings:
     """What a person can choose about resolving."""
 
-    max_error: float = MAX_ERROR
+    max_error: float = USUAL_BUDGETS.applied
+    draft_error: float = USUAL_BUDGETS.draft
     bundle: Path | None = None  # None: the one that ships
     timeout: float = TIMEOUT
+
+    @property
+    def budgets(self) -> ErrorBudgets:
+        """The shares of what is applied and of what is drafted that may be wrong."""
+        return ErrorBudgets(self.max_error, self.draft_error)
 
 
 def load_settings(
@@ -61,7 +69,8 @@ def load_settings(
     found = {name: _first(name, flags or {}, environment, config) for name in _ENVIRONMENT}
     bundle = found["bundle"]
     return Settings(
-        max_error=_max_error(found["max_error"]),
+        max_error=_share(found["max_error"], USUAL_BUDGETS.applied),
+        draft_error=_share(found["draft_error"], USUAL_BUDGETS.draft),
         bundle=_folder(*bundle) if bundle else None,
         timeout=_timeout(found["timeout"]),
     )
@@ -83,7 +92,12 @@ def add_settings_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--max-error",
         metavar="E",
-        help=f"share of wrong resolutions you accept among those applied (0 to 1, default {MAX_ERROR})",
+        help=f"share of wrong resolutions you accept among those applied (0 to 1, default {USUAL_BUDGETS.applied})",
+    )
+    parser.add_argument(
+        "--draft-error",
+        metavar="E",
+        help=f"share of wrong resolutions you accept among drafts (0 to 1, default {USUAL_BUDGETS.draft})",
     )
     parser.add_argument(
         "--bundle", metavar="FOLDER", help="model bundle to use instead of the one that ships"
@@ -110,9 +124,9 @@ def _first(
     return None
 
 
-def _max_error(found: tuple[str, str] | None) -> float:
+def _share(found: tuple[str, str] | None, usual: float) -> float:
     if found is None:
-        return MAX_ERROR
+        return usual
     value = _number(found[0])
     if value is None or not 0 <= value <= 1:
         raise InputError(

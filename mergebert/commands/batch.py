@@ -28,6 +28,7 @@ from mergebert.terminal import Progress
 from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.history import UNKNOWN_MERGE, MergeHistory, joined_history
 from mergebert.text.threeway import ThreeWay
+from mergebert.tiers import ErrorBudgets
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolution import AnyResolver
@@ -79,7 +80,7 @@ def run_batch(name: str, settings: Settings, count: int) -> int:
     """The exit code of `mergebert suggest --batch`: an answer a line of the file `name`."""
     progress = Progress("files answered")
     with _batch_lines(name) as lines:
-        answers = batch(bounded_lines(lines), load_resolver(settings), settings.max_error, count)
+        answers = batch(bounded_lines(lines), load_resolver(settings), settings.budgets, count)
         for done, answer in enumerate(answers, start=1):
             print_json(answer)
             progress.show(done)
@@ -114,7 +115,7 @@ def bounded_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def batch(
-    lines: Iterable[bytes], resolver: AnyResolver, max_error: float, count: int
+    lines: Iterable[bytes], resolver: AnyResolver, budgets: ErrorBudgets, count: int
 ) -> Iterator[dict[str, object]]:
     """An answer for every line, in order; what is wrong with a line is said in its answer.
 
@@ -123,7 +124,7 @@ def batch(
     """
     with ThreadPoolExecutor(_MERGERS) as mergers:
         for group in _by_merge(_merged_lines(_merged_ahead(mergers, lines))):
-            yield from _answers(group, resolver, max_error, count)
+            yield from _answers(group, resolver, budgets, count)
 
 
 def _merged_lines(
@@ -246,16 +247,16 @@ def _merged(request: BatchRequest, versions: ThreeWay[str]) -> MergedRequest:
 
 
 def _answers(
-    group: Sequence[MergedLine], resolver: AnyResolver, max_error: float, count: int
+    group: Sequence[MergedLine], resolver: AnyResolver, budgets: ErrorBudgets, count: int
 ) -> Iterator[dict[str, object]]:
     """The conflicts of each line with their resolutions, or what is wrong with it; for JSON."""
     merged = [line.merged for line in group if line.merged]
     try:
-        offers = iter(_offers(merged, resolver, max_error))
+        offers = iter(_offers(merged, resolver, budgets))
     except MergebertError as error:
         if len(group) > 1:  # one file is no reason to answer none
             for line in group:
-                yield from _answers([line], resolver, max_error, count)
+                yield from _answers([line], resolver, budgets, count)
         else:
             yield {"id": group[0].request.id, "error": str(error)}
         return
@@ -264,7 +265,9 @@ def _answers(
         yield {"id": line.request.id, **answer}
 
 
-def _offers(merged: Sequence[MergedRequest], resolver: AnyResolver, max_error: float) -> list[ConflictOffers]:
+def _offers(
+    merged: Sequence[MergedRequest], resolver: AnyResolver, budgets: ErrorBudgets
+) -> list[ConflictOffers]:
     """The open conflicts of each file of one merge with what is offered for them."""
     texts = [one.text for one in merged]
     if not any(text.open_conflicts for text in texts):
@@ -272,7 +275,7 @@ def _offers(merged: Sequence[MergedRequest], resolver: AnyResolver, max_error: f
     from mergebert.ranking.open_merge import OpenMerge
 
     history = joined_history([one.history for one in merged])
-    offers = OpenMerge(texts, resolver, max_error, history).offers({})
+    offers = OpenMerge(texts, resolver, budgets, history).offers({})
     return [
         [(conflict, offers[at, conflict.index]) for conflict in text.open_conflicts]
         for at, text in enumerate(texts)

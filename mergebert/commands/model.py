@@ -12,8 +12,9 @@ from mergebert.settings import Settings, load_settings
 from mergebert.strict_json import json_text
 from mergebert.terminal import visible
 from mergebert.text.threeway import ThreeWay
+from mergebert.tiers import USUAL_BUDGETS, ErrorBudgets
 
-_SHOWN_ERRORS = (0.01, 0.02, 0.05, 0.10)  # budgets a person may think of
+_SHOWN_ERRORS = (0.01, 0.02, 0.05, 0.10, 0.20)  # budgets a person may think of
 _INNER = frozenset(("calibration", "codes", "features", "files", "format"))  # for programs only
 
 
@@ -53,7 +54,7 @@ def _try(settings: Settings) -> None:
     from mergebert.commands.workfile import merged_text
 
     text = merged_text("total.py", ThreeWay(*(f"total = {value}\n" for value in ("0", "a + 1", "b"))))
-    ranked_conflicts(text, lambda: load_resolver(settings), settings.max_error)
+    ranked_conflicts(text, lambda: load_resolver(settings), settings.budgets)
 
 
 def _described(bundle: Bundle) -> Iterator[str]:
@@ -89,11 +90,14 @@ def _fact(name: str, value: object, depth: int = 0) -> Iterator[str]:
 
 
 def _risks(bundle: Bundle) -> Iterator[str]:
-    """How much is resolved under which error budget, as measured when the bundle was calibrated."""
+    """How much is applied and drafted under which error budgets, as measured when the bundle was calibrated."""
     risk = bundle.manifest.calibration.risk
+    yield "of the conflicts it was calibrated on"
     for budget in _SHOWN_ERRORS:
-        coverage = max((covered for _, covered, error in risk if error <= budget), default=0.0)
-        yield f"--max-error {budget:<4} resolves {coverage:.1%} of the conflicts it was calibrated on"
+        thresholds = risk.within(ErrorBudgets(budget))
+        applied, both = (risk.coverage(one) for one in (thresholds.applied, thresholds.draft))
+        drafts = f", and {max(0.0, both - applied):6.1%} are drafts at --draft-error {USUAL_BUDGETS.draft}"
+        yield f"  --max-error {budget:<5} applies {applied:6.1%}{drafts}"
 
 
 def _size(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mergebert.settings import Settings
 from mergebert.terminal import notice
 from mergebert.text.conflicted_text import ConflictedText, OpenConflict
+from mergebert.tiers import ErrorBudgets
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
@@ -38,7 +39,7 @@ def noticed_offers(merge: OpenMerge, answers: Mapping[ConflictKey, str]) -> Offe
 def ranked_conflicts(
     text: ConflictedText,
     load: Callable[[], AnyResolver],
-    max_error: float,
+    budgets: ErrorBudgets,
     history: MergeHistory | None = None,
 ) -> ConflictOffers:
     """The open conflicts of one text with what is offered for each; without any no resolver is loaded."""
@@ -48,7 +49,7 @@ def ranked_conflicts(
     from mergebert.ranking.open_merge import OpenMerge
     from mergebert.text.history import UNKNOWN_MERGE
 
-    offers = noticed_offers(OpenMerge([text], load(), max_error, history or UNKNOWN_MERGE), {})
+    offers = noticed_offers(OpenMerge([text], load(), budgets, history or UNKNOWN_MERGE), {})
     return [(one, offers[0, one.index]) for one in conflicts]
 
 
@@ -66,6 +67,7 @@ def conflict_json(index: int, offer: RankedConflict, count: int) -> dict[str, ob
         "ours": sides.ours,
         "theirs": sides.theirs,
         "accepted": offer.accepted,
+        "tier": str(offer.tier),
         "candidates": [
             {
                 "text": candidate.text,

@@ -28,6 +28,7 @@ from mergebert.settings import Settings, add_settings_arguments, settings_of
 from mergebert.strict_json import print_json
 from mergebert.terminal import one_line, percent, shown_lines, visible
 from mergebert.text.nested_markers import has_written_base
+from mergebert.tiers import ErrorBudgets
 
 if TYPE_CHECKING:
     from mergebert.ranking.evidence import ConflictKey
@@ -111,16 +112,16 @@ def solve(arguments: Namespace, settings: Settings, load: Callable[[], AnyResolv
         if number and arguments.interactive:  # what was answered before has been written
             reports |= {file.path: FileReport(file.path, error=f"{file.path}{_TOO_MUCH}") for file in files}
         else:
-            reports |= _solved(files, arguments, settings.max_error, load_once)
+            reports |= _solved(files, arguments, settings.budgets, load_once)
         files.clear()  # before the next ones are read
         yield from (reports[path] for path in dict.fromkeys(arguments.files) if path in reports)
 
 
 def _solved(
-    files: Sequence[WorkFile], arguments: Namespace, max_error: float, load: Callable[[], AnyResolver]
+    files: Sequence[WorkFile], arguments: Namespace, budgets: ErrorBudgets, load: Callable[[], AnyResolver]
 ) -> dict[Path, FileReport]:
     """What came of the files of one merge."""
-    chosen, offers = _ranked(files, load, max_error, arguments.interactive)
+    chosen, offers = _ranked(files, load, budgets, arguments.interactive)
     texts = {key: offer.resolutions[0].text for key, offer in offers.items() if offer.accepted} | dict(chosen)
     reports = {}
     for at, file in enumerate(files):
@@ -132,14 +133,14 @@ def _solved(
 
 
 def _ranked(
-    files: Sequence[WorkFile], load: Callable[[], AnyResolver], max_error: float, is_interactive: bool
+    files: Sequence[WorkFile], load: Callable[[], AnyResolver], budgets: ErrorBudgets, is_interactive: bool
 ) -> tuple[Mapping[ConflictKey, str], Offers]:
     """What a person has chosen, and what is offered for every conflict after that."""
     if not any(file.text.open_conflicts for file in files):
         return {}, {}
     from mergebert.ranking.open_merge import OpenMerge
 
-    merge = OpenMerge([file.text for file in files], load(), max_error, known_history(files))
+    merge = OpenMerge([file.text for file in files], load(), budgets, known_history(files))
     if not is_interactive:
         return {}, noticed_offers(merge, {})
     from mergebert.commands.interactive import NamedMerge, ask

@@ -74,7 +74,7 @@ def _check(arguments: Namespace) -> None:
 def suggest(arguments: Namespace, settings: Settings, load: Callable[[], AnyResolver]) -> None:
     """Prints the ranked resolutions of one file."""
     text, history = _asked(arguments)
-    found = ranked_conflicts(text, load, settings.max_error, history)
+    found = ranked_conflicts(text, load, settings.budgets, history)
     name = arguments.path or str(arguments.file or arguments.ours)
     if arguments.json:
         count = arguments.k or FOR_PROGRAMS

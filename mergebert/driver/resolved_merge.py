@@ -96,7 +96,7 @@ def resolved_merge(job: MergeJob, settings: Settings) -> Resolved | None:
     conflicted = ConflictedText(job.path, reconciled(_shown(job), merged), stages)
     told = _Told(job)
     resolver = Resolver.load(settings.bundle)
-    offers = OpenMerge([conflicted], resolver, settings.max_error, told.history()).offers({})
+    offers = OpenMerge([conflicted], resolver, settings.budgets, told.history()).offers({})
     best = {index: offer.resolutions[0] for (_, index), offer in offers.items() if offer.accepted}
     text, applied = conflicted.resolved({index: one.text for index, one in best.items()})
     if not applied:

@@ -1,8 +1,8 @@
-"""Whether a resolution is sure enough to apply: the threshold of an error budget, and the file that must still parse."""
+"""Whether a resolution stays in its tier: calibrated probabilities, and the file that must still parse with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from math import inf
 from typing import Annotated
@@ -11,13 +11,14 @@ import msgspec
 
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.resolution import RankedConflict
+from mergebert.ranking.risk import Risk, Share
 from mergebert.text.languages import Language
 from mergebert.text.markers import render, resolved
 from mergebert.text.syntax import error_count
 from mergebert.text.turned_space import undoes_turned_space
+from mergebert.tiers import Tier
 
 ErrorCount = Callable[[str, Language], int | None]
-Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Curve = Annotated[tuple[tuple[Share, Share], ...], msgspec.Meta(min_length=1)]
 
 
@@ -26,33 +27,33 @@ class Calibration:
     """Curves from the ranker's score to a probability, measured on repositories the ranker did not learn from.
 
     `best` maps the ranker's probability of its best class of candidates, as (score, probability) points joined by straight
-    lines; the others share what it leaves. `risk` holds (threshold, coverage, error) of applying every best
-    candidate whose calibrated probability is at least the threshold, highest threshold first.
+    lines; the others share what it leaves. `risk` counts errors by that probability.
     """
 
     best: Curve
-    risk: Annotated[tuple[tuple[Share, Share, Share], ...], msgspec.Meta(min_length=1)]
-
-    def threshold(self, max_error: float) -> float:
-        """The lowest threshold whose error stays within `max_error`; 2 (never) if there is none."""
-        enough = [threshold for threshold, _, error in self.risk if error <= max_error and max_error > 0]
-        return min(enough, default=2.0)
+    risk: Risk
 
 
 def checked(
     evidence: FileEvidence, ranked: list[RankedConflict], errors_in: ErrorCount | None = None
 ) -> list[RankedConflict]:
-    """`ranked`, the less confident half refused at a time until the file has no more syntax errors than its better side."""
-    accepted = [at for at, one in enumerate(ranked) if one.accepted]
+    """`ranked`, the less confident half refused at a time until the file has no more syntax errors than its better side:
+    with what is applied, then with the drafts too."""
+    if all(one.tier is Tier.SUGGESTED for one in ranked):
+        return ranked
     count = errors_in or error_count
-    limit = _side_errors(evidence, count) if accepted else None
+    limit = _side_errors(evidence, count)
     if limit is None:
         return ranked
-    accepted.sort(key=lambda at: -ranked[at].resolutions[0].confidence)
-    while accepted and _errors(evidence, ranked, count) > limit:
-        kept = accepted[: len(accepted) // 2]
-        ranked = [one if at in kept else one.refused() for at, one in enumerate(ranked)]
-        accepted = kept
+    kept: frozenset[int] = frozenset()
+    for tier in (Tier.APPLIED, Tier.DRAFT):
+        wanted = [at for at, one in enumerate(ranked) if one.tier is tier]
+        wanted.sort(key=lambda at: -ranked[at].resolutions[0].confidence)
+        while wanted and _errors(evidence, ranked, kept | set(wanted), count) > limit:
+            refused = wanted[len(wanted) // 2 :]
+            ranked = [one.refused() if at in refused else one for at, one in enumerate(ranked)]
+            wanted = wanted[: len(wanted) // 2]
+        kept |= set(wanted)
     return ranked
 
 
@@ -60,7 +61,7 @@ def keeping_turned_space(ranked: list[RankedConflict]) -> list[RankedConflict]:
     """`ranked`, refused where the best resolution would undo the line ends or the indents that a side has turned."""
     return [
         one.refused()
-        if one.accepted and undoes_turned_space(one.resolutions[0].text, one.conflict.sides)
+        if one.tier is not Tier.SUGGESTED and undoes_turned_space(one.resolutions[0].text, one.conflict.sides)
         else one
         for one in ranked
     ]
@@ -76,10 +77,12 @@ def _side_errors(evidence: FileEvidence, count: ErrorCount) -> int | None:
     return min(known) if len(known) == 2 else None
 
 
-def _errors(evidence: FileEvidence, ranked: Sequence[RankedConflict], count: ErrorCount) -> float:
-    """The syntax errors with what is accepted in place and ours everywhere else; infinite if unknown."""
+def _errors(
+    evidence: FileEvidence, ranked: Sequence[RankedConflict], put_in: Set[int], count: ErrorCount
+) -> float:
+    """The syntax errors with the best resolution in these conflicts and ours everywhere else; infinite if unknown."""
     texts = {
-        at: one.resolutions[0].text if one.accepted else one.conflict.sides.ours
+        at: one.resolutions[0].text if at in put_in else one.conflict.sides.ours
         for at, one in enumerate(ranked)
     }
     found = count(render(resolved(evidence.file.merged, texts)), evidence.language)

@@ -26,7 +26,7 @@ from mergebert.ranking.codes import Codes, codes, feature_names, foreign_code
 from mergebert.ranking.columns import SPECIAL_TOKENS
 from mergebert.regular_files import bytes_in
 
-FORMAT = 2
+FORMAT = 3
 MODEL, TOKENIZER, MANIFEST = "model.onnx", "tokenizer.json", "bundle.json"
 FIRST, RANKER = "first.safetensors", "ranker.safetensors"
 LARGEST = {MANIFEST: 10_000_000}  # bytes; 30 times what the shipped one has

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,11 +10,30 @@ from mergebert.text.equivalence import Level, identities
 from mergebert.text.lexemes import Kind, Passage
 from mergebert.text.threeway import ThreeWay
 
+_MAY_BE_COMMENT = re.compile(r"//|/\*|\*/|[#\\]|<!--|-->|=begin|__END__|<[%?]|[%?]>")
+
 
 def classes_of(texts: Sequence[str], passage: Passage) -> tuple[int, ...]:
     """For each text of a conflict the number of its class, counted from 0 in the order in which they first come."""
     numbers: dict[object, int] = {}
-    return tuple(numbers.setdefault(identities(text, passage)[Level.ORDER], len(numbers)) for text in texts)
+    keys = _letters(texts, passage)
+    times = Counter(keys)
+    return tuple(
+        numbers.setdefault(
+            key if key and times[key] == 1 else identities(text, passage)[Level.ORDER], len(numbers)
+        )
+        for text, key in zip(texts, keys, strict=True)
+    )
+
+
+def _letters(texts: Sequence[str], passage: Passage) -> list[str]:
+    """What the same resolutions have in common and is soon found: their letters in order, but for white space and commas.
+
+    Empty where something may be a comment, of which the same resolutions may have others.
+    """
+    if passage.opened or any(map(_MAY_BE_COMMENT.search, texts)):
+        return [""] * len(texts)
+    return ["".join(sorted("".join(text.split()).replace(",", ""))) for text in texts]
 
 
 def fullest(texts: Sequence[str], sides: ThreeWay[str], passage: Passage) -> int:

@@ -13,6 +13,7 @@ from mergebert.text.imports import clashing_imports
 from mergebert.text.languages import Language, language_of
 from mergebert.text.nested_markers import has_written_base, nests
 from mergebert.text.threeway import ThreeWay
+from mergebert.tiers import ErrorBudgets, Tier
 
 if TYPE_CHECKING:
     from mergebert.ranking.resolution import AnyResolver, RankedConflict
@@ -27,11 +28,11 @@ class OpenMerge:
         self,
         texts: Sequence[ConflictedText],
         resolver: AnyResolver,
-        max_error: float,
+        budgets: ErrorBudgets,
         history: MergeHistory = UNKNOWN_MERGE,
     ) -> None:
         self._resolver = resolver
-        self._max_error = max_error
+        self._budgets = budgets
         self._files = [_file_merge(text, history) for text in texts]
         self.conflicts: dict[ConflictKey, OpenConflict] = {
             (at, one.index): one for at, text in enumerate(texts) for one in text.open_conflicts
@@ -47,7 +48,7 @@ class OpenMerge:
         conflicts = {key: one for key, one in self.conflicts.items() if wanted is None or key in wanted}
         if not conflicts:
             return {}
-        ranked = self._resolver.rank(self._files, self._max_error, {**self._answers, **answers}, wanted)
+        ranked = self._resolver.rank(self._files, self._budgets, {**self._answers, **answers}, wanted)
         return {
             (at, index): _offer(one, ranked[at][index], language_of(self._files[at].path))
             for (at, index), one in conflicts.items()
@@ -62,7 +63,7 @@ def _file_merge(text: ConflictedText, history: MergeHistory) -> FileMerge:
 def _offer(one: OpenConflict, ranked: RankedConflict, language: Language) -> RankedConflict:
     """What may be offered for a conflict: nothing that loses or repeats text outside the markers, or cannot be meant.
 
-    Nothing is applied unasked without a base that somebody has written.
+    Nothing is applied or drafted without a base that somebody has written.
     """
     fitting = tuple(
         resolution
@@ -73,7 +74,7 @@ def _offer(one: OpenConflict, ranked: RankedConflict, language: Language) -> Ran
         and not _clashes(resolution.text, one.conflict.sides, language)
     )
     is_safe = has_written_base(one.conflict) and bool(fitting) and fitting[0] is ranked.resolutions[0]
-    return replace(ranked, resolutions=fitting, accepted=ranked.accepted and is_safe)
+    return replace(ranked, resolutions=fitting, tier=ranked.tier if is_safe else Tier.SUGGESTED)
 
 
 def _clashes(text: str, sides: ThreeWay[str], language: Language) -> bool:

@@ -1,4 +1,4 @@
-"""What ranking gives: resolutions of a conflict, best first, and whether the best is sure enough to apply."""
+"""What ranking gives: resolutions of a conflict, best first, and what may be done with the best."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from mergebert.ranking.evidence import ConflictKey, FileMerge
 from mergebert.text.markers import Conflict
+from mergebert.tiers import ErrorBudgets, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +27,20 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class RankedConflict:
-    """A conflict with its resolutions, no two of them the same, best first; and whether the best is sure enough to apply."""
+    """A conflict with its resolutions, no two of them the same, best first; and the tier of the best."""
 
     conflict: Conflict
     resolutions: tuple[Resolution, ...]
-    accepted: bool
+    tier: Tier = Tier.SUGGESTED
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the best is sure enough to apply."""
+        return self.tier is Tier.APPLIED
 
     def refused(self) -> RankedConflict:
         """The same conflict, left to a person."""
-        return RankedConflict(self.conflict, self.resolutions, accepted=False)
+        return RankedConflict(self.conflict, self.resolutions)
 
 
 class AnyResolver(Protocol):
@@ -43,7 +49,7 @@ class AnyResolver(Protocol):
     def rank(
         self,
         files: Sequence[FileMerge],
-        max_error: float = ...,
+        budgets: ErrorBudgets = ...,
         answers: Mapping[ConflictKey, str] | None = ...,
         wanted: Container[ConflictKey] | None = ...,
     ) -> list[list[RankedConflict]]:

@@ -36,6 +36,7 @@ from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.ranking.subwords import SubwordTokenizer
 from mergebert.text.languages import Language
 from mergebert.text.syntax import error_count
+from mergebert.tiers import USUAL_BUDGETS, ErrorBudgets, Thresholds
 
 Answers = Mapping[ConflictKey, str]
 
@@ -72,7 +73,7 @@ class Resolver:
     def rank(
         self,
         files: Sequence[FileMerge],
-        max_error: float = 0.05,
+        budgets: ErrorBudgets = USUAL_BUDGETS,
         answers: Answers | None = None,
         wanted: Container[ConflictKey] | None = None,
     ) -> list[list[RankedConflict]]:
@@ -89,8 +90,10 @@ class Resolver:
         asked = [at for at, key in enumerate(keys) if wanted is None or key in wanted]
         probabilities = self._probabilities(everything, _predictions(everything, keys, answers or {}), asked)
         resolutions = dict(zip(asked, probabilities, strict=True))
+        thresholds = self.bundle.manifest.calibration.risk.within(budgets)
         ranked = iter(
-            self._ranked(one.model_input, resolutions.get(at), max_error) for at, one in enumerate(everything)
+            self._ranked(one.model_input, resolutions.get(at), thresholds)
+            for at, one in enumerate(everything)
         )
         grouped = [[next(ranked) for _ in ones] for ones in scored]
         return [
@@ -154,21 +157,19 @@ class Resolver:
         ]
 
     def _ranked(
-        self, one: ModelInput, probabilities: NDArray[np.float64] | None, max_error: float
+        self, one: ModelInput, probabilities: NDArray[np.float64] | None, thresholds: Thresholds
     ) -> RankedConflict:
         if probabilities is None:
-            return RankedConflict(one.conflict, (), accepted=False)
-        calibration = self.bundle.manifest.calibration
+            return RankedConflict(one.conflict, ())
         classes = np.array(one.classes)
         totals = np.bincount(classes, probabilities).astype(np.float64)
         order = np.argsort(-totals, kind="stable")
-        confidences = _confidences(totals[order], calibration.best)
+        confidences = _confidences(totals[order], self.bundle.manifest.calibration.best)
         resolutions = tuple(
             _resolution(one, np.flatnonzero(classes == number), probabilities, float(confidence))
             for number, confidence in zip(order, confidences, strict=True)
         )
-        accepted = bool(confidences[0] >= calibration.threshold(max_error))
-        return RankedConflict(one.conflict, resolutions, accepted)
+        return RankedConflict(one.conflict, resolutions, thresholds.tier(float(confidences[0])))
 
 
 def _resolution(

@@ -15,6 +15,7 @@ from mergebert.ranking.bundle import default_bundle_path
 from mergebert.ranking.evidence import ConflictKey, FileMerge
 from mergebert.ranking.limits import MEMORY, limit_memory
 from mergebert.ranking.resolution import RankedConflict
+from mergebert.tiers import USUAL_BUDGETS, ErrorBudgets
 
 SECONDS_A_CONFLICT = 1.0  # ten times what one takes; large files need as much to be read and parsed
 CHARACTERS_A_SECOND = 50_000
@@ -41,7 +42,7 @@ class SupervisedResolver:
     def rank(
         self,
         files: Sequence[FileMerge],
-        max_error: float = 0.05,
+        budgets: ErrorBudgets = USUAL_BUDGETS,
         answers: Mapping[ConflictKey, str] | None = None,
         wanted: Container[ConflictKey] | None = None,
     ) -> list[list[RankedConflict]]:
@@ -51,7 +52,7 @@ class SupervisedResolver:
                 raise ModelBundleError(f"{self._name} failed {MOST_FAILURES} times and is not tried again.")
             self._start()
         seconds = self._patience + sum(map(_seconds_of, files))
-        return self._response((seconds, tuple(files), max_error, dict(answers or {}), wanted), seconds)
+        return self._response((seconds, tuple(files), budgets, dict(answers or {}), wanted), seconds)
 
     def _start(self) -> None:
         ours, theirs = _PROCESSES.Pipe()

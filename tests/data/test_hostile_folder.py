@@ -64,6 +64,7 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "a number": holding(b"3"),
     "names with lists": holding(b'{"own/train": []}'),
     "names with objects": holding(b'{"counts": {"merges": []}, "own/train": {"family": 3, "licence": []}}'),
+    "a licence that is no text": holding(b'{"own/train": {"licence": "\\ud800"}}'),
     "a huge number": holding(b"9" * 5000),
     "large": lambda path: os.truncate(path, 5_000_000_000) if path.touch() is None else None,
 }

@@ -14,6 +14,7 @@ import sys
 sys.path.insert(0, {root!r})
 import os, signal, time, types
 from mergebert.ranking.resolution import RankedConflict, Resolution
+from mergebert.tiers import Tier
 
 fake = types.ModuleType("mergebert.ranking.resolver")
 
@@ -23,12 +24,13 @@ class Resolver:
         {behaviour}
         return cls()
 
-    def rank(self, files, max_error=0.05, answers=None, wanted=None):
+    def rank(self, files, budgets=None, answers=None, wanted=None):
         return [[self.ranked(conflict) for conflict in file.merged.conflicts] for file in files]
 
     def ranked(self, conflict):
         text = conflict.sides.theirs
-        return RankedConflict(conflict, (Resolution(text, "b", "lines", 0.97),), "unsure" not in text)
+        tier = Tier.SUGGESTED if "unsure" in text else Tier.APPLIED
+        return RankedConflict(conflict, (Resolution(text, "b", "lines", 0.97),), tier)
 
 fake.Resolver = Resolver
 sys.modules["mergebert.ranking.resolver"] = fake

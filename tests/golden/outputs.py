@@ -16,12 +16,13 @@ from mergebert.ranking.evidence import FileMerge
 from mergebert.ranking.resolution import RankedConflict
 from mergebert.ranking.resolver import Resolver
 from mergebert.text.threeway import ThreeWay
+from mergebert.tiers import ErrorBudgets
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "demo" / "repository"
 CASES = ROOT / "tests" / "cases"
 STORED = Path(__file__).with_suffix(".json")
-MAX_ERROR = 0.1  # the demo's; some conflicts stand on either side of it
+BUDGETS = ErrorBudgets(0.1)  # the demo's; some conflicts stand on either side of it
 
 
 def merges() -> Iterator[tuple[str, list[FileMerge]]]:
@@ -45,7 +46,7 @@ def _file(path: str, *sides: Path) -> FileMerge:
 def outputs() -> dict[str, list[dict[str, Any]]]:
     """For each merge its conflicts: path, whether the best resolution is applied, and all of them, best first."""
     resolver = Resolver.load()
-    return {name: list(_rows(files, resolver.rank(files, MAX_ERROR))) for name, files in merges()}
+    return {name: list(_rows(files, resolver.rank(files, BUDGETS))) for name, files in merges()}
 
 
 def _rows(files: Sequence[FileMerge], ranked: Sequence[Sequence[RankedConflict]]) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mergebert.ranking.evidence import FileMerge
 from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.text.markers import Conflict
+from mergebert.tiers import USUAL_BUDGETS, ErrorBudgets, Tier
 
 
 @dataclass
@@ -25,7 +26,7 @@ class FakeResolver:
     def rank(
         self,
         files: Sequence[FileMerge],
-        max_error: float = 0.05,
+        budgets: ErrorBudgets = USUAL_BUDGETS,
         answers: Mapping[tuple[int, int], str] | None = None,
         wanted: Container[tuple[int, int]] | None = None,
     ) -> list[list[RankedConflict]]:
@@ -47,4 +48,4 @@ class FakeResolver:
             Resolution(text=texts[name], pattern=name, method="lines", confidence=score)
             for name, score in zip(order, scores, strict=True)
         )
-        return RankedConflict(conflict, resolutions, accepted)
+        return RankedConflict(conflict, resolutions, Tier.APPLIED if accepted else Tier.SUGGESTED)

@@ -23,7 +23,7 @@ def test_a_flag_goes_over_the_environment_over_git_config() -> None:
 
     found = loaded({"max_error": "0.1", "bundle": None}, environment, config)
 
-    assert found == Settings(0.1, Path("/environment"), 3.0)
+    assert found == Settings(0.1, bundle=Path("/environment"), timeout=3.0)
 
 
 def test_an_empty_variable_is_no_value() -> None:

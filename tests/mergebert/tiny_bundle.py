@@ -16,14 +16,16 @@ from mergebert.ranking.columns import CONFLICT_CLASSES
 from mergebert.ranking.trees import ARRAYS
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.dataset.tokenizer import save, trained_tokenizer
+from tests.mergebert.ranking.risks import plain_risk
 
 Weights = Mapping[str, float]
 
 STEPS = 8  # of a feature between two whole numbers
 STRAIGHT = [(0.0, 0.0), (1.0, 1.0)]
+RISK = plain_risk((0.9, 0.2, 0.01), (0.5, 0.6, 0.04), (0.3, 0.8, 0.3))
 CALIBRATION = {
     "best": STRAIGHT,
-    "risk": [(0.9, 0.2, 0.01), (0.5, 0.6, 0.04), (0.3, 0.8, 0.3)],
+    "risk": RISK,
 }
 
 

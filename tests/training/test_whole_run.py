@@ -17,9 +17,10 @@ from mergebert.ranking.resolver import Resolver
 from mergebert.text.candidates import candidates
 from mergebert.text.languages import language_of
 from mergebert.text.markers import parse
+from mergebert.tiers import ErrorBudgets
 from mergebert.training import cli
 from mergebert.training.config import TrainConfig, load_config
-from mergebert.training.dataset.mined import DEVELOPMENT, TEST, TRAIN, examples_of
+from mergebert.training.dataset.mined import DEVELOPMENT, TEST, TRAIN, examples_of, merges_of
 from mergebert.training.dataset.prepare import capped
 from mergebert.training.dataset.prepared import PreparedRepository, prepared_names
 from mergebert.training.export import bundle as bundle_export
@@ -54,9 +55,9 @@ def bundle(config: Path) -> Path:
     return output
 
 
-def merges_of(repository: str) -> list[list[FileMerge]]:
+def file_merges(repository: str) -> list[list[FileMerge]]:
     """The files of each merge of a repository as the driver meets them: nothing known of the merge itself."""
-    groups = capped(examples(repository, FILES))
+    groups = map(capped, merges_of(examples(repository, FILES)))
     return [[FileMerge(one.path, parse(one.conflicted), one.stages) for one in group] for group in groups]
 
 
@@ -87,7 +88,7 @@ def test_the_test_split_is_never_read(settings: TrainConfig) -> None:
 
 def test_examples_are_read_by_repository(settings: TrainConfig) -> None:
     wanted = {*TABLE[DEVELOPMENT], TABLE[TRAIN][0]}
-    found = dict(examples_of(settings.examples, wanted))
+    found = {name: list(ones) for name, ones in examples_of(settings.examples, wanted)}
     assert found.keys() == wanted
     assert all(found[name] == examples(name, FILES) for name in wanted)
 
@@ -113,10 +114,10 @@ def test_the_bundle_is_whole_and_says_where_it_comes_from(bundle: Path) -> None:
 
 def test_the_resolver_ranks_with_it(bundle: Path) -> None:
     resolver = Resolver.load(bundle)
-    for files in merges_of("own/test"):
-        ranked = resolver.rank(files, max_error=0.3)
+    for files in file_merges("own/test"):
+        ranked = resolver.rank(files, budgets=ErrorBudgets(0.3))
         again = resolver.rank(
-            files, max_error=0.3, answers={(0, 0): files[0].merged.conflicts[0].sides.theirs}
+            files, budgets=ErrorBudgets(0.3), answers={(0, 0): files[0].merged.conflicts[0].sides.theirs}
         )
         for file, conflicts, taught in zip(files, ranked, again, strict=True):
             assert len(conflicts) == len(taught) == len(file.merged.conflicts)
@@ -133,7 +134,7 @@ def test_the_baseline_has_no_network(config: Path) -> None:
     arguments = asked(cli.add_export_arguments, str(config), "-o", str(output), "--without-network")
     assert cli.run_export(arguments) == 0
     assert not load_bundle(output).has_classifier
-    assert Resolver.load(output).rank(merges_of("own/test")[0])
+    assert Resolver.load(output).rank(file_merges("own/test")[0])
 
 
 def rows_at_run_time(bundle: Path, repository: str) -> list[np.ndarray]:
@@ -147,7 +148,7 @@ def rows_at_run_time(bundle: Path, repository: str) -> list[np.ndarray]:
         return answer(rows, sizes)
 
     resolver.ranker.probabilities = watched  # type: ignore[method-assign]
-    for files in merges_of(repository):
+    for files in file_merges(repository):
         resolver.rank(files)
     return shown
 

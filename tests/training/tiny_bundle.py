@@ -9,6 +9,7 @@ import numpy as np
 
 from mergebert.ranking.bundle import FIRST, RANKER, write_manifest
 from mergebert.training.export.lightgbm_trees import write_trees
+from tests.mergebert.ranking.risks import plain_risk
 
 FEATURES = ("like_ours", "keeps_added_ours", "keeps_added", "drops_removed", "is none")
 SETTINGS = {"objective": "regression", "num_leaves": 4, "verbose": -1, "num_threads": 1, "seed": 0}
@@ -28,7 +29,7 @@ def write_tiny_bundle(folder: Path, *, known: tuple[str, ...] = ()) -> Path:
         {
             "languages": ["java", "python"],
             "features": {"first": FEATURES, "ranker": FEATURES},
-            "calibration": {"best": line, "risk": [[0.1, 1.0, 0.04]]},
+            "calibration": {"best": line, "risk": plain_risk((0.1, 1.0, 0.04))},
             "training": {"repositories": {"train": list(known), "development": [], "test": []}},
         },
     )

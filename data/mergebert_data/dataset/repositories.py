@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mergebert.errors import DatasetError
-from mergebert.strict_json import json_in, write_json
+from mergebert.strict_json import json_in, json_text, write_json
 from mergebert_data.history.licences import UNKNOWN, licence_of
 from mergebert_data.history.repository import SourceRepository, open_repository
 
@@ -41,6 +41,9 @@ def read_facts(out: Path) -> dict[str, RepositoryFacts]:
         return {}
     try:
         found = msgspec.convert(json_in(path), dict[str, dict[str, str]])
+        json_text(found, ensure_ascii=False).encode(
+            "utf-8"
+        )  # half a surrogate pair is no name, and cannot be written
         return {name: RepositoryFacts(**of_one) for name, of_one in found.items()}
     except (OSError, ValueError, TypeError) as error:  # msgspec's own errors are ValueErrors
         raise DatasetError(f"{path} cannot be read ({error}); delete it and give --repositories.") from error

@@ -10,6 +10,7 @@ from mergebert.errors import MergebertError
 from mergebert.git.config import config_entries
 from mergebert.ranking.limits import THREADS
 from mergebert.settings import MERGEBERT_CONFIG, Settings, load_settings
+from mergebert.tiers import ErrorBudgets
 from mergebert_lsp.worker.messages import WorkerSettings
 
 if TYPE_CHECKING:
@@ -42,14 +43,14 @@ class Models:
         self._settings.clear()
         self._chosen = chosen
 
-    def of(self, root: Path | None) -> tuple[CachingResolver, float]:
-        """The resolver and the error budget in a work tree, or outside of any.
+    def of(self, root: Path | None) -> tuple[CachingResolver, ErrorBudgets]:
+        """The resolver and the error budgets in a work tree, or outside of any.
 
         Raises what went wrong, and raises it again instead of trying again with the same settings.
         """
         settings = _cached(self._settings, root, lambda: self._read(root))
         resolver = _cached(self._resolvers, settings.bundle, lambda: self._load(settings.bundle))
-        return resolver, settings.max_error
+        return resolver, settings.budgets
 
     def _read(self, root: Path | None) -> Settings:
         bundle, max_error = self._chosen.bundle, self._chosen.max_error

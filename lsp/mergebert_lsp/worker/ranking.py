@@ -196,9 +196,9 @@ class Ranking:
         grouped: list[dict[int, RankedConflict]] = [{} for _ in merge.reconciled]
         if not merge.open_conflicts:
             return grouped
-        resolver, max_error = self._models.of(merge.root)
+        resolver, budgets = self._models.of(merge.root)
         files = [here.file for here in merge.reconciled]
-        work = OpenMerge(files, resolver, max_error, self._merges.history(merge.root))
+        work = OpenMerge(files, resolver, budgets, self._merges.history(merge.root))
         for (at, index), offer in work.offers({}, wanted).items():
             grouped[at][index] = offer
         return grouped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import groupby
@@ -36,11 +36,25 @@ def repositories_of(examples: Path, split: str) -> list[str]:
 
 def examples_of(
     examples: Path, wanted: Collection[str], kind: str = CONFLICT
-) -> Iterator[tuple[str, list[FileExample]]]:
-    """The mined examples of one kind of each wanted repository, one repository in memory at a time."""
+) -> Iterator[tuple[str, Iterator[FileExample]]]:
+    """The mined examples of one kind of each wanted repository, read as they are asked for and before those of the next."""
     rows = _rows(examples, wanted, kind)
     for repository, group in groupby(rows, key=lambda row: str(row["repository"])):
-        yield repository, [example_from_json(row) for row in group]
+        yield repository, map(example_from_json, group)
+
+
+def merges_of(examples: Iterable[FileExample]) -> Iterator[list[FileExample]]:
+    """The examples of each merge, which stand together as they were mined."""
+    return (list(group) for _, group in groupby(examples, key=lambda one: one.merge))
+
+
+def first_merges(examples: Path, repositories: Collection[str], most: int) -> dict[str, frozenset[str]]:
+    """At most so many conflicted merges of each repository, the first by commit id, and so any of them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for repository, merge, kind in _counts(examples, ["repository", "merge", "kind"]):
+        if repository in repositories and kind == CONFLICT:
+            found[repository].add(merge)
+    return {name: frozenset(sorted(merges)[:most]) for name, merges in found.items()}
 
 
 def _rows(examples: Path, wanted: Collection[str], kind: str) -> Iterator[dict[str, Any]]:

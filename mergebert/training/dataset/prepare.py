@@ -24,6 +24,7 @@ from mergebert.ranking.neighbours import kind_of
 from mergebert.ranking.ranker import matrix
 from mergebert.text.equivalence import Level, strictest_levels
 from mergebert.text.patterns import PATTERNS
+from mergebert.training.dataset.mined import merges_of
 from mergebert.training.storage import write_arrays
 
 CONFLICTS_A_MERGE = 60  # a few merges hold thousands of alike conflicts; more than this says nothing new
@@ -43,31 +44,24 @@ def file_merge(example: FileExample) -> FileMerge:
     return FileMerge(example.path, merged, example.stages, example.context, example.history)
 
 
-def capped(examples: Iterable[FileExample]) -> list[list[FileExample]]:
-    """The examples grouped by merge, each merge cut to CONFLICTS_A_MERGE conflicts by whole files, drawn by hash."""
-    merges: dict[str, list[FileExample]] = defaultdict(list)
-    for example in examples:
-        merges[example.merge].append(example)
-    groups = []
-    for merge in sorted(merges):
-        kept: list[FileExample] = []
-        total = 0
-        for example in sorted(
-            merges[merge],
-            key=lambda one: hashlib.sha256((merge + one.path).encode("utf-8", "replace")).digest(),
-        ):
-            if not kept or total + len(example.conflicts) <= CONFLICTS_A_MERGE:
-                kept.append(example)
-                total += len(example.conflicts)
-        groups.append(kept)
-    return groups
+def capped(merge: Sequence[FileExample]) -> list[FileExample]:
+    """The examples of a merge cut to CONFLICTS_A_MERGE conflicts by whole files, drawn by hash."""
+    kept: list[FileExample] = []
+    total = 0
+    for example in sorted(
+        merge, key=lambda one: hashlib.sha256((one.merge + one.path).encode("utf-8", "replace")).digest()
+    ):
+        if not kept or total + len(example.conflicts) <= CONFLICTS_A_MERGE:
+            kept.append(example)
+            total += len(example.conflicts)
+    return kept
 
 
-def prepare(examples: Sequence[FileExample], subwords: Subwords, target: Path) -> int:
+def prepare(examples: Iterable[FileExample], subwords: Subwords, target: Path) -> int:
     """Writes the arrays of one repository's examples to `target` (an .npz, atomically); the number of conflicts in it."""
     arrays = _Arrays()
-    for merge, group in enumerate(capped(examples)):
-        for example in group:
+    for merge, group in enumerate(merges_of(examples)):
+        for example in capped(group):
             evidence = FileEvidence(file_merge(example))
             arrays.start_file(example.is_cleaned)
             for one, mined in zip(model_inputs(evidence, subwords), example.conflicts, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mergebert.example import CLEAN
@@ -27,10 +27,21 @@ def make_tokenizer(config: TrainConfig) -> None:
     draw = random.Random(config.seed)
     texts: list[tuple[str, str]] = []
     for _, examples in examples_of(config.examples, repositories_of(config.examples, TRAIN)):
-        chosen = draw.sample(examples, min(len(examples), config.tokenizer_files // 40))
-        texts += [(example.language, example.conflicted[:20_000]) for example in chosen]
+        starts = ((example.language, example.conflicted[:20_000]) for example in examples)
+        texts += _sample(starts, config.tokenizer_files // 40, draw)
     draw.shuffle(texts)
     save(trained_tokenizer(texts[: config.tokenizer_files], config.model.vocabulary), space.tokenizer)
+
+
+def _sample(texts: Iterable[tuple[str, str]], most: int, draw: random.Random) -> list[tuple[str, str]]:
+    """At most so many of the texts, drawn by chance without holding the others (reservoir sampling, Vitter 1985)."""
+    kept: list[tuple[str, str]] = []
+    for number, text in enumerate(texts):
+        if len(kept) < most:
+            kept.append(text)
+        elif (place := draw.randrange(number + 1)) < most:
+            kept[place] = text
+    return kept
 
 
 def prepare_all(config: TrainConfig, jobs: int) -> None:

@@ -24,6 +24,7 @@ from mergebert.ranking.bundle import default_bundle_path, load_bundle
 from mergebert.ranking.resolution import AnyResolver
 from mergebert.ranking.supervised import SupervisedResolver
 from mergebert.strict_json import write_json
+from mergebert.tiers import USUAL_BUDGETS, ErrorBudgets
 from mergebert.training.arguments import error_share, whole_number
 from mergebert.training.dataset.mined import (
     DEVELOPMENT,
@@ -31,6 +32,8 @@ from mergebert.training.dataset.mined import (
     TRAIN,
     conflicted_files,
     examples_of,
+    first_merges,
+    merges_of,
     repositories_of,
 )
 from mergebert.training.dataset.prepare import capped
@@ -39,11 +42,12 @@ from mergebert.training.evaluation.outcomes import (
     TOOL,
     WITHOUT_NETWORK,
     Case,
+    CaseOutcomes,
     EvaluationOptions,
-    Outcomes,
     conflict_id,
     outcomes_of,
 )
+from mergebert.training.evaluation.whole_files import FileOutcome
 
 SPLITS = (TEST, DEVELOPMENT, TRAIN)
 PATIENCE = 60.0  # seconds that loading a bundle may take, and a merge beside what its size takes
@@ -52,9 +56,10 @@ AHEAD = 8  # merges handed out to each process; answers are taken in order, and 
 
 @dataclass(slots=True)
 class Measurement:
-    """The outcomes of every tool, all over the same conflicts in order, and counts of what was read."""
+    """The outcomes of every tool, all over the same conflicts and files in order, and counts of what was read."""
 
     outcomes: dict[str, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
+    files: dict[str, list[FileOutcome]] = field(default_factory=lambda: defaultdict(list))
     tally: Counter[str] = field(default_factory=Counter)
 
 
@@ -68,19 +73,14 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     add("--json", type=Path, metavar="FILE", help="write every figure here as JSON")
     add("--plots", type=Path, metavar="FOLDER", help="draw the reliability and risk-coverage curves here")
     add("-j", "--jobs", type=whole_number, default=2, metavar="J", help="processes (default 2)")
-    add(
-        "--max-error",
-        type=error_share,
-        default=0.05,
-        metavar="E",
-        help="share of wrong ones applied (default 0.05)",
-    )
+    for name, usual in (("max", USUAL_BUDGETS.applied), ("draft", USUAL_BUDGETS.draft)):
+        what = "of what is applied" if name == "max" else "of the drafts"
+        help_ = f"share {what} that may be wrong (default {usual})"
+        add(f"--{name}-error", type=error_share, default=usual, metavar="E", help=help_)
     add("--repositories", nargs="+", metavar="OWNER/NAME", help="only these of the split")
     add("--limit-per-repository", type=whole_number, metavar="N", help="at most N merges of each repository")
     add("--one-file", action="store_true", help="rank each file alone, as the driver does, not whole merges")
-    context = parser.add_mutually_exclusive_group()
-    context.add_argument("--with-context", action="store_true", help="tell the ages and authors of the merge")
-    context.add_argument("--without-context", action="store_true", help="do not: the driver cannot (default)")
+    add("--without-history", action="store_true", help="tell nothing of the merge and its commits")
     add(
         "--seed",
         type=int,
@@ -97,18 +97,20 @@ def run_evaluate(arguments: Namespace) -> int:
     options = EvaluationOptions(
         bundle=arguments.bundle,
         baseline=arguments.baseline,
-        max_error=arguments.max_error,
+        budgets=ErrorBudgets(arguments.max_error, arguments.draft_error),
         one_file=arguments.one_file,
-        with_context=arguments.with_context,
+        with_history=not arguments.without_history,
     )
     wanted = wanted_repositories(arguments)
     facts = _facts(arguments, options, wanted)  # first of all, because it refuses a broken bundle
     if options.baseline is not None:
         load_bundle(options.baseline)  # or the processes that load it would only be seen to die
     measured = measure(arguments, options, wanted)
-    if not measured.outcomes:
+    if not any(measured.outcomes.values()):
         raise DatasetError(f"{arguments.examples} has no located conflict in these repositories; mine more.")
-    report = report_of(measured.outcomes, facts | {"counts": dict(measured.tally)}, arguments.seed)
+    report = report_of(
+        measured.outcomes, measured.files, facts | {"counts": dict(measured.tally)}, arguments.seed
+    )
     if arguments.json:
         write_json(arguments.json, report)
     if arguments.plots:
@@ -138,9 +140,10 @@ def _facts(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[st
         "split": arguments.split,
         "repositories": list(wanted),
         "repositories the bundle knows": repositories_known(options.bundle, wanted),
-        "max_error": options.max_error,
+        "max_error": options.budgets.applied,
+        "draft_error": options.budgets.draft,
         "asked": "one file at a time" if options.one_file else "whole merges",
-        "with_context": options.with_context,
+        "with_history": options.with_history,
         "seed": arguments.seed,
     }
 
@@ -170,27 +173,29 @@ def measure(arguments: Namespace, options: EvaluationOptions, wanted: Sequence[s
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=total)
         for case, outcomes in outcomes_of_cases(cases, options, arguments.jobs):
-            for tool, found in outcomes.items():
+            for tool, found in outcomes.conflicts.items():
                 measured.outcomes[tool] += found
+            for tool, files in outcomes.files.items():
+                measured.files[tool] += files
             bar.update(task, advance=case.read, description=case.files[0].repository)
         bar.update(task, completed=total, description="done")
     return measured
 
 
 def cases_of(arguments: Namespace, wanted: Sequence[str], tally: Counter[str]) -> Iterator[Case]:
-    """The merges with a conflict that counts; all that is read is counted in `tally`."""
-    for _, examples in examples_of(arguments.examples, wanted):
-        sizes = Counter(example.merge for example in examples)
-        taken = read = 0
-        for group in capped(examples):  # in order of commit id, so that the first N are any N
-            if taken == arguments.limit_per_repository:
-                break
-            read += sizes[group[0].merge]
-            case = Case(tuple(group), sampled_conflicts(countable(group), seed=arguments.seed), read)
-            tally.update(_counts(case))
-            if case.counted:
+    """The merges, with the conflicts of each that count; all that is read is counted in `tally`."""
+    most = arguments.limit_per_repository
+    chosen = None if most is None else first_merges(arguments.examples, wanted, most)
+    for repository, examples in examples_of(arguments.examples, wanted):
+        read = 0
+        for merge in merges_of(examples):
+            read += len(merge)
+            if chosen is None or merge[0].merge in chosen[repository]:
+                group = capped(merge)
+                case = Case(tuple(group), sampled_conflicts(countable(group), seed=arguments.seed), read)
+                tally.update(_counts(case))
                 yield case
-                taken, read = taken + 1, 0
+                read = 0
 
 
 def countable(files: Sequence[FileExample]) -> list[ConflictId]:
@@ -226,7 +231,7 @@ def load_tools(options: EvaluationOptions) -> dict[str, AnyResolver]:
 
 def outcomes_of_cases(
     cases: Iterator[Case], options: EvaluationOptions, jobs: int
-) -> Iterator[tuple[Case, Outcomes]]:
+) -> Iterator[tuple[Case, CaseOutcomes]]:
     """Each case with its outcomes, in order, only a few cases in memory at a time."""
     if jobs == 1:
         tools = load_tools(options)
@@ -234,7 +239,7 @@ def outcomes_of_cases(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, end_with_parent) as pool:
-        running: deque[tuple[Case, Future[Outcomes]]] = deque()
+        running: deque[tuple[Case, Future[CaseOutcomes]]] = deque()
         for case in cases:
             running.append((case, pool.submit(_outcomes_in_worker, case, options)))
             if len(running) == AHEAD * jobs:
@@ -246,13 +251,13 @@ def outcomes_of_cases(
 _TOOLS: dict[str, AnyResolver] = {}  # of a worker process, loaded once
 
 
-def _outcomes_in_worker(case: Case, options: EvaluationOptions) -> Outcomes:
+def _outcomes_in_worker(case: Case, options: EvaluationOptions) -> CaseOutcomes:
     if not _TOOLS:  # here, where an error reaches the person who asked
         _TOOLS.update(load_tools(options))
     return outcomes_of(case, _TOOLS, options)
 
 
-def _result(case: Case, future: Future[Outcomes]) -> tuple[Case, Outcomes]:
+def _result(case: Case, future: Future[CaseOutcomes]) -> tuple[Case, CaseOutcomes]:
     try:
         return case, future.result()
     except BrokenProcessPool as error:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.text.equivalence import Level
+from mergebert.tiers import Tier
 
 CONFLICTS_A_MERGE = 10  # a few merges hold thousands of alike conflicts
 BINS = 15  # of equal mass, for the calibration error
@@ -52,7 +53,7 @@ class Outcome:
     language: str
     levels: tuple[Level | None, ...]
     confidence: float = 1.0
-    accepted: bool = False
+    tier: Tier = Tier.SUGGESTED
     parses: bool | None = None
     intact: bool | None = None
     is_cleaned: bool = True
@@ -133,8 +134,8 @@ def figures(
         return {}
     sample = _Sample(outcomes, view)
     values = sample.values(np.ones((1, sample.repositories)))
-    draws = sample.values(_draws(sample.repositories, seed, resamples))
-    found = {name: _figure(float(values[name][0]), draws[name]) for name in values}
+    draws = sample.values(draws_of_repositories(sample.repositories, seed, resamples))
+    found = {name: figure_of(float(values[name][0]), draws[name]) for name in values}
     # Resampling widens the gap inside every bin, so an interval of it would lie above the value.
     found["calibration error"] = Figure(_finite(calibration_error(outcomes)))
     return found
@@ -164,11 +165,11 @@ def differences(
         raise ValueError("the outcomes of two tools can be compared over the same conflicts only")
     if not outcomes:
         return {}
-    one, draws = np.ones((1, ours.repositories)), _draws(ours.repositories, seed, resamples)
+    one, draws = np.ones((1, ours.repositories)), draws_of_repositories(ours.repositories, seed, resamples)
     values, other_values = ours.values(one), theirs.values(one)
     drawn, other_drawn = ours.values(draws), theirs.values(draws)
     return {
-        name: _figure(float((values[name] - other_values[name])[0]), drawn[name] - other_drawn[name])
+        name: figure_of(float((values[name] - other_values[name])[0]), drawn[name] - other_drawn[name])
         for name in values
     }
 
@@ -220,14 +221,14 @@ class _Sample:
         self.outcomes = outcomes
         self.right = [one.right(view.level) for one in outcomes]
         self.votes = self._share_of_merge if view.is_by_merge else np.ones(len(outcomes))
-        self.repository = _numbers([(one.repository,) for one in outcomes])  # [conflicts]
+        self.repository = numbers_of([(one.repository,) for one in outcomes])  # [conflicts]
         self.repositories = int(self.repository.max(initial=-1)) + 1
 
     def values(self, weights: Floats) -> dict[str, Floats]:
         """Each figure [draws] of `weights` [draws, repositories]."""
         found = {}
         for name, (part, whole) in self._shares.items():
-            found[name] = _ratio(weights @ self._by_repository(part), weights @ self._by_repository(whole))
+            found[name] = ratio(weights @ self._by_repository(part), weights @ self._by_repository(whole))
         return found | self._coverages(weights)
 
     def cumulated(self, weights: Floats) -> tuple[Floats, Floats]:
@@ -240,15 +241,20 @@ class _Sample:
     @cached_property
     def _shares(self) -> Mapping[str, tuple[Floats, Floats]]:
         """What is counted, and out of what, for every figure that is a share."""
-        votes, accepted = self.votes, self.votes * _flags([one.accepted for one in self.outcomes])
+        votes = self.votes
+        applied, drafts = (
+            votes * _flags([one.tier is tier for one in self.outcomes]) for tier in (Tier.APPLIED, Tier.DRAFT)
+        )
         answered = _flags([one.is_answered for one in self.outcomes])
         return {
             "accuracy@1": (votes * self._hits(1), votes),
             "accuracy@3": (votes * self._hits(3), votes),
             "ceiling": (votes * self._hits(None), votes),
             "answered": (votes * answered, votes),
-            "coverage": (accepted, votes),
-            "precision": (accepted * self._hits(1), accepted),
+            "coverage": (applied, votes),
+            "precision": (applied * self._hits(1), applied),
+            "drafts": (drafts, votes),
+            "draft precision": (drafts * self._hits(1), drafts),
             "parses": self._verdicts("parses"),
             "intact": self._verdicts("intact"),
         }
@@ -288,7 +294,7 @@ class _Sample:
 
     @cached_property
     def _share_of_merge(self) -> Floats:
-        merges = _numbers([(one.repository, one.merge) for one in self.outcomes])
+        merges = numbers_of([(one.repository, one.merge) for one in self.outcomes])
         return 1 / np.bincount(merges)[merges]
 
     def _hits(self, depth: int | None) -> Floats:
@@ -305,7 +311,7 @@ class _Sample:
         return np.bincount(self.repository, values, self.repositories).astype(float)
 
 
-def _draws(repositories: int, seed: int, resamples: int) -> Floats:
+def draws_of_repositories(repositories: int, seed: int, resamples: int) -> Floats:
     """How often each repository is drawn, [resamples, repositories]; no draws over too few of them."""
     if repositories < LEAST_REPOSITORIES:
         return np.zeros((0, repositories))
@@ -313,7 +319,8 @@ def _draws(repositories: int, seed: int, resamples: int) -> Floats:
     return np.random.default_rng(seed).multinomial(repositories, shares, size=resamples).astype(float)
 
 
-def _figure(value: float, draws: Floats) -> Figure:
+def figure_of(value: float, draws: Floats) -> Figure:
+    """A value and the interval of what it was in draws of repositories."""
     usable = draws[np.isfinite(draws)]
     if not np.isfinite(value) or not len(usable):
         return Figure(_finite(value))
@@ -329,12 +336,13 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Shares; not a number where the whole is nothing."""
     shares: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
     return shares
 
 
-def _numbers(names: Sequence[tuple[str, ...]]) -> NDArray[np.intp]:
+def numbers_of(names: Sequence[tuple[str, ...]]) -> NDArray[np.intp]:
     """A number for each name in the order of the alphabet, so that the order of outcomes is no matter."""
     number = {name: at for at, name in enumerate(sorted(set(names)))}
     return np.array([number[name] for name in names], np.intp)

@@ -13,11 +13,13 @@ from mergebert.ranking.resolution import AnyResolver, RankedConflict
 from mergebert.text.candidates import ConflictDiff, Origin, candidates
 from mergebert.text.equivalence import strictest_levels
 from mergebert.text.languages import Language, language_of
-from mergebert.text.lexemes import passages
+from mergebert.text.lexemes import Passage, passages
 from mergebert.text.markers import Conflict, MergedFile, render, resolved
 from mergebert.text.syntax import error_count
+from mergebert.tiers import USUAL_BUDGETS, ErrorBudgets, Tier
 from mergebert.training.dataset.prepare import file_merge
 from mergebert.training.evaluation.metrics import ConflictId, Outcome
+from mergebert.training.evaluation.whole_files import TIERS, FileOutcome
 
 TOOL, WITHOUT_NETWORK = "mergebert", "ranker without the network"
 OURS, THEIRS, TOKENS, GIT = "always ours", "always theirs", "token merge when clean", "git"
@@ -32,13 +34,13 @@ def ranking_tools(outcomes: Outcomes) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """How the tools are run: with which bundles, budget and knowledge of the merge."""
+    """How the tools are run: with which bundles, budgets and knowledge of the merge."""
 
     bundle: Path | None = None
     baseline: Path | None = None
-    max_error: float = 0.05
+    budgets: ErrorBudgets = USUAL_BUDGETS
     one_file: bool = False
-    with_context: bool = False
+    with_history: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +58,33 @@ class Proposal:
 
     texts: tuple[str, ...]
     confidence: float = 1.0
-    accepted: bool = True
+    tier: Tier = Tier.APPLIED
 
 
-def outcomes_of(case: Case, tools: Mapping[str, AnyResolver], options: EvaluationOptions) -> Outcomes:
+@dataclass(frozen=True, slots=True)
+class CaseOutcomes:
+    """What all tools made of the conflicts that count, and those that rank of every file as a whole."""
+
+    conflicts: Outcomes
+    files: Mapping[str, Sequence[FileOutcome]]
+
+
+def outcomes_of(case: Case, tools: Mapping[str, AnyResolver], options: EvaluationOptions) -> CaseOutcomes:
     """The outcomes of the tools and of the baselines, all over the same conflicts in the same order."""
     files = [_file_merge(example, options) for example in case.files]
     ranked = {name: _ranked(tool, files, options) for name, tool in tools.items()}
     outcomes: dict[str, list[Outcome]] = {name: [] for name in (*tools, OURS, THEIRS, TOKENS, GIT)}
+    wholes: dict[str, list[FileOutcome]] = {name: [] for name in tools}
     for at, (example, file) in enumerate(zip(case.files, files, strict=True)):
         evaluator = FileEvaluator(example, file.merged)
         indices = [one.index for one in example.conflicts if conflict_id(example, one) in case.counted]
         for name, answers in ranked.items():
-            outcomes[name] += evaluator.outcomes(_proposals(answers[at]), indices)
-        for name, proposals in baseline_proposals(file.merged.conflicts, indices, evaluator.language):
-            outcomes[name] += [evaluator.outcome(index, proposals[index]) for index in indices]
-    return outcomes
+            proposals = _proposals(answers[at])
+            outcomes[name] += evaluator.outcomes(proposals, indices)
+            wholes[name].append(evaluator.whole(proposals))
+        for name, baseline in baseline_proposals(file.merged.conflicts, indices, evaluator.language):
+            outcomes[name] += [evaluator.outcome(index, baseline[index]) for index in indices]
+    return CaseOutcomes(outcomes, wholes)
 
 
 def conflict_id(example: FileExample, conflict: ConflictExample) -> ConflictId:
@@ -86,17 +99,17 @@ def baseline_proposals(
     yield OURS, {at: Proposal((conflicts[at].sides.ours,)) for at in indices}
     yield THEIRS, {at: Proposal((conflicts[at].sides.theirs,)) for at in indices}
     yield TOKENS, {at: token_merge(conflicts[at], language) for at in indices}
-    yield GIT, {at: Proposal((), accepted=False) for at in indices}
+    yield GIT, {at: Proposal((), tier=Tier.SUGGESTED) for at in indices}
 
 
 def token_merge(conflict: Conflict, language: Language) -> Proposal:
     """The three-way merge of the tokens where it is clean, as MergeBERT takes it; no answer where not."""
     diff = ConflictDiff(conflict, language)
     if not diff.is_small or diff.token_diff.disputed:
-        return Proposal((), accepted=False)
+        return Proposal((), tier=Tier.SUGGESTED)
     clean = (one.text for one in candidates(conflict, language, diff) if Origin("tokens") in one.origins)
     text = next(clean, None)
-    return Proposal((), accepted=False) if text is None else Proposal((text,))
+    return Proposal((), tier=Tier.SUGGESTED) if text is None else Proposal((text,))
 
 
 class FileEvaluator:
@@ -105,12 +118,13 @@ class FileEvaluator:
     def __init__(self, example: FileExample, merged: MergedFile) -> None:
         self.example = example
         self.language = language_of(example.path)
+        self.merged = merged
         self.syntax = FileSyntax(merged, self.language)
         self.passages = passages(merged.parts, self.language)
 
     def outcomes(self, answers: Sequence[Proposal], indices: Sequence[int]) -> list[Outcome]:
         """The outcomes of a tool that answers every conflict of the file, at the conflicts that count."""
-        applied = {at: answer.texts[0] for at, answer in enumerate(answers) if answer.accepted}
+        applied = {at: answer.texts[0] for at, answer in enumerate(answers) if answer.tier is Tier.APPLIED}
         intact = self.syntax.is_intact(applied) if any(at in applied for at in indices) else None
         found = [(at, self.outcome(at, answers[at])) for at in indices]
         return [replace(one, intact=intact) if at in applied else one for at, one in found]
@@ -126,9 +140,26 @@ class FileEvaluator:
             language=example.language,
             levels=tuple(strictest_levels(answer.texts, resolution, self.passages[index])),
             confidence=answer.confidence,
-            accepted=answer.accepted,
+            tier=answer.tier,
             parses=self.syntax.parses(index, answer.texts[0]) if answer.texts else None,
             is_cleaned=example.is_cleaned,
+        )
+
+    def whole(self, answers: Sequence[Proposal]) -> FileOutcome:
+        """The outcome of the file as a whole, with the best resolution of each of its conflicts in place."""
+        example = self.example
+        level = None
+        if all(answer.texts for answer in answers):
+            best = {at: answer.texts[0] for at, answer in enumerate(answers)}
+            text = render(resolved(self.merged, best))
+            (level,) = strictest_levels([text], example.merged, Passage(self.language))
+        return FileOutcome(
+            example.repository,
+            example.merge,
+            max((answer.tier for answer in answers), key=TIERS.index),
+            level,
+            example.is_cleaned,
+            example.conflicted_files,
         )
 
 
@@ -171,7 +202,7 @@ class FileSyntax:
 
 def _file_merge(example: FileExample, options: EvaluationOptions) -> FileMerge:
     file = file_merge(example)
-    return file if options.with_context else replace(file, context=None, history=None)
+    return file if options.with_history else replace(file, context=None, history=None)
 
 
 def _ranked(
@@ -179,14 +210,13 @@ def _ranked(
 ) -> list[list[RankedConflict]]:
     """The conflicts of every file: of all files asked at once, or of each file alone."""
     calls = [[file] for file in files] if options.one_file else [files]
-    return [answers for call in calls for answers in tool.rank(call, options.max_error)]
+    return [answers for call in calls for answers in tool.rank(call, options.budgets)]
 
 
 def _proposals(ranked: Sequence[RankedConflict]) -> list[Proposal]:
     found = []
     for one in ranked:
         texts = tuple(resolution.text for resolution in one.resolutions)
-        found.append(
-            Proposal(texts, one.resolutions[0].confidence if texts else 0.0, one.accepted and bool(texts))
-        )
+        confidence = one.resolutions[0].confidence if texts else 0.0
+        found.append(Proposal(texts, confidence, one.tier if texts else Tier.SUGGESTED))
     return found

@@ -21,6 +21,7 @@ from mergebert.training.evaluation.metrics import (
     risk_coverage,
 )
 from mergebert.training.evaluation.outcomes import TOOL, WITHOUT_NETWORK, ranking_tools
+from mergebert.training.evaluation.whole_files import FileOutcome, WholeOutcome, merges_of, whole_figures
 
 CURVE_POINTS = 200
 DIGITS = 4
@@ -35,6 +36,8 @@ ACCURACY = {
 APPLYING = {
     "applied": ("coverage", True),
     "right": ("precision", True),
+    "drafts": ("drafts", True),
+    "drafts right": ("draft precision", True),
     "at 80 %": ("coverage at 80%", True),
     "at 90 %": ("coverage at 90%", True),
     "at 95 %": ("coverage at 95%", True),
@@ -45,7 +48,17 @@ APPLYING = {
 VIEWED = {
     "@1": ("accuracy@1", True),
     "@3": ("accuracy@3", True),
-    **{name: APPLYING[name] for name in ("applied", "right", "at 80 %", "at 90 %", "at 95 %")},
+    **{
+        name: APPLYING[name]
+        for name in ("applied", "right", "drafts", "drafts right", "at 80 %", "at 90 %", "at 95 %")
+    },
+}
+WHOLE = {
+    "best right": ("best", True),
+    "applied": ("applied", True),
+    "right": ("applied, right", True),
+    "with drafts": ("with drafts", True),
+    "with drafts, right": ("with drafts, right", True),
 }
 COMPARED = ("accuracy@1", "accuracy@3", "coverage at 90%", "coverage at 95%")
 
@@ -60,13 +73,20 @@ one vote    each merge counts for one, however many conflicts it has
 ceiling     some candidate is the committed resolution
 parses      the first candidate leaves no more syntax errors in the file than the better side does there
 applied     what is sure enough at this --max-error; right: the share of it that people committed
+drafts      what is sure enough of the rest at this --draft-error; drafts right: the share of them that people committed
+whole       best right: the file, or all files of the merge, is what people committed once the best resolution of every
+            conflict is in place; applied, with drafts: nothing is left to do; right: the share of these. A merge with
+            files that are not measured (of other languages, deleted on a side) has something left
 at 90 %     the most that could be applied at that precision, the most confident first
 calibration the mean gap between confidence and accuracy, over 15 bins of equal mass
 intact      of what is applied, the share in files with no more syntax errors than their better side"""
 
 
 def report_of(
-    outcomes: Mapping[str, Sequence[Outcome]], facts: Mapping[str, Any], seed: int = 0
+    outcomes: Mapping[str, Sequence[Outcome]],
+    files: Mapping[str, Sequence[FileOutcome]],
+    facts: Mapping[str, Any],
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Everything measured, as plain values."""
     groups = {tool: by_language(found) for tool, found in outcomes.items()}
@@ -79,6 +99,10 @@ def report_of(
         },
         "views": {
             name: _plain(figures(found, seed, view=view)) for name, found, view in _viewed(outcomes[TOOL])
+        },
+        "whole": {
+            name: {"number": len(found)} | _plain(whole_figures(found, seed, level))
+            for name, found, level in _wholes(files[TOOL])
         },
         "differences": _differences(groups, seed),
         "by repository": _by_repository(outcomes[TOOL]),
@@ -96,8 +120,13 @@ def text_of(report: Mapping[str, Any]) -> str:
         [
             _heading(report),
             _table("accuracy, %", report, ACCURACY),
-            _table(f"applying at --max-error {report['max_error']:g}, %", report, APPLYING),
+            _table(
+                f"applying at --max-error {report['max_error']:g}, drafts at --draft-error {report['draft_error']:g}, %",
+                report,
+                APPLYING,
+            ),
             _views(report),
+            _whole_table(report),
             *([_comparison(report)] if report["differences"] else []),
             NOTES,
         ]
@@ -118,6 +147,25 @@ def _views(report: Mapping[str, Any]) -> str:
     for name, found in report["views"].items():
         if found:
             rows.append([f"  {name}", *(cell(found[figure], shown) for figure, shown in VIEWED.values())])
+    return padded_table(rows)
+
+
+def _wholes(files: Sequence[FileOutcome]) -> Iterator[tuple[str, Sequence[WholeOutcome], Level]]:
+    """The outcomes of whole files and merges, with strict and cleaned labels, at every level."""
+    for kind, found in (("files", files), ("merges", merges_of(files))):
+        for labels in ("strict", "cleaned"):
+            kept = [one for one in found if one.is_cleaned or labels == "strict"]
+            for level in Level:
+                yield f"{kind}, {labels}, {level}", kept, level
+
+
+def _whole_table(report: Mapping[str, Any]) -> str:
+    """The figures of the tool over whole files and merges."""
+    rows = [["whole, all languages, %", "number", *WHOLE]]
+    for name, found in report["whole"].items():
+        if found["number"]:
+            shown = (cell(found[figure], has_interval) for figure, has_interval in WHOLE.values())
+            rows.append([f"  {name}", str(found["number"]), *shown])
     return padded_table(rows)
 
 
@@ -174,7 +222,7 @@ def _heading(report: Mapping[str, Any]) -> str:
     counts, names = report["counts"], report["repositories"]
     lines = [
         f"{report['bundle']} on {len(names)} {report['split']} repositories, asked {report['asked']}, "
-        f"{'with' if report['with_context'] else 'without'} ages and authors of merges: {', '.join(names)}",
+        f"{'with' if report['with_history'] else 'without'} the history of merges: {', '.join(names)}",
         f"{counts['conflicts']} conflicts in {counts['files']} files of {counts['merges']} merges; "
         f"{counts['not located']} not located, {counts['duplicates']} seen before, "
         f"{counts['conflicts counted']} counted in {counts['merges counted']} merges",

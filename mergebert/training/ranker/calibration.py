@@ -1,19 +1,20 @@
-"""Calibration: how often the ranker is right at each probability, and the error of applying, on development repositories."""
+"""Calibration: how often the ranker is right at each probability, and the error of acting, on development repositories."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 
+from mergebert.ranking.risk import Risk
 from mergebert.training.ranker.ranked_conflicts import RankedConflicts
 
 Curve = list[tuple[float, float]]
 
 POINTS = 60  # of a stored curve; straight lines between them
-LEAST_APPLIED = 60  # conflicts behind a threshold; fewer say too little about the error they risk
-NOTHING_APPLIED = (1.0, 0.0, 1.0)  # the risk where too little was measured: no confidence reaches 1
-CAUTION = 0.5  # standard errors, over repositories, added to the measured error: repositories differ
+LEAST_ACTED_ON = 60  # conflicts behind a threshold; fewer say too little about the error they risk
 
 
 def best_curve(ranked: RankedConflicts) -> Curve:
@@ -21,50 +22,42 @@ def best_curve(ranked: RankedConflicts) -> Curve:
     return _isotonic(ranked.best, ranked.is_right)
 
 
-def risk_curve(ranked: RankedConflicts, best: Curve) -> list[tuple[float, float, float]]:
-    """(threshold, coverage, error) of applying every best candidate of at least that calibrated probability.
-
-    The error is the measured one, of all that is applied, and CAUTION standard errors between repositories.
-    """
+def measured_risk(ranked: RankedConflicts, best: Curve) -> Risk:
+    """How many conflicts of each repository reach each calibrated probability, and how many of these are wrong."""
     scores, values = zip(*best, strict=True)
     confidence = np.interp(ranked.best, scores, values)
     order = np.argsort(-confidence, kind="stable")
-    confidence, wrong = confidence[order], ~ranked.is_right[order]
-    _, repository = np.unique(np.array(ranked.repositories)[order], return_inverse=True)
-    distinct = _distinct(repository, np.array(ranked.numbers)[order])
-    return [
-        (
-            float(confidence[count - 1]),
-            count / len(confidence),
-            _cautious_error(wrong[:count], repository[:count]),
-        )
-        for count in _counts(confidence, distinct)
-    ] or [NOTHING_APPLIED]
+    names, repository = np.unique(np.array(ranked.repositories)[order], return_inverse=True)
+    ends = _ends(confidence[order])
+    here = repository[:, None] == np.arange(len(names))
+    conflicts = np.cumsum(here, axis=0)[ends]
+    wrong = np.cumsum(here & ~ranked.is_right[order][:, None], axis=0)[ends]
+    return Risk(
+        tuple(confidence[order][ends].tolist()),
+        tuple(map(tuple, conflicts.tolist())),
+        tuple(map(tuple, wrong.tolist())),
+        LEAST_ACTED_ON * _scopes(ranked),
+    )
 
 
-def _distinct(repository: NDArray[np.int64], number: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many different conflicts stand at each place or before it: one seen in two scopes says no more than in one."""
-    fresh = np.zeros(len(number), np.int64)
-    fresh[np.unique(np.stack([repository, number]), axis=1, return_index=True)[1]] = 1
-    return np.cumsum(fresh)
+def _scopes(ranked: RankedConflicts) -> int:
+    """How often each conflict was ranked: one seen in two scopes says no more than in one."""
+    seen = Counter(zip(ranked.repositories, ranked.numbers, strict=True))
+    return max(seen.values(), default=1)
 
 
-def _counts(confidence: NDArray[np.float64], distinct: NDArray[np.int64]) -> list[int]:
-    """How many of the most confident to look at: a few hundred numbers, none that parts equal confidences."""
-    ends = np.append(np.flatnonzero(np.diff(confidence)) + 1, len(confidence))
-    enough = ends[distinct[ends - 1] >= LEAST_APPLIED]
-    if len(enough) <= 4 * POINTS:
-        return [int(end) for end in enough]
+def _ends(confidence: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The last places of up to a few hundred runs of the most confident, none that parts equal confidences."""
+    ends = (
+        np.append(np.flatnonzero(np.diff(confidence)), len(confidence) - 1)
+        if len(confidence)
+        else np.zeros(0, int)
+    )
+    if len(ends) <= 4 * POINTS:
+        return ends
     # Closer together where little is applied: that is where error budgets are met.
-    places = np.unique((np.linspace(0, 1, 4 * POINTS) ** 2 * (len(enough) - 1)).astype(int))
-    return [int(end) for end in enough[places]]
-
-
-def _cautious_error(wrong: NDArray[np.bool_], repository: NDArray[np.int64]) -> float:
-    """The share that is wrong plus CAUTION standard errors of a mean over clusters (a cluster a repository)."""
-    mean = (float(wrong.sum()) + 1.0) / (len(wrong) + 2.0)  # none wrong of sixty is not no risk
-    residual = np.bincount(repository, weights=wrong - mean)
-    return mean + CAUTION * float(np.sqrt((residual**2).sum())) / len(wrong)
+    places = np.unique((np.linspace(0, 1, 4 * POINTS) ** 2 * (len(ends) - 1)).astype(int))
+    return ends[places]
 
 
 def _isotonic(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from mergebert.training.dataset.prepared import (
 from mergebert.training.evaluation.metrics import summary
 from mergebert.training.processes import in_processes
 from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
-from mergebert.training.ranker.calibration import best_curve, risk_curve
+from mergebert.training.ranker.calibration import best_curve, measured_risk
 from mergebert.training.ranker.ranked_conflicts import ranked_conflicts
 from mergebert.training.ranker.tables import (
     MergeScope,
@@ -150,7 +150,7 @@ def _on_development(
     whole, alone = seen(MergeScope.MERGE), seen(MergeScope.FILE)
     both = ranked_conflicts([*whole, *alone], config)  # as `solve` and as the driver see them
     best = best_curve(both)
-    calibration = {"best": best, "risk": risk_curve(both, best)}
+    calibration = {"best": best, "risk": asdict(measured_risk(both, best))}
     metrics = {
         "development, first pass": figures((one, _first_pass(space, one)) for one in repositories),
         "development": figures(whole),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mergebert.errors import MergebertError
-from mergebert.settings import MAX_ERROR
+from mergebert.tiers import USUAL_BUDGETS
 from mergebert_lsp.worker.models import Models
 
 
@@ -13,7 +13,7 @@ def models() -> Models:
 
 def test_a_repository_chooses_no_model_but_where_a_person_allowed_it(repository) -> None:
     repository.git("config", "mergebert.bundle", "/of/the/repository")
-    assert models().of(repository.path)[1] == MAX_ERROR
+    assert models().of(repository.path)[1] == USUAL_BUDGETS
     repository.git("config", "--global", "mergebert.repositoryBundle", "true")
     with pytest.raises(MergebertError, match="/of/the/repository"):
         models().of(repository.path)

@@ -60,6 +60,7 @@ def test_a_batch_answers_every_line_in_order() -> None:
         "ours": "ours 25\n",
         "theirs": "theirs 25\n",
         "accepted": False,
+        "tier": "suggested",
         "candidates": [],
     }
 

@@ -215,7 +215,7 @@ def test_doubt_in_a_file_with_much_left_is_asked_first(files: list[Path]) -> Non
 
     def ranked(key, *confidences: float) -> RankedConflict:
         texts = [Resolution(str(at), "a", "lines", share) for at, share in enumerate(confidences)]
-        return RankedConflict(merge.conflict(key).conflict, tuple(texts), accepted=False)
+        return RankedConflict(merge.conflict(key).conflict, tuple(texts))
 
     offers = {
         (0, 0): ranked((0, 0), 0.9, 0.05),

@@ -7,6 +7,7 @@ import pytest
 
 from mergebert.cli import main
 from mergebert.ranking.bundle import FIRST, MANIFEST, RANKER, write_manifest
+from tests.mergebert.ranking.risks import plain_risk
 from tests.mergebert.tiny_bundle import write_bundle
 
 
@@ -19,7 +20,7 @@ def bundle(tmp_path: Path) -> Path:
         (folder / name).write_bytes(b"trees of " + name.encode())
     calibration = {
         "best": [[0, 0], [1, 1]],
-        "risk": [[0.95, 0.1, 0.02], [0.9, 0.25, 0.04], [0.5, 0.8, 0.2]],
+        "risk": plain_risk((0.95, 0.1, 0.02), (0.9, 0.25, 0.04), (0.5, 0.8, 0.2), (0.1, 1.0, 0.4)),
     }
     features = {"first": ["is none"], "ranker": ["is none"]}
     facts = {
@@ -38,8 +39,8 @@ def test_info_for_people(bundle: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "ranker alone, without a network" in shown
     assert "  accuracy@1 0.64" in shown
     assert "languages   go java" in shown
-    assert "--max-error 0.05 resolves 25.0%" in shown
-    assert "--max-error 0.01 resolves 0.0%" in shown
+    assert "--max-error 0.05  applies  25.0%, and   0.0% are drafts at --draft-error 0.2" in shown
+    assert "--max-error 0.01  applies   0.0%, and  80.0% are drafts at --draft-error 0.2" in shown
 
 
 def test_info_for_programs(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

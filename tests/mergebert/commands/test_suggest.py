@@ -58,6 +58,7 @@ def test_a_file_for_programs(fake: FakeResolver, tmp_path: Path, capsys: pytest.
                 "ours": "ours\n",
                 "theirs": "theirs\n",
                 "accepted": True,
+                "tier": "applied",
                 "candidates": [
                     {"text": "theirs\n", "confidence": 0.97, "pattern": "b", "method": "lines", "class": 0}
                 ],

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mergebert.ranking import acceptance
@@ -9,6 +11,7 @@ from mergebert.ranking.resolution import RankedConflict, Resolution
 from mergebert.text.languages import Language
 from mergebert.text.markers import Conflict, Markers, MergedFile
 from mergebert.text.threeway import ThreeWay
+from mergebert.tiers import Tier
 
 MARKERS = Markers("<<<<<<< a\n", "||||||| b\n", "=======\n", ">>>>>>> c\n")
 SURE = (0.95, 0.99, 0.96, 0.98, 0.97)
@@ -24,7 +27,7 @@ def test_what_nobody_can_parse_is_not_applied(monkeypatch: pytest.MonkeyPatch) -
         return None if text == both.text else 0
 
     monkeypatch.setattr(acceptance, "error_count", error_count)
-    [one] = checked(evidence, [RankedConflict(conflict, (both,), accepted=True)])
+    [one] = checked(evidence, [RankedConflict(conflict, (both,), Tier.APPLIED)])
 
     assert not one.accepted
 
@@ -33,7 +36,7 @@ def ranked_file() -> tuple[FileEvidence, list[RankedConflict]]:
     """A file of five conflicts, all accepted with another confidence; what is applied is `both 0`, `both 1`, ..."""
     conflicts = [Conflict(ThreeWay("", f"ours {at}\n", f"theirs {at}\n"), MARKERS) for at in range(5)]
     ranked = [
-        RankedConflict(one, (Resolution(f"both {at}\n", "ours+theirs", "lines", sure),), accepted=True)
+        RankedConflict(one, (Resolution(f"both {at}\n", "ours+theirs", "lines", sure),), Tier.APPLIED)
         for at, (one, sure) in enumerate(zip(conflicts, SURE, strict=True))
     ]
     parts = [part for one in conflicts for part in (one, "between\n")]
@@ -61,6 +64,15 @@ def test_the_less_sure_half_is_withdrawn_until_the_file_parses(
     assert {at for at, one in enumerate(found) if one.accepted} == kept
     assert [one.resolutions for one in found] == [one.resolutions for one in ranked]
     assert len(tried) == parsed
+
+
+def test_drafts_are_tried_with_what_is_applied_and_leave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The surest two are applied; of the drafts the least sure breaks the file, and its half is withdrawn."""
+    evidence, ranked = ranked_file()
+    mixed = [one if at in (1, 3) else replace(one, tier=Tier.DRAFT) for at, one in enumerate(ranked)]
+    monkeypatch.setattr(acceptance, "error_count", lambda text, language: int("both 0\n" in text))
+    tiers = [one.tier for one in checked(evidence, mixed)]
+    assert tiers == [Tier.SUGGESTED, Tier.APPLIED, Tier.SUGGESTED, Tier.APPLIED, Tier.DRAFT]
 
 
 def test_nothing_accepted_is_nothing_parsed(monkeypatch: pytest.MonkeyPatch) -> None:

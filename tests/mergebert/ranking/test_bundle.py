@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from mergebert.errors import ModelBundleError
-from mergebert.ranking.acceptance import Calibration
 from mergebert.ranking.bundle import (
     FIRST,
     MANIFEST,
@@ -22,7 +21,7 @@ from mergebert.ranking.bundle import (
 )
 from mergebert.ranking.codes import codes, feature_names
 from mergebert.ranking.history_features import HISTORY_FEATURES
-from tests.mergebert.tiny_bundle import CALIBRATION, STRAIGHT, write_bundle
+from tests.mergebert.tiny_bundle import CALIBRATION, RISK, STRAIGHT, write_bundle
 
 
 @pytest.fixture(scope="module")
@@ -245,12 +244,14 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
                 {**CALIBRATION, "best": 3},
                 {**CALIBRATION, "best": [["a", 1]]},
                 {**CALIBRATION, "best": [[0.0, 0.1, 0.2]]},
-                {**CALIBRATION, "risk": [[0.9, 0.1]]},
+                {**CALIBRATION, "risk": {**RISK, "conflicts": [[1], [2, 3], [4]]}},
                 {**CALIBRATION, "best": []},
                 {**CALIBRATION, "risk": []},
                 {**CALIBRATION, "best": [[0.0, 0.1], [1.0, 7.0]]},
                 {**CALIBRATION, "best": [[-1.0, 0.1]]},
-                {**CALIBRATION, "risk": [[0.9, 7, 0.01]]},
+                {**CALIBRATION, "risk": {**RISK, "thresholds": [7.0, 0.5, 0.3]}},
+                {**CALIBRATION, "risk": {**RISK, "wrong": RISK["wrong"][:2]}},
+                {**CALIBRATION, "risk": {**RISK, "wrong": [[-1], [0], [0]]}},
             )
         ),
     ],
@@ -289,19 +290,3 @@ def test_a_wrong_digest_is_no_digest(bundle: Path) -> None:
 def test_a_calibration_must_be_in_order(bundle: Path, calibration: object) -> None:
     rewrite(bundle, lambda manifest: manifest.update(calibration=calibration))
     assert "has a calibration curve out of order" in refusal(bundle)
-
-
-def test_the_threshold_is_the_least_that_errs_little_enough() -> None:
-    calibration = Calibration((), ((0.9, 0.1, 0.01), (0.7, 0.3, 0.05), (0.4, 0.6, 0.2)))
-    assert calibration.threshold(0.05) == 0.7
-    assert calibration.threshold(0.2) == 0.4
-    assert calibration.threshold(1.0) == 0.4
-    assert calibration.threshold(0.0) > 1.0
-    assert Calibration((), ()).threshold(1.0) > 1.0
-
-
-def test_no_error_at_all_is_never_promised() -> None:
-    """Not even where none was measured."""
-    calibration = Calibration((), ((0.9, 0.1, 0.0),))
-    assert calibration.threshold(0.0) > 1.0
-    assert calibration.threshold(0.001) == 0.9

@@ -374,7 +374,7 @@ def test_a_supervised_resolver_answers_as_one_that_is_not(bundle: Path) -> None:
     file = FileMerge("a.py", parse(CONFLICT))
     supervised = SupervisedResolver(bundle, 30)
     for answers in ({}, {(0, 0): "x = 1\n"}):
-        assert supervised.rank([file], 0.05, answers) == Resolver.load(bundle).rank([file], 0.05, answers)
+        assert supervised.rank([file], answers=answers) == Resolver.load(bundle).rank([file], answers=answers)
 
 
 def test_a_process_that_died_is_started_again_and_not_for_ever(bundle: Path) -> None:

@@ -12,6 +12,7 @@ from mergebert.text.conflicted_text import ConflictedText
 from mergebert.text.markers import parse
 from mergebert.text.reconcile import reconciled, unreconciled
 from mergebert.text.threeway import ThreeWay
+from mergebert.tiers import Tier
 
 # In zdiff3 the common last line stands outside the markers: a resolution without it would lose text.
 SHOWN = "<<<<<<< a\nours\n||||||| o\nold\n=======\ntheirs\n>>>>>>> b\nsame\n"
@@ -26,9 +27,7 @@ class Ranker:
 
     def rank(self, files: Sequence[FileMerge], *_: object) -> list[list[RankedConflict]]:
         found = tuple(Resolution(text, "b", "lines", 0.9) for text in self.texts)
-        return [
-            [RankedConflict(one, found, accepted=True) for one in file.merged.conflicts] for file in files
-        ]
+        return [[RankedConflict(one, found, Tier.APPLIED) for one in file.merged.conflicts] for file in files]
 
 
 def offer(text: ConflictedText, *texts: str) -> RankedConflict:

@@ -19,6 +19,8 @@ from mergebert.text.candidates import candidates, whitespace_key
 from mergebert.text.languages import language_of
 from mergebert.text.markers import MergedFile, parse, render, resolved
 from mergebert.text.tokens import is_space, tokenize
+from mergebert.tiers import ErrorBudgets
+from tests.mergebert.ranking.risks import plain_risk
 from tests.mergebert.strategies import conflict_of, merged_files
 from tests.mergebert.tiny_bundle import CALIBRATION, write_bundle
 
@@ -95,7 +97,7 @@ def test_what_is_applied_is_never_invented(resolver: Resolver, merged: MergedFil
         return Counter(token for token in tokenize(text, language) if not is_space(token))
 
     file = FileMerge("a.java", merged)
-    [ranked] = resolver.rank([file], max_error)
+    [ranked] = resolver.rank([file], ErrorBudgets(max_error))
     for one in ranked:
         known = sum(map(tokens, one.conflict.sides), Counter())
         assert not one.accepted or not tokens(best(one)) - known
@@ -130,18 +132,18 @@ def test_nothing_to_do(resolver: Resolver) -> None:
 
 def test_the_error_budget_decides_what_is_applied(resolver: Resolver) -> None:
     """The curve of the bundle allows thresholds 0.9, 0.5 and 0.3 for errors of 1, 4 and 30 percent."""
-    [[sure]] = resolver.rank([file_of(ONE)], max_error=0.05)
+    [[sure]] = resolver.rank([file_of(ONE)])
     assert 0.5 < sure.resolutions[0].confidence < 0.9
     assert sure.accepted
     for max_error, accepted in ((0.0, False), (0.01, False), (0.3, True)):
-        [[one]] = resolver.rank([file_of(ONE)], max_error)
+        [[one]] = resolver.rank([file_of(ONE)], ErrorBudgets(max_error))
         assert one.accepted is accepted
 
 
 def test_a_confidence_at_the_threshold_is_enough(folder: Path) -> None:
-    calibration = {"best": [(0.0, 0.5), (1.0, 0.5)], "risk": [(0.5, 1.0, 0.05)]}
+    calibration = {"best": [(0.0, 0.5), (1.0, 0.5)], "risk": plain_risk((0.5, 1.0, 0.05))}
     exact = Resolver.load(write_bundle(folder / "exact", LIKES_OURS, calibration=calibration))
-    [[one]] = exact.rank([file_of(ONE)], max_error=0.05)
+    [[one]] = exact.rank([file_of(ONE)])
     assert (one.resolutions[0].confidence, one.accepted) == (0.5, True)
 
 
@@ -161,7 +163,7 @@ def test_accepted_resolutions_stand_in_the_file(resolver: Resolver) -> None:
     assert [one.accepted for one in ranked] == [True, True]
     assert render(accepted_file(file, ranked)) == "x = 0\na = 2\ny = 0\ncall(y)\nz = 0"
 
-    [careful] = resolver.rank([file], max_error=0.0)
+    [careful] = resolver.rank([file], ErrorBudgets(0.0))
     assert accepted_file(file, careful) == file.merged
 
 
@@ -260,7 +262,7 @@ def test_what_undoes_line_ends_that_a_side_turned_is_neither_best_nor_applied(sh
 
     def ranked(theirs: str) -> RankedConflict:
         file = file_of(conflict_of(base, base.replace("\n", "\r\n"), theirs), path="a.go")
-        [[found]] = resolver.rank([file], max_error=1.0)
+        [[found]] = resolver.rank([file], ErrorBudgets(1.0))
         return found
 
     assert best(ranked(edited)) == edited.replace("\n", "\r\n")

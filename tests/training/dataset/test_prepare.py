@@ -18,6 +18,7 @@ from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
 from mergebert.text.equivalence import strictest_levels
 from mergebert.text.patterns import PATTERNS
+from mergebert.training.dataset.mined import merges_of
 from mergebert.training.dataset.prepare import CONFLICTS_A_MERGE, LEVELS, UNLIKE, capped, file_merge, prepare
 from mergebert.training.dataset.prepared import ragged_rows, right_options
 from mergebert.training.network.batches import LabelledConflicts, from_step
@@ -50,7 +51,7 @@ def arrays(path: Path) -> Arrays:
 def known() -> list[tuple[ModelInput, FileExample, int]]:
     """The model input of every conflict, made again, with its example, in the order of the arrays."""
     found = []
-    for group in capped(MINED):
+    for group in map(capped, merges_of(MINED)):
         for one in group:
             inputs = model_inputs(FileEvidence(file_merge(one)), subwords)
             found += [(conflict, one, at) for at, conflict in enumerate(inputs)]
@@ -129,7 +130,8 @@ def test_origins_are_kept_for_the_network(
 
 
 def test_the_same_twice(path: Path, tmp_path: Path) -> None:
-    prepare(MINED[::-1], subwords, tmp_path / "again.npz")
+    again = [one for merge in merges_of(MINED) for one in merge[::-1]]
+    prepare(again, subwords, tmp_path / "again.npz")
     before, after = read_arrays(path), read_arrays(tmp_path / "again.npz")
     assert before.keys() == after.keys()
     assert all(
@@ -147,18 +149,22 @@ def test_files_of_a_merge_stand_together(arrays: Arrays) -> None:
 def test_giant_merges_are_cut_by_whole_files() -> None:
     one = example("own/er", 0)
     many = [replace(one, path=f"{at}.py", conflicts=one.conflicts * 10) for at in range(9)]
-    small = replace(one, merge="other")
-    groups = capped([*many, small])
-    assert sorted(len(group) for group in groups) == [1, 3]
-    [giant] = [group for group in groups if len(group) > 1]
-    assert sum(len(file.conflicts) for file in giant) <= CONFLICTS_A_MERGE
-    assert capped([small, *many[::-1]]) == groups
+    kept = capped(many)
+    assert len(kept) == 3
+    assert sum(len(file.conflicts) for file in kept) <= CONFLICTS_A_MERGE
+    assert capped(many[::-1]) == kept
 
 
 def test_one_giant_file_is_kept() -> None:
     one = example("own/er", 0)
     giant = replace(one, conflicts=one.conflicts * 100)
-    assert capped([giant]) == [[giant]]
+    assert capped([giant]) == [giant]
+
+
+def test_merges_are_those_that_stand_together() -> None:
+    one = example("own/er", 0)
+    other = replace(one, merge="other")
+    assert list(merges_of([one, one, other])) == [[one, one], [other]]
 
 
 def test_conflicts_to_learn_from(path: Path, arrays: Arrays) -> None:

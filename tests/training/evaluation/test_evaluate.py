@@ -20,6 +20,7 @@ from mergebert.text.history import MergeContext
 from mergebert.text.languages import by_name
 from mergebert.text.markers import MergedFile, parse
 from mergebert.text.threeway import ThreeWay
+from mergebert.tiers import Tier
 from mergebert.training.evaluation import evaluate as evaluate_command
 from mergebert.training.evaluation.evaluate import add_evaluate_arguments, countable, run_evaluate
 from mergebert.training.evaluation.metrics import ConflictId
@@ -82,7 +83,11 @@ def example(
         blobs=ThreeWay("0", "1", "2"),
         stages=ThreeWay(*texts),
         conflicted=file_of([sides for sides, _ in conflicts]),
-        merged="",
+        merged="import os\n"
+        + "".join(
+            f"{sides[1] if resolution is None else resolution}print({at})\n"
+            for at, (sides, resolution) in enumerate(conflicts)
+        ),
         context=MergeContext(3, 2, 1, 4, 5, 6, True, False),
         conflicts=known,
     )
@@ -99,14 +104,14 @@ def python_file(*conflicts: Sides) -> MergedFile:
 def test_each_tool_is_right_where_it_says_what_people_committed() -> None:
     files = example([(CLASH, "total =   3\n"), (CLASH, CLASH[1]), (CLEAN, "f(x, y)\n"), (CLASH, "new = 1\n")])
     found = outcomes_of(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions())
-    first = {tool: [one.right()[:1] for one in outcomes] for tool, outcomes in found.items()}
+    first = {tool: [one.right()[:1] for one in outcomes] for tool, outcomes in found.conflicts.items()}
     assert first[TOOL] == [(True,), (False,), (False,), (False,)]
     assert first[OURS] == [(False,), (True,), (False,), (False,)]
     assert first[THEIRS] == [(True,), (False,), (False,), (False,)]
     assert first[TOKENS] == [(), (), (True,), ()]
     assert first[GIT] == [(), (), (), ()]
-    assert found[TOOL][1].right() == (False, True, False, False)
-    assert not any(found[TOOL][3].right())
+    assert found.conflicts[TOOL][1].right() == (False, True, False, False)
+    assert not any(found.conflicts[TOOL][3].right())
 
 
 def test_each_resolution_is_judged_by_the_strictest_level_at_which_it_is_right() -> None:
@@ -117,20 +122,20 @@ def test_each_resolution_is_judged_by_the_strictest_level_at_which_it_is_right()
         "x\n": None,
     }
     for text, level in texts.items():
-        outcome = outcomes_of(case_of(example([(CLASH, text)])), {}, EvaluationOptions())[THEIRS][0]
+        outcome = outcomes_of(case_of(example([(CLASH, text)])), {}, EvaluationOptions()).conflicts[THEIRS][0]
         assert outcome.levels == (level,)
 
 
 def test_merges_that_were_thrown_away_are_told() -> None:
     files = [replace(example([(CLASH, CLASH[1])], path=f"{at}.py"), is_discarded=bool(at)) for at in range(2)]
-    found = outcomes_of(case_of(*files), {}, EvaluationOptions())[OURS]
+    found = outcomes_of(case_of(*files), {}, EvaluationOptions()).conflicts[OURS]
     assert [one.is_cleaned for one in found] == [True, False]
 
 
 def test_only_conflicts_that_count_are_judged() -> None:
     files = example([(CLASH, None), (CLASH, CLASH[1])])
     assert countable([files]) == [ConflictId("own/er", "m1", "app.py", 1)]
-    outcomes = outcomes_of(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions())
+    outcomes = outcomes_of(case_of(files), {TOOL: FakeResolver()}, EvaluationOptions()).conflicts
     assert {tool: len(found) for tool, found in outcomes.items()} == dict.fromkeys(
         (TOOL, OURS, THEIRS, TOKENS, GIT), 1
     )
@@ -143,7 +148,7 @@ def test_a_merge_is_asked_at_once_and_with_the_whole_versions() -> None:
     ((asked, _),) = resolver.calls
     assert [file.path for file in asked] == ["a.py", "b.py"]
     assert [file.stages for file in asked] == [one.stages for one in files]
-    assert [(file.context, file.history) for file in asked] == [(None, None)] * 2
+    assert [(file.context, file.history) for file in asked] == [(one.context, one.history) for one in files]
 
 
 def test_each_file_alone_as_the_driver_does() -> None:
@@ -151,24 +156,35 @@ def test_each_file_alone_as_the_driver_does() -> None:
     files = [example([(CLASH, CLASH[1])], path=path) for path in ("a.py", "b.py")]
     outcomes = outcomes_of(case_of(*files), {TOOL: resolver}, EvaluationOptions(one_file=True))
     assert [[file.path for file in asked] for asked, _ in resolver.calls] == [["a.py"], ["b.py"]]
-    assert len(outcomes[TOOL]) == 2
+    assert len(outcomes.conflicts[TOOL]) == 2
 
 
-def test_the_context_is_told_when_asked_to() -> None:
+def test_nothing_of_the_merge_is_told_when_asked_not_to() -> None:
     resolver = FakeResolver()
     one = example([(CLASH, CLASH[1])])
-    outcomes_of(case_of(one), {TOOL: resolver}, EvaluationOptions(with_context=True))
+    outcomes_of(case_of(one), {TOOL: resolver}, EvaluationOptions(with_history=False))
     asked = resolver.calls[0][0][0]
-    assert (asked.context, asked.history) == (one.context, one.history)
+    assert (asked.context, asked.history) == (None, None)
+
+
+def test_a_file_is_right_as_a_whole_once_its_best_resolutions_are_in_place() -> None:
+    """The fake takes theirs everywhere, and is sure of what holds "total"."""
+    theirs = example([(CLASH, CLASH[2]), (CLEAN, CLEAN[2])])
+    other = example([(CLASH, CLASH[1])], path="b.py")
+    found = outcomes_of(case_of(theirs, other), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions())
+    assert [(one.tier, one.level) for one in found.files[TOOL]] == [
+        (Tier.SUGGESTED, Level.BYTES),
+        (Tier.APPLIED, None),
+    ]
 
 
 def test_what_is_applied_is_noted_with_its_confidence() -> None:
     files = example([(CLASH, CLASH[2]), (CLEAN, "f(x, y)\n")])
-    sure, unsure = outcomes_of(case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions())[
-        TOOL
-    ]
-    assert (sure.accepted, sure.confidence, sure.intact) == (True, 0.97, True)
-    assert (unsure.accepted, unsure.confidence, unsure.intact) == (False, 0.6, None)
+    sure, unsure = outcomes_of(
+        case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions()
+    ).conflicts[TOOL]
+    assert (sure.tier, sure.confidence, sure.intact) == (Tier.APPLIED, 0.97, True)
+    assert (unsure.tier, unsure.confidence, unsure.intact) == (Tier.SUGGESTED, 0.6, None)
 
 
 def test_syntax_is_compared_with_the_better_side() -> None:
@@ -193,10 +209,10 @@ def test_no_grammar_no_verdict() -> None:
 
 def test_an_applied_resolution_that_breaks_the_file_is_seen() -> None:
     files = example([(BROKEN, BROKEN[1]), (CLEAN, "f(x, y)\n")])
-    applied, left = outcomes_of(case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions())[
-        TOOL
-    ]
-    assert (applied.accepted, applied.parses, applied.intact) == (True, False, False)
+    applied, left = outcomes_of(
+        case_of(files), {TOOL: FakeResolver(sure=("total",))}, EvaluationOptions()
+    ).conflicts[TOOL]
+    assert (applied.tier, applied.parses, applied.intact) == (Tier.APPLIED, False, False)
     assert left.intact is None
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mergebert.text.equivalence import Level
+from mergebert.tiers import Tier
 from mergebert.training.evaluation.metrics import (
     ALL,
     SIX,
@@ -51,7 +52,7 @@ def drawn(count: int, seed: int = 0) -> list[Outcome]:
                 draw.choice(("java", "go", "ruby")),
                 levels(*right),
                 confidence,
-                confidence > 0.8,
+                Tier.APPLIED if confidence > 0.8 else Tier.SUGGESTED,
             )
         )
     return found
@@ -101,7 +102,7 @@ def test_coverage_with_one_vote_a_merge() -> None:
 
 
 def test_precision_and_coverage_of_what_is_accepted() -> None:
-    sure = replace(outcome(True), accepted=True, intact=True)
+    sure = replace(outcome(True), tier=Tier.APPLIED, intact=True)
     found = figures([sure, sure, replace(sure, levels=(None,), intact=False), outcome(False)])
     assert value(found, "coverage") == 0.75
     assert value(found, "precision") == pytest.approx(2 / 3)

@@ -25,6 +25,7 @@ from mergebert.text.candidates import Candidate
 from mergebert.text.equivalence import Level
 from mergebert.text.patterns import PATTERNS, PRIOR
 from mergebert.training.config import RankerConfig
+from mergebert.training.dataset.mined import merges_of
 from mergebert.training.dataset.prepare import LEVELS, capped, file_merge, prepare
 from mergebert.training.dataset.prepared import PreparedRepository
 from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
@@ -69,7 +70,7 @@ def known() -> list[tuple[ModelInput, FileExample]]:
     long = replace(
         MINED[0], path="long.py", conflicted=_long(), conflicts=MINED[0].conflicts[:1], merge="long"
     )
-    groups = capped([*MINED, long])
+    groups = map(capped, merges_of([*MINED, long]))
     files = [one for group in groups for one in group]
     return [(found, one) for one in files for found in model_inputs(FileEvidence(file_merge(one)), pieces)]
 
