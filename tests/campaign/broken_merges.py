@@ -171,7 +171,10 @@ class Breaker:
         """What a trial did that may never happen."""
         code, left = self._run(trial)
         wanted = _by_git(trial.versions, MergeOptions(style=trial.style))
-        fallback = _by_git(trial.versions, MergeOptions(MYERS, style=trial.style))
+        # Outside of a repository git merge-file does not read the style of conflicts.
+        fallbacks = [
+            _by_git(trial.versions, MergeOptions(MYERS, style=style)) for style in (trial.style, "merge")
+        ]
         # Killed between writing a file and putting it in its place, nobody is left to remove it.
         is_killed = trial.signal and trial.signal not in STOPS
         left_over = {*os.listdir(self.work), *os.listdir(self.temporary)} - {"B", "O"}
@@ -180,7 +183,7 @@ class Breaker:
         may_stop = trial.signal or trial.limits or trial.environment.get("GIT_CONFIG_COUNT") == "x"
         found += ["a merge that git can make was given up"] if left is None and not may_stop else []
         found += ["something ran"] if (self.work / "owned").exists() else []
-        return found + list(_wrong_result(code, left, wanted, fallback))
+        return found + list(_wrong_result(code, left, wanted, fallbacks))
 
     def _run(self, trial: Trial) -> tuple[int, bytes | None]:
         """The exit code of the registered line and what is left in `%A`, None where nothing is."""
@@ -247,7 +250,7 @@ def _by_git(versions: ThreeWay[bytes], options: MergeOptions) -> ByteMerge | Non
 
 
 def _wrong_result(
-    code: int, left: bytes | None, wanted: ByteMerge | None, fallback: ByteMerge | None
+    code: int, left: bytes | None, wanted: ByteMerge | None, fallbacks: Sequence[ByteMerge | None]
 ) -> Iterator[str]:
     """What is wrong with an exit code and the file that git would go on with."""
     if left is None:
@@ -257,15 +260,16 @@ def _wrong_result(
     if not 0 <= code <= 1:
         yield f"exit code {code} with a result, which git before 2.42 commits"
         return
-    assert wanted is not None and fallback is not None
+    assert wanted is not None
+    known = [wanted, *(one for one in fallbacks if one is not None)]
     if code == 0 and re.search(rb"(?m)^(<{7}|>{7}) ", left) and wanted.has_conflicts:
         yield "exit code 0 with markers"
-    texts = [one.marked(LABELS, 7) for one in (wanted, fallback)]
+    texts = [one.marked(LABELS, 7) for one in known]
     if code == 1 and left in texts:
         return
-    if not wanted.has_conflicts and left != texts[0] and left != texts[1]:
+    if not wanted.has_conflicts and left not in texts:
         yield "a clean merge that is not git's"
-    if wanted.has_conflicts and not (_keeps_agreed(left, wanted) or _keeps_agreed(left, fallback)):
+    if wanted.has_conflicts and not any(_keeps_agreed(left, one) for one in known):
         yield "text outside of conflicts was changed"
 
 

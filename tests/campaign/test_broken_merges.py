@@ -45,14 +45,14 @@ BASE, OURS, THEIRS = b"a\nb\nc\n", b"a\nB\nc\n", b"a\nX\nc\n"
 )
 def test_violations_are_seen(code: int, left: bytes | None, violation: str | None) -> None:
     merged = byte_merge((BASE, OURS, THEIRS), MergeOptions())
-    found = list(broken_merges._wrong_result(code, left, merged, merged))
+    found = list(broken_merges._wrong_result(code, left, merged, [merged]))
     assert [violation in one for one in found] == ([True] if violation else [])
 
 
 def test_a_clean_merge_has_to_be_gits() -> None:
     merged = byte_merge((BASE, BASE, THEIRS), MergeOptions())
-    assert list(broken_merges._wrong_result(0, THEIRS, merged, merged)) == []
-    [found] = broken_merges._wrong_result(0, BASE, merged, merged)
+    assert list(broken_merges._wrong_result(0, THEIRS, merged, [merged])) == []
+    [found] = broken_merges._wrong_result(0, BASE, merged, [merged])
     assert "not git's" in found
 
 
