@@ -76,21 +76,35 @@ def _overwrite(path: str, content: bytes, stamp: Callable[[int], None] | None) -
     _regular_file(path)
     descriptor = os.open(path, os.O_RDWR | _BINARY | _NOT_THROUGH_A_LINK)
     try:
-        size = os.fstat(descriptor).st_size
+        known = os.fstat(descriptor)
+        size, is_begun = known.st_size, False
         before = os.read(descriptor, size)
         try:
             _write_at(descriptor, size, content[size:])  # what needs room comes first, behind the old content
             os.fsync(descriptor)  # some file systems find out only here that the disk is full
+            is_begun = True
             _write_at(descriptor, 0, content[:size])
         except OSError:
-            os.ftruncate(descriptor, size)
-            _write_at(descriptor, 0, before)
+            if os.fstat(descriptor).st_size != size:
+                os.ftruncate(descriptor, size)
+            if is_begun:
+                _write_at(descriptor, 0, before)
+            _restore_times(descriptor, known)
             raise
         os.ftruncate(descriptor, len(content))
         if stamp:
             stamp(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _restore_times(descriptor: int, known: os.stat_result) -> None:
+    """Gives a file that is as it was its old times too: by a newer one a result is known."""
+    try:
+        if os.utime in os.supports_fd:
+            os.utime(descriptor, ns=(known.st_atime_ns, known.st_mtime_ns))
+    except OSError:
+        pass  # only its owner may
 
 
 def refuse_links(path: str) -> None:

@@ -96,9 +96,9 @@ def driver_line(command: str, version: tuple[int, ...]) -> str:
 
     A driver that cannot start, because its environment is gone or broken, must not end as a conflict with
     ours in the file and no markers: theirs would be dropped unseen. What the driver has written is newer than
-    theirs; where nothing is, git's own merge-file merges. Where that fails as well, ours is removed: before 2.42
-    git would go on whatever the exit code, and commit it. Clients that give an empty label unquoted are met by `=`
-    and `""`.
+    theirs, unless it says that it could not write (255); where nothing is, git's own merge-file merges. Where that
+    fails as well, ours is removed: before 2.42 git would go on whatever the exit code, and commit it. Clients that
+    give an empty label unquoted are met by `=` and `""`.
     """
     knows_labels = version >= LABELS_SINCE
     labels = " --base-label=%S --ours-label=%X --theirs-label=%Y" if knows_labels else ""
@@ -107,7 +107,7 @@ def driver_line(command: str, version: tuple[int, ...]) -> str:
     merge = f"{command.replace('%', '%%')} merge --git %O %A %B --path=%P --marker-size=%L{labels}"
     by_git = f"git merge-file -q --marker-size=%L{algorithm} {names} %A %O %B"
     return (
-        f"{merge}; code=$?; test %A -nt %B && exit $((code > 0)); "
+        f"{merge}; code=$?; test $code -ne 255 && test %A -nt %B && exit $((code > 0)); "
         f"{by_git}; code=$?; test $code -le 127 && exit $((code > 0)); rm -f %A; exit 255"
     )
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -207,9 +207,18 @@ def test_a_file_is_overwritten_in_place(tmp_path: Path, content: bytes) -> None:
     assert file.stat().st_ino == number
 
 
-def test_what_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def old_file(tmp_path: Path) -> Iterator[Path]:
+    """A file of long ago, which has to be as it was, its time too: by a newer one git's line knows a result."""
     file = tmp_path / "file"
     file.write_bytes(b"as it was")
+    os.utime(file, ns=(10**18, 10**18))
+    yield file
+    assert file.read_bytes() == b"as it was"
+    assert file.stat().st_mtime_ns == 10**18
+
+
+def test_what_does_not_fit_leaves_the_file_as_it_was(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = atomic.write_all
 
     def full(descriptor: int, content: bytes) -> None:
@@ -220,31 +229,25 @@ def test_what_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(atomic, "write_all", full)
     with pytest.raises(OSError, match="No space"):
-        overwrite(str(file), b"ASITWAS, and more of it")
-    assert file.read_bytes() == b"as it was"
+        overwrite(str(old_file), b"ASITWAS, and more of it")
 
 
 def test_a_disk_found_full_only_on_flushing_leaves_the_file_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    old_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"as it was")
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        overwrite(str(file), b"ASITWAS, and more of it")
-    assert file.read_bytes() == b"as it was"
+        overwrite(str(old_file), b"ASITWAS, and more of it")
 
 
 def test_a_failure_in_the_middle_of_the_old_content_is_taken_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    old_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What needs room was written already; the old bytes behind it must come back too."""
-    file = tmp_path / "file"
-    file.write_bytes(b"as it was")
     real = atomic.write_all
 
     def failing(descriptor: int, content: bytes) -> None:
@@ -255,8 +258,7 @@ def test_a_failure_in_the_middle_of_the_old_content_is_taken_back(
 
     monkeypatch.setattr(atomic, "write_all", failing)
     with pytest.raises(OSError, match="Input/output"):
-        overwrite(str(file), b"ASITWAS, and more of it")
-    assert file.read_bytes() == b"as it was"
+        overwrite(str(old_file), b"ASITWAS, and more of it")
 
 
 def test_a_draft_takes_the_place_of_the_file_where_the_block_ends_well(tmp_path: Path) -> None:
