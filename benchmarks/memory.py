@@ -22,6 +22,8 @@ from pathlib import Path
 from interleaved import Result, parser_of, scratch, tell
 from language_server import IDENTITY, Server
 
+from mergebert.driver.registration import driver_line, program
+from mergebert.git.command import git_version
 from mergebert.regular_files import LARGEST_TEXT
 
 BUDGET = 1_500.0  # MB
@@ -176,7 +178,7 @@ def cases() -> Iterator[Case]:
     for name, conflicts in ((many, CONFLICTS), (one, 1)):
         files = ("base.py", "ours.py", "theirs.py")
         yield Case(f"merge, {name}", versions(conflicts), ("merge", *files, "-o", "out.py"))
-        driver = f"merge.mergebert.driver={sys.executable} -P -m mergebert merge %O %A %B -L %L -p %P"
+        driver = f"merge.mergebert.driver={driver_line(program(), git_version())}"
         settings = ("-c", driver, "-c", "merge.default=mergebert", *IDENTITY)
         yield Case(f"the driver, {name}", merging(conflicts, 1, False), ("merge", "theirs"), "git", settings)
         yield Case(f"solve, {name}", merging(conflicts), ("solve", "0.py"))

@@ -172,9 +172,11 @@ class Breaker:
         """What a trial did that may never happen."""
         code, left = self._run(trial)
         wanted = _by_git(trial.versions, MergeOptions(style=trial.style))
-        # Outside of a repository git merge-file does not read the style of conflicts.
+        # By the shell line, with Myers' diff before git 2.44; outside of a repository it does not read the style.
         fallbacks = [
-            _by_git(trial.versions, MergeOptions(MYERS, style=style)) for style in (trial.style, "merge")
+            _by_git(trial.versions, options)
+            for style in {trial.style, "merge"}
+            for options in (MergeOptions(MYERS, style=style), MergeOptions(style=style))
         ]
         # Killed between writing a file and putting it in its place, nobody is left to remove it.
         is_killed = trial.signal and trial.signal not in STOPS
