@@ -68,7 +68,7 @@ def versions(conflicts: int) -> Callable[[Path], None]:
 
     def prepare(folder: Path) -> None:
         for side in ("base", "ours", "theirs"):
-            size = LARGEST_TEXT * 2 // 3 if conflicts == 1 else LARGEST_TEXT  # every line grows
+            size = LARGEST_TEXT // 3 if conflicts == 1 else LARGEST_TEXT  # as a marked text it is that large
             (folder / f"{side}.py").write_text(text(side, conflicts, size - 200_000))
 
     return prepare

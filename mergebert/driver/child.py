@@ -6,7 +6,10 @@ import gc
 import os
 import select
 import signal
+import time
 from collections.abc import Callable
+
+GRACE = 1.0  # seconds a child may be late; one that is stopped, or waits for a dead disk, cannot end itself
 
 
 class ChildError(Exception):
@@ -47,16 +50,23 @@ def _forked(task: Callable[[], bytes], seconds: float) -> bytes:
     try:
         os.close(writing)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        output = _content_of(reading)
+        output = _content_of(reading, seconds)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:
         os.close(reading)
         if code is None:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            _kill(child)
     if code < 0:
         raise ChildError(_end_of(-code, seconds))
     return output if code == 0 else b""
+
+
+def _kill(child: int) -> None:
+    """Ends a child; one that not even this ends within the grace is left to the system."""
+    os.kill(child, signal.SIGKILL)
+    end = time.monotonic() + GRACE
+    while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def _stops() -> tuple[signal.Signals, ...]:
@@ -64,15 +74,21 @@ def _stops() -> tuple[signal.Signals, ...]:
     return (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-def _content_of(pipe: int) -> bytes:
-    """All that is written to a pipe until it is closed; a signal is heard even if it comes just before the wait begins."""
+def _content_of(pipe: int, seconds: float) -> bytes:
+    """All that is written to a pipe until it is closed; a signal is heard even if it comes just before the wait begins.
+
+    Raises ChildError where it stays open for longer than this time and the grace.
+    """
+    end = time.monotonic() + seconds + GRACE
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     before = signal.set_wakeup_fd(wake)
     content = b""
     try:
         while True:
-            ready, _, _ = select.select([pipe, woken], [], [])
+            ready, _, _ = select.select([pipe, woken], [], [], max(0.0, end - time.monotonic()))
+            if not ready:
+                raise ChildError(_end_of(signal.SIGALRM, seconds))
             if woken in ready:
                 os.read(woken, 64)  # the signal's handler has had its turn
             if pipe in ready:

@@ -220,7 +220,8 @@ def _numbered(
     """The wanted rows of batches whose first row has this number."""
     for batch in batches:
         here = _between(wanted, first, first + batch.num_rows)
-        yield from zip(here, batch.take([number - first for number in here]).to_pylist(), strict=True)
+        if here:  # of no numbers pyarrow does not know the type
+            yield from zip(here, batch.take([number - first for number in here]).to_pylist(), strict=True)
         first += batch.num_rows
 
 

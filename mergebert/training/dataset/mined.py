@@ -64,7 +64,8 @@ def _rows(examples: Path, wanted: Collection[str], kind: str) -> Iterator[dict[s
             places = _batches(table, number, ["repository", "kind"])
             if any(_wanted(batch, wanted, kind) for batch in places):
                 for batch in _batches(table, number):
-                    yield from batch.take(_wanted(batch, wanted, kind)).to_pylist()
+                    keep = _wanted(batch, wanted, kind)
+                    yield from batch.take(keep).to_pylist() if keep else ()  # of none it knows no type
 
 
 def _wanted(batch: Any, wanted: Collection[str], kind: str) -> list[int]:

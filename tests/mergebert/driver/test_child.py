@@ -50,6 +50,25 @@ def test_time_is_up_even_without_python() -> None:
     assert time.monotonic() - start < 5
 
 
+def test_a_child_that_stands_still_is_given_up() -> None:
+    """A stopped process hears no alarm, nor does one that waits for a dead disk."""
+    reading, writing = os.pipe()
+
+    def task() -> bytes:
+        os.write(writing, b"%d\n" % os.getpid())
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return b"too late"
+
+    start = time.monotonic()
+    with pytest.raises(ChildError, match=r"0\.1 seconds of mergebert\.timeout"):
+        output_of(task, 0.1, never)
+    assert time.monotonic() - start < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(os.read(reading, 20)), 0)
+    os.close(reading)
+    os.close(writing)
+
+
 def test_a_signal_to_stop_takes_the_child_along() -> None:
     """Whenever it comes: the child sends it at once, so it meets the parent in every step of beginning to wait."""
     reading, writing = os.pipe()
