@@ -221,11 +221,16 @@ async def test_the_end_of_the_editor_ends_a_server_that_waits_for_a_reader() -> 
         assert one.stdin is not None
         os.set_blocking(one.stdin.fileno(), False)
         one.stdin.write(asked(1, "initialize", processId=process.pid, capabilities={}))
-        with suppress(BlockingIOError):  # then it reads no more, for it waits until it can write
-            while True:
-                one.stdin.write(asked(2, "no/such"))
+        refused = 0  # times in a row: once it reads no more for seconds, it waits until it can write
+        while refused < 30:
+            try:
                 one.stdin.flush()
+                one.stdin.write(asked(2, "no/such"))
+                refused = 0
                 await asyncio.sleep(0.001)
+            except BlockingIOError:
+                refused += 1
+                await asyncio.sleep(0.1)
         process.kill()
         process.wait()
         assert await asyncio.to_thread(one.wait, PATIENCE) == 1
