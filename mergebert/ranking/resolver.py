@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,7 @@ class Resolver:
         names = bundle.manifest.features
         self.first = Ranker(bundle.file(FIRST), names.first)
         self.ranker = Ranker(bundle.file(RANKER), names.ranker)
+        self._thresholds = cache(bundle.manifest.calibration.risk.within)  # the same at every ranking
         self.classifier: Classifier | None = None
         self.subwords: Subwords = _no_subwords
         if bundle.has_classifier:
@@ -90,7 +92,7 @@ class Resolver:
         asked = [at for at, key in enumerate(keys) if wanted is None or key in wanted]
         probabilities = self._probabilities(everything, _predictions(everything, keys, answers or {}), asked)
         resolutions = dict(zip(asked, probabilities, strict=True))
-        thresholds = self.bundle.manifest.calibration.risk.within(budgets)
+        thresholds = self._thresholds(budgets)
         ranked = iter(
             self._ranked(one.model_input, resolutions.get(at), thresholds)
             for at, one in enumerate(everything)

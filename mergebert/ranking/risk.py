@@ -25,7 +25,7 @@ class Risk:
     fewer than `least` conflicts together no error is told: they say too little.
     """
 
-    thresholds: tuple[Share, ...]
+    thresholds: Annotated[tuple[Share, ...], msgspec.Meta(min_length=1)]
     conflicts: tuple[tuple[Count, ...], ...]
     wrong: tuple[tuple[Count, ...], ...]
     least: int
@@ -37,7 +37,7 @@ class Risk:
 
     def within(self, budgets: ErrorBudgets) -> Thresholds:
         """The lowest thresholds at which what is applied, and what is drafted of the rest, keep their budgets."""
-        conflicts, wrong = (np.array(rows, np.int64) for rows in (self.conflicts, self.wrong))
+        conflicts, wrong = (np.array(rows, np.int64, ndmin=2) for rows in (self.conflicts, self.wrong))
         applied = self._lowest(conflicts, wrong, budgets.applied)
         if applied is not None:
             conflicts, wrong = conflicts - conflicts[applied], wrong - wrong[applied]
@@ -49,14 +49,12 @@ class Risk:
         enough = [
             sum(row) for value, row in zip(self.thresholds, self.conflicts, strict=True) if value >= threshold
         ]
-        return enough[-1] / sum(self.conflicts[-1]) if enough else 0.0
+        return enough[-1] / max(1, sum(self.conflicts[-1])) if enough else 0.0
 
     def _lowest(self, conflicts: NDArray[np.int64], wrong: NDArray[np.int64], budget: float) -> int | None:
         """The last row whose error is within the budget."""
-        totals = conflicts.sum(axis=1, initial=0) if len(conflicts) else np.zeros(0, np.int64)
-        enough = np.flatnonzero(totals >= max(1, self.least))
-        errors = cautious_errors(conflicts[enough], wrong[enough]) if len(enough) else np.zeros(0)
-        kept = enough[errors <= budget] if budget > 0 else enough[:0]
+        enough = np.flatnonzero(conflicts.sum(axis=1) >= max(1, self.least))
+        kept = enough[(cautious_errors(conflicts[enough], wrong[enough]) <= budget) & (budget > 0)]
         return int(kept[-1]) if len(kept) else None
 
 

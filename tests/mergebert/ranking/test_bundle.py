@@ -247,6 +247,7 @@ def test_a_manifest_must_name_its_files(bundle: Path, change: Callable[[dict[str
                 {**CALIBRATION, "risk": {**RISK, "conflicts": [[1], [2, 3], [4]]}},
                 {**CALIBRATION, "best": []},
                 {**CALIBRATION, "risk": []},
+                {**CALIBRATION, "risk": {**RISK, "thresholds": [], "conflicts": [], "wrong": []}},
                 {**CALIBRATION, "best": [[0.0, 0.1], [1.0, 7.0]]},
                 {**CALIBRATION, "best": [[-1.0, 0.1]]},
                 {**CALIBRATION, "risk": {**RISK, "thresholds": [7.0, 0.5, 0.3]}},

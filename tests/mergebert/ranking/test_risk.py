@@ -67,6 +67,14 @@ def test_budgets_are_kept(
     assert found.draft <= found.applied or NEVER in (found.draft, found.applied)
 
 
+@pytest.mark.parametrize("rows", [((0,), (0,)), ((), ())])
+def test_nothing_counted_allows_and_covers_nothing(rows: tuple[tuple[int, ...], ...]) -> None:
+    """A bundle from elsewhere may say so."""
+    risk = Risk((0.9, 0.5), rows, rows, 0)
+    assert risk.within(ErrorBudgets(1.0, 1.0)) == Thresholds(NEVER, NEVER)
+    assert (risk.coverage(0.5), risk.coverage(NEVER)) == (0.0, 0.0)
+
+
 @given(counts)
 def test_coverage_grows_as_thresholds_fall(rows: list[tuple[float, list[tuple[int, int]]]]) -> None:
     risk = cumulated([(1.0, [(1, 0)] * 3), *((threshold * 0.9, found) for threshold, found in rows)])
