@@ -13,7 +13,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -30,7 +29,6 @@ BUDGET = 1_500.0  # MB
 CONFLICTS = 190  # a file with more than 200 is left to git
 ROWS, LARGEST_MINED = 40, 1_000_000  # rows of each repository; bytes of a mined text
 TENSORS, LARGEST_TENSOR = 24, 1 << 24  # of each checkpoint; numbers of a tensor
-PATIENCE = 180.0  # seconds for the server to rank a large file
 
 
 @dataclass(frozen=True)
@@ -193,9 +191,8 @@ def cases() -> Iterator[Case]:
     )
     yield Case("suggest --batch", batch, ("suggest", "--json", "--batch", "rows.jsonl"))
     yield Case("mine", mineable, ("mine", "repository", "-o", "out", "-j", "1"))
-    for name in ("stats .", "split .", "dedupe .", "sample .", "card . -o card --no-pictures"):
-        yield Case(f"dataset {name.split()[0]}", mined, ("dataset", *name.split()))
-    for name in ("export . -o out --no-pictures", "manifest . -o out.jsonl"):
+    dataset = ("stats .", "split .", "dedupe .", "sample .", "card . -o card --no-pictures")
+    for name in (*dataset, "export . -o out --no-pictures", "manifest . -o out.jsonl"):
         yield Case(f"dataset {name.split()[0]}", mined, ("dataset", *name.split()))
     yield Case("evaluate", mined, ("evaluate", ".", "-j", "1"))
     stages = ("--stage", "tokenizer", "--stage", "prepare", "--jobs", "1")
@@ -228,18 +225,11 @@ def server_peak(command: Path, environment: Mapping[str, str], folder: Path) -> 
     content = (folder / "0.py").read_text()[: 8_000_000 - 1]
     content = content[: content.rindex(">>>>>>>")]
     content = content[: content.rindex(">>>>>>>")] + ">>>>>>> theirs\n"
-    uri = (folder / "0.py").as_uri()
     (folder / "0.py").write_text(content)
-    server.tell(
-        "textDocument/didOpen",
-        {"textDocument": {"uri": uri, "languageId": "python", "version": 1, "text": content}},
-    )
-    most, end = 0.0, time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        server.ask("textDocument/codeLens", {"textDocument": {"uri": uri}})
-        most = max(most, *(_held(pid) for pid in _family(server.child.pid)))
-        time.sleep(2)
-    server.child.kill()
+    server.open((folder / "0.py").as_uri(), content)
+    server.settled()
+    most = max(map(_held, _family(server.child.pid)))
+    server.stop()
     return most
 
 
@@ -249,11 +239,8 @@ def _family(pid: int) -> list[int]:
 
 
 def _held(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().split("\n")
-    except OSError:  # it has ended
-        return 0.0
-    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM")), 0.0)
+    lines = Path(f"/proc/{pid}/status").read_text().split("\n")
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM"))
 
 
 def main() -> None:

@@ -29,6 +29,12 @@ class Level(StrEnum):
     CODE = "code"
     ORDER = "order"
 
+    def implies(self, other: Level) -> bool:
+        """Whether what is the same at this level is the same at the other one too."""
+        return LEVELS.index(self) <= LEVELS.index(other)
+
+
+LEVELS = tuple(Level)
 
 Identities = Mapping[Level, Hashable]
 

@@ -108,9 +108,10 @@ def found_duplicates(
     """
     found = FoundDuplicates(threshold)
     rows, indices, splits = array("q"), array("q"), array("b")
+    names = {name for batch in batches(out, 4096, ["repository"]) for name in batch.column(0).to_pylist()}
     with DuplicateIndex(threshold) as seen:
         for split in ORDER:
-            is_here = {name for name in _repositories(out) if split_of.get(name, TRAIN) == split}
+            is_here = {name for name in names if split_of.get(name, TRAIN) == split}
             for number, row in rows_of(out, is_here, _READ):
                 language = by_name(row["language"])
                 found.conflicts[row["language"]] += len(row["conflicts"])
@@ -187,10 +188,6 @@ def rows_of(
         numbers.update(number for number, name in enumerate(names, start=first) if name in wanted)
         first += len(names)
     return numbered_rows(out, numbers, columns)
-
-
-def _repositories(out: Path) -> set[str]:
-    return {name for batch in batches(out, 4096, ["repository"]) for name in batch.column(0).to_pylist()}
 
 
 def names_of(out: Path, numbers: Collection[int]) -> dict[int, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from itertools import chain, repeat
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from mergebert.example import labelled_merge
+from mergebert.text.history import Superseded
 from mergebert.text.markers import Conflict, lines_of
 from mergebert_data.dataset.agreement import grade_of
 from mergebert_data.dataset.repositories import RepositoryFacts
@@ -19,7 +20,7 @@ from mergebert_data.dataset.store import BOOLEAN, COMMITS, INTEGER, NUMBERS, STR
 from mergebert_data.history.licences import UNKNOWN
 
 CONTEXT_LINES = 20
-_UNKNOWN = {"ours": None, "theirs": None}
+_UNKNOWN = asdict(Superseded())
 _PROVENANCE = (*COMMITS, "path", "language")
 _MERGED = ("flags", "taken", "is_discarded", "is_twin", "conflicted_files")
 _TEXTS = ("base", "ours", "theirs", "resolution", "context_before", "context_after")

@@ -41,9 +41,8 @@ def read_facts(out: Path) -> dict[str, RepositoryFacts]:
         return {}
     try:
         found = msgspec.convert(json_in(path), dict[str, dict[str, str]])
-        json_text(found, ensure_ascii=False).encode(
-            "utf-8"
-        )  # half a surrogate pair is no name, and cannot be written
+        # Half a surrogate pair is no name, and cannot be written.
+        json_text(found, ensure_ascii=False).encode("utf-8")
         return {name: RepositoryFacts(**of_one) for name, of_one in found.items()}
     except (OSError, ValueError, TypeError) as error:  # msgspec's own errors are ValueErrors
         raise DatasetError(f"{path} cannot be read ({error}); delete it and give --repositories.") from error

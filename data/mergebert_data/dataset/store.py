@@ -70,9 +70,7 @@ EXAMPLES = "examples.parquet"
 COMPRESSION = "zstd"
 _COUNTS = b"mergebert.counts"
 _DAMAGE = (OSError, ValueError, NotImplementedError)  # what pyarrow raises for a damaged file
-ROWS = (
-    16  # read at once where texts are read; of the largest that are mined, in a script of four bytes, 0.3 GB
-)
+ROWS = 16  # read at once where texts are read; of the largest, in a script of four bytes a character, 0.3 GB
 _LARGEST_GROUP = 128  # rows written at once, of the largest that are mined 0.7 GB
 
 

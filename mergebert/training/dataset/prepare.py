@@ -22,14 +22,13 @@ from mergebert.ranking.evidence import FileEvidence, FileMerge
 from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
 from mergebert.ranking.ranker import matrix
-from mergebert.text.equivalence import Level, strictest_levels
+from mergebert.text.equivalence import LEVELS, strictest_levels
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.dataset.mined import merges_of
 from mergebert.training.storage import write_arrays
 
 CONFLICTS_A_MERGE = 60  # a few merges hold thousands of alike conflicts; more than this says nothing new
 
-LEVELS = tuple(Level)
 UNLIKE = len(LEVELS)  # no level at which a candidate is what people committed
 _PATTERN_INDEX = {pattern: at for at, pattern in enumerate(PATTERNS)}
 

@@ -15,10 +15,9 @@ from mergebert.example import GRADES
 from mergebert.ranking.columns import CONFLICT_CLASSES
 from mergebert.ranking.history_features import CONTEXT_FEATURES, HISTORY_FEATURES
 from mergebert.repository_names import repository_name
-from mergebert.text.equivalence import Level
+from mergebert.text.equivalence import LEVELS, Level
 from mergebert.training.config import TrainConfig
 from mergebert.training.dataset.mined import TRAIN, main_languages, repositories_of
-from mergebert.training.dataset.prepare import LEVELS
 from mergebert.training.dataset.subsets import subset
 from mergebert.training.storage import Arrays, read_arrays
 from mergebert.training.workspace import Workspace

@@ -73,10 +73,13 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     add("--json", type=Path, metavar="FILE", help="write every figure here as JSON")
     add("--plots", type=Path, metavar="FOLDER", help="draw the reliability and risk-coverage curves here")
     add("-j", "--jobs", type=whole_number, default=2, metavar="J", help="processes (default 2)")
-    for name, usual in (("max", USUAL_BUDGETS.applied), ("draft", USUAL_BUDGETS.draft)):
-        what = "of what is applied" if name == "max" else "of the drafts"
-        help_ = f"share {what} that may be wrong (default {usual})"
-        add(f"--{name}-error", type=error_share, default=usual, metavar="E", help=help_)
+    budgets = (
+        ("--max-error", "what is applied", USUAL_BUDGETS.applied),
+        ("--draft-error", "the drafts", USUAL_BUDGETS.draft),
+    )
+    for flag, what, usual in budgets:
+        help_ = f"share of {what} that may be wrong (default {usual})"
+        add(flag, type=error_share, default=usual, metavar="E", help=help_)
     add("--repositories", nargs="+", metavar="OWNER/NAME", help="only these of the split")
     add("--limit-per-repository", type=whole_number, metavar="N", help="at most N merges of each repository")
     add("--one-file", action="store_true", help="rank each file alone, as the driver does, not whole merges")

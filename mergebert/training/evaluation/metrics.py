@@ -31,8 +31,6 @@ SIX, ALL = "six languages", "all languages"
 
 _CHUNK = 4_000_000  # numbers held at once while intervals are drawn
 
-LEVELS = tuple(Level)
-
 Floats = NDArray[np.float64]
 
 
@@ -65,9 +63,7 @@ class Outcome:
 
     def right(self, level: Level = Level.CODE) -> tuple[bool, ...]:
         """By rank which resolutions are what people committed, at a level of sameness."""
-        return tuple(
-            found is not None and LEVELS.index(found) <= LEVELS.index(level) for found in self.levels
-        )
+        return tuple(found is not None and found.implies(level) for found in self.levels)
 
 
 @dataclass(frozen=True, slots=True)

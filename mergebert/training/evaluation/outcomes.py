@@ -118,7 +118,6 @@ class FileEvaluator:
     def __init__(self, example: FileExample, merged: MergedFile) -> None:
         self.example = example
         self.language = language_of(example.path)
-        self.merged = merged
         self.syntax = FileSyntax(merged, self.language)
         self.passages = passages(merged.parts, self.language)
 
@@ -151,7 +150,7 @@ class FileEvaluator:
         level = None
         if all(answer.texts for answer in answers):
             best = {at: answer.texts[0] for at, answer in enumerate(answers)}
-            text = render(resolved(self.merged, best))
+            text = render(resolved(self.syntax.merged, best))
             (level,) = strictest_levels([text], example.merged, Passage(self.language))
         return FileOutcome(
             example.repository,

@@ -146,7 +146,7 @@ def _views(report: Mapping[str, Any]) -> str:
     rows = [["labels and level, all languages, %", *VIEWED]]
     for name, found in report["views"].items():
         if found:
-            rows.append([f"  {name}", *(cell(found[figure], shown) for figure, shown in VIEWED.values())])
+            rows.append([f"  {name}", *_cells(found, VIEWED)])
     return padded_table(rows)
 
 
@@ -164,8 +164,7 @@ def _whole_table(report: Mapping[str, Any]) -> str:
     rows = [["whole, all languages, %", "number", *WHOLE]]
     for name, found in report["whole"].items():
         if found["number"]:
-            shown = (cell(found[figure], has_interval) for figure, has_interval in WHOLE.values())
-            rows.append([f"  {name}", str(found["number"]), *shown])
+            rows.append([f"  {name}", str(found["number"]), *_cells(found, WHOLE)])
     return padded_table(rows)
 
 
@@ -239,8 +238,13 @@ def _table(title: str, report: Mapping[str, Any], columns: Mapping[str, tuple[st
         sizes = ", ".join(f"{name} {count}" for name, count in report["groups"][group].items())
         rows.append([f"{group}: {sizes}"])
         for tool, found in tools.items():
-            rows.append([f"  {tool}", *(cell(found[name], shown) for name, shown in columns.values())])
+            rows.append([f"  {tool}", *_cells(found, columns)])
     return padded_table(rows)
+
+
+def _cells(found: Mapping[str, Any], columns: Mapping[str, tuple[str, bool]]) -> list[str]:
+    """A row of figures as these columns show them."""
+    return [cell(found[name], has_interval) for name, has_interval in columns.values()]
 
 
 def padded_table(rows: Sequence[Sequence[str]]) -> str:

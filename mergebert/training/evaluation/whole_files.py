@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mergebert.text.equivalence import Level
+from mergebert.text.equivalence import LEVELS, Level
 from mergebert.tiers import Tier
 from mergebert.training.evaluation.metrics import (
-    LEVELS,
     RESAMPLES,
     Figure,
     Floats,
@@ -40,7 +39,7 @@ class WholeOutcome:
 
     def is_right(self, level: Level) -> bool:
         """Whether it is what people committed, at a level of sameness."""
-        return self.level is not None and LEVELS.index(self.level) <= LEVELS.index(level)
+        return self.level is not None and self.level.implies(level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,7 @@ def _scopes(ranked: RankedConflicts) -> int:
 
 def _ends(confidence: NDArray[np.float64]) -> NDArray[np.intp]:
     """The last places of up to a few hundred runs of the most confident, none that parts equal confidences."""
-    ends = (
-        np.append(np.flatnonzero(np.diff(confidence)), len(confidence) - 1)
-        if len(confidence)
-        else np.zeros(0, int)
-    )
+    ends = np.append(np.flatnonzero(np.diff(confidence)), len(confidence) - 1)
     if len(ends) <= 4 * POINTS:
         return ends
     # Closer together where little is applied: that is where error budgets are met.

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mergebert.ranking.candidate_rows import first_rows
-from mergebert.text.equivalence import Level
+from mergebert.text.equivalence import LEVELS, Level
 from mergebert.training.config import TrainConfig
-from mergebert.training.dataset.prepare import LEVELS, UNLIKE
+from mergebert.training.dataset.prepare import UNLIKE
 from mergebert.training.dataset.prepared import EVERY_GRADE, PreparedRepository
 from mergebert.training.evaluation.metrics import Outcome
 

@@ -16,10 +16,10 @@ from mergebert.ranking.columns import CONFLICT_CLASSES, MAX_COLUMNS, conflict_cl
 from mergebert.ranking.evidence import FileEvidence
 from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import kind_of
-from mergebert.text.equivalence import strictest_levels
+from mergebert.text.equivalence import LEVELS, strictest_levels
 from mergebert.text.patterns import PATTERNS
 from mergebert.training.dataset.mined import merges_of
-from mergebert.training.dataset.prepare import CONFLICTS_A_MERGE, LEVELS, UNLIKE, capped, file_merge, prepare
+from mergebert.training.dataset.prepare import CONFLICTS_A_MERGE, UNLIKE, capped, file_merge, prepare
 from mergebert.training.dataset.prepared import ragged_rows, right_options
 from mergebert.training.network.batches import LabelledConflicts, from_step
 from mergebert.training.network.model import logsumexp_by_group, way_log_probabilities

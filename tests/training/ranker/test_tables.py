@@ -22,11 +22,11 @@ from mergebert.ranking.history_features import CONTEXT_FEATURES, HISTORY_FEATURE
 from mergebert.ranking.model_input import ModelInput, model_inputs
 from mergebert.ranking.neighbours import NEIGHBOUR_FEATURES, Prediction, kind_of, neighbour_features
 from mergebert.text.candidates import Candidate
-from mergebert.text.equivalence import Level
+from mergebert.text.equivalence import LEVELS, Level
 from mergebert.text.patterns import PATTERNS, PRIOR
 from mergebert.training.config import RankerConfig
 from mergebert.training.dataset.mined import merges_of
-from mergebert.training.dataset.prepare import LEVELS, capped, file_merge, prepare
+from mergebert.training.dataset.prepare import capped, file_merge, prepare
 from mergebert.training.dataset.prepared import PreparedRepository
 from mergebert.training.ranker.boosting import boosted_trees, probabilities_of
 from mergebert.training.ranker.ranked_conflicts import by_class
